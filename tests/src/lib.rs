@@ -1,0 +1,1 @@
+//! Tests that span crates: golden vectors, layout of the workspace.
