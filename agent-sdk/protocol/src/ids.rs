@@ -1,0 +1,239 @@
+//! Newtypes for identifiers and counts, so that a view is never taken for a sequence.
+
+use std::fmt;
+use std::str::FromStr;
+
+use alloy_primitives::{Address, B256};
+use minicbor::decode::Error as DecodeError;
+use minicbor::encode::{Error as EncodeError, Write};
+use minicbor::{CborLen, Decode, Decoder, Encode, Encoder};
+use serde::{Deserialize, Serialize};
+
+/// A text that does not name an identifier.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{value:?} is not a {what}: expected 0x and {digits} hex digits")]
+pub struct ParseIdError {
+    /// What was expected.
+    pub what: &'static str,
+    /// What was given.
+    pub value: String,
+    /// How many hex digits the identifier has.
+    pub digits: usize,
+}
+
+macro_rules! byte_id {
+    ($(#[$doc:meta])* $name:ident($inner:ty, $len:literal), $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub $inner);
+
+        impl $name {
+            /// The identifier's bytes.
+            pub fn as_bytes(&self) -> &[u8; $len] {
+                &self.0.0
+            }
+        }
+
+        impl From<[u8; $len]> for $name {
+            fn from(bytes: [u8; $len]) -> Self {
+                Self(<$inner>::from(bytes))
+            }
+        }
+
+        impl From<$inner> for $name {
+            fn from(inner: $inner) -> Self {
+                Self(inner)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseIdError;
+
+            fn from_str(text: &str) -> Result<Self, ParseIdError> {
+                text.parse::<$inner>().map(Self).map_err(|_| ParseIdError {
+                    what: $what,
+                    value: text.chars().take(80).collect(),
+                    digits: 2 * $len,
+                })
+            }
+        }
+
+        impl<C> Encode<C> for $name {
+            fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
+                e.bytes(self.as_bytes())?.ok()
+            }
+        }
+
+        impl<'b, C> Decode<'b, C> for $name {
+            fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
+                let bytes: [u8; $len] = d
+                    .bytes()?
+                    .try_into()
+                    .map_err(|_| DecodeError::message(concat!($what, " has the wrong length")))?;
+                Ok(Self::from(bytes))
+            }
+        }
+
+        impl<C> CborLen<C> for $name {
+            fn cbor_len(&self, _: &mut C) -> usize {
+                $len + if $len < 24 { 1 } else { 2 }
+            }
+        }
+    };
+}
+
+byte_id!(
+    /// A group: the parties that decide together. Unique over all chains and contracts, because the
+    /// contract derives it from its chain id, its own address, the creator and a salt.
+    GroupId(B256, 32),
+    "group id"
+);
+byte_id!(
+    /// An agent: the address of its secp256k1 account.
+    AgentId(Address, 20),
+    "agent address"
+);
+byte_id!(
+    /// A proposal, the same in the on-chain and the anchored lane (see [`crate::proposal::proposal_id`]).
+    ProposalId(B256, 32),
+    "proposal id"
+);
+byte_id!(
+    /// A SHA-256 digest.
+    Digest(B256, 32),
+    "digest"
+);
+
+impl Digest {
+    /// SHA-256 over the concatenation of `parts`.
+    pub fn of(parts: &[&[u8]]) -> Self {
+        use sha2::{Digest as _, Sha256};
+        let mut hasher = Sha256::new();
+        for part in parts {
+            hasher.update(part);
+        }
+        Self(B256::from_slice(&hasher.finalize()))
+    }
+}
+
+macro_rules! count {
+    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, Encode,
+            Decode, CborLen,
+        )]
+        #[serde(transparent)]
+        #[cbor(transparent)]
+        pub struct $name(#[n(0)] pub $inner);
+
+        impl $name {
+            /// The count that follows.
+            ///
+            /// # Panics
+            /// On overflow, which bounded protocols never reach.
+            pub fn next(self) -> Self {
+                Self(self.0.checked_add(1).expect(concat!(stringify!($name), " is bounded")))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+count!(
+    /// A PBFT view; its primary is replica `view mod n`.
+    View(u64)
+);
+count!(
+    /// The position of a batch in PBFT's order. The first batch has sequence 1; 0 is the genesis.
+    Sequence(u64)
+);
+count!(
+    /// A period with one fixed set of replicas, counted from 0.
+    Epoch(u64)
+);
+count!(
+    /// The position of an entry in the log, counted from 0.
+    EntryIndex(u64)
+);
+count!(
+    /// An agent's own number for a command. It names the command for exactly-once execution.
+    Nonce(u64)
+);
+count!(
+    /// A replica's position among the epoch's replicas, which are sorted by address.
+    ReplicaIndex(u16)
+);
+count!(
+    /// Milliseconds since the Unix epoch.
+    TimestampMs(u64)
+);
+
+impl TimestampMs {
+    /// This time plus `ms`, saturating.
+    pub fn plus(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+
+    /// Milliseconds from `earlier` to this time, 0 if `earlier` is later.
+    pub fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// Whole seconds since the Unix epoch.
+    pub fn seconds(self) -> u64 {
+        self.0 / 1000
+    }
+}
+
+impl View {
+    /// The primary of this view among `replicas` replicas (Castro & Liskov: p = v mod |R|).
+    pub fn primary(self, replicas: usize) -> ReplicaIndex {
+        let index = self.0 % replicas as u64;
+        ReplicaIndex(u16::try_from(index).expect("a group has at most 64 replicas"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_parse_what_they_print() {
+        let agent = AgentId::from([0xab; 20]);
+        assert_eq!(agent.to_string().parse::<AgentId>(), Ok(agent));
+        let group = GroupId::from([7; 32]);
+        assert_eq!(group.to_string().parse::<GroupId>(), Ok(group));
+    }
+
+    #[test]
+    fn a_wrong_length_is_refused_with_what_was_expected() {
+        let error = "0x12".parse::<GroupId>().expect_err("two digits are no group id");
+        assert_eq!(error.to_string(), "\"0x12\" is not a group id: expected 0x and 64 hex digits");
+        assert!(minicbor::decode::<AgentId>(&[0x42, 1, 2]).is_err());
+    }
+
+    #[test]
+    fn the_primary_rotates() {
+        assert_eq!(View(0).primary(4), ReplicaIndex(0));
+        assert_eq!(View(7).primary(4), ReplicaIndex(3));
+    }
+}

@@ -1,0 +1,224 @@
+//! Receipts: what proves an entry to somebody who knows only the contract.
+
+use minicbor::{Decode, Encode};
+use serde::Serialize;
+
+use crate::attestation::{CertificateError, LogCertificate};
+use crate::codec::{self, CodecError, bounded_list};
+use crate::entry::{EntryError, EntryRecord, MAX_ENTRY_RECORD_BYTES};
+use crate::group::{Group, GroupIdentity};
+use crate::ids::{Digest, Epoch};
+use crate::merkle::{self, MAX_PROOF, ProofError};
+
+/// The most bytes of an encoded [`Receipt`].
+pub const MAX_RECEIPT_BYTES: usize = MAX_ENTRY_RECORD_BYTES + 64 * 1024;
+
+/// An entry, the proof that it is in the log, and a quorum's word for that log; once the log is anchored,
+/// also the proof that it is under an anchored root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
+#[cbor(map)]
+pub struct Receipt {
+    /// The group whose log it is.
+    #[n(0)]
+    pub identity: GroupIdentity,
+    /// The epoch whose replicas attest.
+    #[n(1)]
+    pub epoch: Epoch,
+    /// The entry in full.
+    #[n(2)]
+    pub record: EntryRecord,
+    /// The attested log.
+    #[n(3)]
+    pub certificate: LogCertificate,
+    /// The RFC 9162 inclusion proof of the entry in the attested log.
+    #[cbor(n(4), decode_with = "bounded_list::<Digest, Ctx, MAX_PROOF>")]
+    pub proof: Vec<Digest>,
+    /// The proof under an anchored root.
+    #[n(5)]
+    pub anchor: Option<AnchorProof>,
+}
+
+/// The RFC 9162 inclusion proof of an entry under an anchored root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
+#[cbor(map)]
+pub struct AnchorProof {
+    /// The log size that the anchor names; the contract maps it to the root.
+    #[n(0)]
+    pub size: u64,
+    /// The anchored root, to be compared with the contract's.
+    #[n(1)]
+    pub root: Digest,
+    /// The inclusion proof.
+    #[cbor(n(2), decode_with = "bounded_list::<Digest, Ctx, MAX_PROOF>")]
+    pub proof: Vec<Digest>,
+}
+
+/// A receipt that proves nothing.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ReceiptError {
+    /// Not the deterministic encoding of a receipt.
+    #[error("receipt: {0}")]
+    Codec(#[from] CodecError),
+    /// From another chain, contract or group.
+    #[error("the receipt is of log {found}, expected {expected}")]
+    OtherLog {
+        /// The log that was expected.
+        expected: String,
+        /// The receipt's.
+        found: String,
+    },
+    /// Attested by another epoch's replicas.
+    #[error("the receipt is of epoch {found}, the group is in epoch {expected}")]
+    OtherEpoch {
+        /// The group's epoch.
+        expected: Epoch,
+        /// The receipt's.
+        found: Epoch,
+    },
+    /// The record contradicts itself.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    /// The attestations make no quorum.
+    #[error("attestations: {0}")]
+    Certificate(#[from] CertificateError),
+    /// The entry is not in the attested log.
+    #[error("inclusion in the attested log: {0}")]
+    Inclusion(ProofError),
+    /// The entry is not under the anchored root.
+    #[error("inclusion under the anchored root: {0}")]
+    AnchorInclusion(ProofError),
+    /// The contract has another root for this size, or none.
+    #[error("the contract has no anchor of size {size} with root {root}")]
+    NotAnchored {
+        /// The size that the receipt names.
+        size: u64,
+        /// The root that the receipt names.
+        root: Digest,
+    },
+}
+
+impl Receipt {
+    /// Reads a receipt from its encoding.
+    ///
+    /// # Errors
+    /// When the bytes are too many, malformed or not deterministic.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ReceiptError> {
+        Ok(codec::decode(bytes, MAX_RECEIPT_BYTES)?)
+    }
+
+    /// The encoding that [`Self::decode`] reads.
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// Checks the receipt against `group`, which the caller has from the contract: the record, the agent's
+    /// signature, the inclusion, every attestation, and the arithmetic of the anchor proof if there is one.
+    ///
+    /// The anchored root itself is for [`Self::verify_anchored`].
+    ///
+    /// # Errors
+    /// The first thing that does not hold.
+    pub fn verify(&self, group: &Group) -> Result<(), ReceiptError> {
+        let identity = &group.identity;
+        if self.identity != *identity {
+            return Err(ReceiptError::OtherLog {
+                expected: identity.origin(),
+                found: self.identity.origin(),
+            });
+        }
+        if self.epoch != group.epoch {
+            return Err(ReceiptError::OtherEpoch { expected: group.epoch, found: self.epoch });
+        }
+        self.record.check(identity)?;
+        self.certificate.verify(identity, &group.replicas())?;
+        let leaf = self.record.entry.leaf_hash();
+        let index = self.record.entry.index.0;
+        let head = &self.certificate.head;
+        merkle::verify_inclusion(&leaf, index, head.size, &self.proof, &head.root)
+            .map_err(ReceiptError::Inclusion)?;
+        if let Some(anchor) = &self.anchor {
+            merkle::verify_inclusion(&leaf, index, anchor.size, &anchor.proof, &anchor.root)
+                .map_err(ReceiptError::AnchorInclusion)?;
+        }
+        Ok(())
+    }
+
+    /// As [`Self::verify`], and that the anchor is the contract's: `anchored_root` is what the contract
+    /// answers for the size in the receipt's anchor proof.
+    ///
+    /// # Errors
+    /// The first thing that does not hold; [`ReceiptError::NotAnchored`] also when there is no anchor proof.
+    pub fn verify_anchored(
+        &self,
+        group: &Group,
+        anchored_root: impl FnOnce(u64) -> Option<Digest>,
+    ) -> Result<(), ReceiptError> {
+        self.verify(group)?;
+        let head = &self.certificate.head;
+        let anchor =
+            self.anchor.as_ref().ok_or(ReceiptError::NotAnchored { size: head.size, root: head.root })?;
+        if anchored_root(anchor.size) != Some(anchor.root) {
+            return Err(ReceiptError::NotAnchored { size: anchor.size, root: anchor.root });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attestation::LogHead;
+    use crate::attestation::tests::certificate;
+    use crate::entry::tests::sample_record;
+    use crate::group::tests::sample_group;
+    use crate::merkle::MerkleLog;
+
+    fn receipt() -> (Receipt, Group) {
+        let (group, keys) = sample_group(4);
+        let mut log = MerkleLog::new();
+        for index in 0..11 {
+            log.append(sample_record(index).entry.leaf_hash());
+        }
+        let head = LogHead { size: 11, root: log.root(), time_s: 1_700_000_000 };
+        let anchor =
+            AnchorProof { size: 8, root: log.root_at(8).unwrap(), proof: log.inclusion_proof(6, 8).unwrap() };
+        let receipt = Receipt {
+            identity: group.identity,
+            epoch: group.epoch,
+            record: sample_record(6),
+            certificate: certificate(&group, &keys, head, 3),
+            proof: log.inclusion_proof(6, 11).unwrap(),
+            anchor: Some(anchor),
+        };
+        (receipt, group)
+    }
+
+    #[test]
+    fn a_receipt_verifies_and_so_does_its_anchor() {
+        let (receipt, group) = receipt();
+        let root = receipt.anchor.as_ref().map(|anchor| anchor.root);
+        assert_eq!(receipt.verify(&group), Ok(()));
+        assert_eq!(receipt.verify_anchored(&group, |size| (size == 8).then_some(root).flatten()), Ok(()));
+        assert!(matches!(
+            receipt.verify_anchored(&group, |_| None),
+            Err(ReceiptError::NotAnchored { size: 8, .. })
+        ));
+    }
+
+    #[test]
+    fn no_single_bit_can_be_flipped() {
+        let (receipt, group) = receipt();
+        let root = receipt.anchor.as_ref().map(|anchor| anchor.root);
+        let bytes = receipt.encode();
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut changed = bytes.clone();
+                changed[at] ^= 1 << bit;
+                let verdict = Receipt::decode(&changed).and_then(|receipt| {
+                    receipt.verify_anchored(&group, |size| (size == 8).then_some(root).flatten())
+                });
+                assert!(verdict.is_err(), "bit {bit} of byte {at} may be flipped");
+            }
+        }
+    }
+}
