@@ -1,1 +1,64 @@
-//! Bindings.
+//! Rust bindings of Quorate's contracts, with the bytecode to deploy them.
+//!
+//! - [`AgentCoordinator`] is the one contract of a deployment; its types ([`Member`], [`Checkpoint`], …) are
+//!   re-exported here.
+//! - [`GroupAccount`] holds one group's funds. The coordinator makes it; nobody deploys it by hand.
+//! - [`eip712_domain`] is the domain under which votes, decisions and checkpoints are signed.
+//! - [`Refusal`] decodes what a transaction reverted with.
+//!
+//! What the functions, events and errors mean stands in `src/IAgentCoordinator.sol` and `src/Errors.sol`.
+//!
+//! Everything is generated from the committed `artifacts/*.json`, so that a build needs neither Node.js nor a Solidity
+//! compiler. `compile-contracts`, behind the feature `compile`, makes the artifacts from `src/`.
+//!
+//! # Example
+//!
+//! ```no_run
+//! use alloy::primitives::{B256, address};
+//! use alloy::providers::ProviderBuilder;
+//! use alloy::sol_types::SolStruct;
+//! use quorate_contracts::{AgentCoordinator, CHOICE_FOR, FLAG_REPLICA, FLAG_VOTER, Member, Policy, Vote, eip712_domain};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! # let (agents, keys, proposal_id) = ([address!("0000000000000000000000000000000000000001"); 4], [B256::ZERO; 4], B256::ZERO);
+//! let provider = ProviderBuilder::new().connect("http://127.0.0.1:8545").await?;
+//! let coordinator = AgentCoordinator::deploy(&provider).await?;
+//!
+//! // Each agent registers from its own account; then anybody makes the group.
+//! coordinator.register(keys[0]).from(agents[0]).send().await?.watch().await?;
+//! let members = agents
+//!     .iter()
+//!     .zip(keys)
+//!     .map(|(account, key)| Member { account: *account, key, weight: 1, flags: FLAG_VOTER | FLAG_REPLICA })
+//!     .collect();
+//! let policy = Policy { threshold: 3, votingPeriod: 3600, timelock: 0 };
+//! let salt = B256::random();
+//! let group_id = coordinator.groupIdOf(agents[0], salt).call().await?;
+//! coordinator.createGroup(members, policy, salt).from(agents[0]).send().await?.watch().await?;
+//!
+//! // What a voter signs when somebody else sends its vote.
+//! let vote = Vote { groupId: group_id, proposalId: proposal_id, choice: CHOICE_FOR };
+//! let digest = vote.eip712_signing_hash(&eip712_domain(31337, *coordinator.address()));
+//! # let _ = digest;
+//! # Ok(())
+//! # }
+//! ```
+
+mod account;
+mod constants;
+mod coordinator;
+mod domain;
+mod refusal;
+
+pub use account::GroupAccount;
+pub use constants::{
+    CHOICE_ABSTAIN, CHOICE_AGAINST, CHOICE_FOR, FLAG_REPLICA, FLAG_VOTER, KIND_COMMAND, KIND_DECISION,
+    KIND_SYSTEM, Lane, ProposalStatus, SIGNATURE_LENGTH, STATUS_APPROVED, STATUS_CANCELLED, STATUS_EXPIRED,
+    STATUS_REJECTED, UnknownNumber,
+};
+pub use coordinator::AgentCoordinator;
+pub use coordinator::AgentCoordinator::{
+    Anchor, Call, Checkpoint, Decision, Entry, Group, Member, Policy, Proposal, Vote,
+};
+pub use domain::{DOMAIN_NAME, DOMAIN_VERSION, eip712_domain};
+pub use refusal::Refusal;
