@@ -21,8 +21,10 @@
 //! | [`attestation`] | a replica's cosignature on the log's size and root |
 //! | [`checkpoint`] | a replica's EIP-712 signature on the whole state |
 //! | [`receipt`] | entry + inclusion proof + quorum of attestations, later + the anchor |
+//! | [`api`] | the bodies of the nodes' HTTP API |
 
 pub mod account;
+pub mod api;
 pub mod attestation;
 pub mod checkpoint;
 pub mod codec;
