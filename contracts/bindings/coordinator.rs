@@ -1,10 +1,10 @@
 //! The coordinator's binding.
 
 alloy::sol! {
-    /// The contract that keeps groups, their proposals and their anchors. `AgentCoordinator::deploy` deploys it,
-    /// `AgentCoordinator::new` talks to one that is deployed.
+    /// The contract that keeps groups, their proposals and their anchors. `AgentCoordinator::deploy` deploys
+    /// it, `AgentCoordinator::new` talks to one that is deployed.
     #[sol(rpc, all_derives, extra_derives(serde::Serialize, serde::Deserialize))]
-    #[allow(missing_docs)]
+    #[allow(missing_docs, clippy::too_many_arguments)]
     AgentCoordinator,
     "artifacts/AgentCoordinator.json"
 }

@@ -1,5 +1,5 @@
-//! The EIP-712 domain. It has a file of its own because it is the one thing here that the chain does not tell by
-//! itself: a signer must agree with the contract on it before there is a connection.
+//! The EIP-712 domain. It has a file of its own because it is the one thing here that the chain does not tell
+//! by itself: a signer must agree with the contract on it before there is a connection.
 
 use alloy::primitives::Address;
 use alloy::sol_types::{Eip712Domain, eip712_domain as domain};

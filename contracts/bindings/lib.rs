@@ -8,8 +8,8 @@
 //!
 //! What the functions, events and errors mean stands in `src/IAgentCoordinator.sol` and `src/Errors.sol`.
 //!
-//! Everything is generated from the committed `artifacts/*.json`, so that a build needs neither Node.js nor a Solidity
-//! compiler. `compile-contracts`, behind the feature `compile`, makes the artifacts from `src/`.
+//! Everything is generated from the committed `artifacts/*.json`, so that a build needs neither Node.js nor a
+//! Solidity compiler. `compile-contracts`, behind the feature `compile`, makes the artifacts from `src/`.
 //!
 //! # Example
 //!
@@ -17,10 +17,13 @@
 //! use alloy::primitives::{B256, address};
 //! use alloy::providers::ProviderBuilder;
 //! use alloy::sol_types::SolStruct;
-//! use quorate_contracts::{AgentCoordinator, CHOICE_FOR, FLAG_REPLICA, FLAG_VOTER, Member, Policy, Vote, eip712_domain};
+//! use quorate_contracts::{
+//!     AgentCoordinator, CHOICE_FOR, FLAG_REPLICA, FLAG_VOTER, Member, Policy, Vote, eip712_domain,
+//! };
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! # let (agents, keys, proposal_id) = ([address!("0000000000000000000000000000000000000001"); 4], [B256::ZERO; 4], B256::ZERO);
+//! # let agents = [address!("0000000000000000000000000000000000000001"); 4];
+//! # let (keys, proposal_id) = ([B256::ZERO; 4], B256::ZERO);
 //! let provider = ProviderBuilder::new().connect("http://127.0.0.1:8545").await?;
 //! let coordinator = AgentCoordinator::deploy(&provider).await?;
 //!

@@ -1,5 +1,5 @@
-//! What a transaction reverted with, in words. A revert may come from the coordinator or from the group account that
-//! it drives, so two sets of errors have to be tried.
+//! What a transaction reverted with, in words. A revert may come from the coordinator or from the group
+//! account that it drives, so two sets of errors have to be tried.
 
 use alloy::sol_types::SolInterface;
 
