@@ -5,6 +5,7 @@
 //! - [`GroupAccount`] holds one group's funds. The coordinator makes it; nobody deploys it by hand.
 //! - [`eip712_domain`] is the domain under which votes, decisions and checkpoints are signed.
 //! - [`Refusal`] decodes what a transaction reverted with.
+//! - [`reader::CoordinatorReader`] reads groups and anchors in the words of `quorate-protocol`.
 //!
 //! What the functions, events and errors mean stands in `src/IAgentCoordinator.sol` and `src/Errors.sol`.
 //!
@@ -51,6 +52,7 @@ mod account;
 mod constants;
 mod coordinator;
 mod domain;
+pub mod reader;
 mod refusal;
 
 pub use account::GroupAccount;

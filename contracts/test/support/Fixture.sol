@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+pragma solidity 0.8.37;
+
+import {AgentCoordinator} from "../../src/AgentCoordinator.sol";
+import {
+    Call,
+    Checkpoint,
+    Decision,
+    Entry,
+    FLAG_REPLICA,
+    FLAG_VOTER,
+    KIND_DECISION,
+    Member,
+    Policy,
+    STATUS_APPROVED
+} from "../../src/Types.sol";
+import {ReferenceLog} from "./ReferenceLog.sol";
+import {Recorder} from "./Targets.sol";
+import {vm} from "./Vm.sol";
+
+/// @notice A coordinator, agents with keys, a group of four, and the making of checkpoints and decisions.
+abstract contract Fixture {
+    uint256 internal constant START = 1_800_000_000;
+    uint64 internal constant VOTING_PERIOD = 1 days;
+    uint64 internal constant TIMELOCK = 1 hours;
+    bytes32 internal constant SALT = keccak256("salt");
+
+    AgentCoordinator internal coordinator;
+    Recorder internal recorder;
+    ReferenceLog internal log;
+
+    /// @dev By ascending address.
+    uint256[] internal privateKeys;
+    address[] internal agents;
+
+    bytes32 internal groupId;
+    address internal account;
+
+    function setUp() public virtual {
+        vm.warp(START);
+        coordinator = new AgentCoordinator();
+        recorder = new Recorder();
+        log = new ReferenceLog();
+        _makeAgents(4);
+        groupId = _createGroup(_members(4), _policy(3), SALT);
+        account = coordinator.group(groupId).account;
+        vm.deal(account, 100 ether);
+    }
+
+    // ---------------------------------------------------------------------------------------------------------
+    // Agents and groups
+    // ---------------------------------------------------------------------------------------------------------
+
+    /// @dev Makes agents until there are `count`, sorted by address, and registers them.
+    function _makeAgents(uint256 count) internal {
+        for (uint256 k = privateKeys.length; k < count; ++k) {
+            uint256 privateKey = uint256(keccak256(abi.encode("agent", k)));
+            address agent = vm.addr(privateKey);
+            privateKeys.push(privateKey);
+            agents.push(agent);
+            for (uint256 i = k; i > 0 && agents[i - 1] > agents[i]; --i) {
+                (agents[i - 1], agents[i]) = (agents[i], agents[i - 1]);
+                (privateKeys[i - 1], privateKeys[i]) = (privateKeys[i], privateKeys[i - 1]);
+            }
+            vm.prank(agent);
+            coordinator.register(_key(agent));
+        }
+    }
+
+    function _key(address agent) internal pure returns (bytes32) {
+        return keccak256(abi.encode("ed25519", agent));
+    }
+
+    /// @dev The first `count` agents, each a replica and a voter of weight 1.
+    function _members(uint256 count) internal view returns (Member[] memory members) {
+        members = new Member[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            members[i] = Member({account: agents[i], key: _key(agents[i]), weight: 1, flags: FLAG_VOTER | FLAG_REPLICA});
+        }
+    }
+
+    function _policy(uint128 threshold) internal pure returns (Policy memory) {
+        return Policy({threshold: threshold, votingPeriod: VOTING_PERIOD, timelock: TIMELOCK});
+    }
+
+    function _createGroup(Member[] memory members, Policy memory policy, bytes32 salt) internal returns (bytes32) {
+        return coordinator.createGroup(members, policy, salt);
+    }
+
+    // ---------------------------------------------------------------------------------------------------------
+    // Calls
+    // ---------------------------------------------------------------------------------------------------------
+
+    /// @dev One call that leaves `marker` at the recorder and pays it `value`.
+    function _calls(uint256 marker, uint256 value) internal view returns (Call[] memory calls) {
+        calls = new Call[](1);
+        calls[0] = Call({target: address(recorder), value: value, data: abi.encodeCall(Recorder.record, (marker))});
+    }
+
+    function _actionsHash(Call[] memory calls) internal pure returns (bytes32) {
+        return keccak256(abi.encode(calls));
+    }
+
+    // ---------------------------------------------------------------------------------------------------------
+    // Checkpoints
+    // ---------------------------------------------------------------------------------------------------------
+
+    /// @dev The checkpoint of the log as it is.
+    function _checkpoint(uint64 sequence) internal view returns (Checkpoint memory) {
+        return Checkpoint({
+            groupId: groupId,
+            epoch: 0,
+            sequence: sequence,
+            logSize: log.size(),
+            logRoot: log.root(),
+            stateRoot: keccak256(abi.encode("state", sequence)),
+            inboxCount: 0,
+            nextMembersHash: 0
+        });
+    }
+
+    function _signature(uint256 privateKey, bytes32 digest) internal pure returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(privateKey, digest);
+        return abi.encodePacked(r, s, v);
+    }
+
+    /// @dev The signatures of `count` agents from `first` on.
+    function _signatures(Checkpoint memory checkpoint, uint256 first, uint256 count)
+        internal
+        view
+        returns (bytes memory signatures)
+    {
+        bytes32 digest = coordinator.hashCheckpoint(checkpoint);
+        for (uint256 i = first; i < first + count; ++i) {
+            signatures = bytes.concat(signatures, _signature(privateKeys[i], digest));
+        }
+    }
+
+    /// @dev Anchors the log as it is, by three of four replicas.
+    function _anchor(uint64 sequence) internal {
+        Checkpoint memory checkpoint = _checkpoint(sequence);
+        coordinator.anchor(checkpoint, _signatures(checkpoint, 0, 3));
+    }
+
+    // ---------------------------------------------------------------------------------------------------------
+    // Entries and decisions
+    // ---------------------------------------------------------------------------------------------------------
+
+    function _entry(uint64 index, bytes32 subject) internal pure returns (Entry memory) {
+        return Entry({
+            index: index,
+            sequence: index + 1,
+            timestampMs: uint64(START) * 1000 + index,
+            kind: KIND_DECISION,
+            status: STATUS_APPROVED,
+            subject: subject,
+            outcome: keccak256(abi.encode("outcome", index))
+        });
+    }
+
+    function _decision(bytes32 proposalId, Call[] memory calls) internal view returns (Decision memory) {
+        return Decision({
+            groupId: groupId,
+            proposalId: proposalId,
+            actionsHash: _actionsHash(calls),
+            status: STATUS_APPROVED,
+            forWeight: 3,
+            againstWeight: 1,
+            abstainWeight: 0
+        });
+    }
+
+    /// @dev Appends entries that no test is about.
+    function _fill(uint64 count) internal {
+        for (uint64 i = 0; i < count; ++i) {
+            log.append(_entry(log.size(), keccak256(abi.encode("filler", i))));
+        }
+    }
+}

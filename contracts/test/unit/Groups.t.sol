@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+pragma solidity 0.8.37;
+
+import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
+
+import {Errors} from "../../src/Errors.sol";
+import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
+import {IGroupAccount} from "../../src/IGroupAccount.sol";
+import {FLAG_REPLICA, FLAG_VOTER, Group, Member, Policy} from "../../src/Types.sol";
+import {Fixture} from "../support/Fixture.sol";
+import {vm} from "../support/Vm.sol";
+
+/// @notice The branches of Groups.tree.
+contract GroupsTest is Fixture {
+    // ---------------------------------------------------------------------------------------------------------
+    // register
+    // ---------------------------------------------------------------------------------------------------------
+
+    function test_Register_RevertWhen_KeyIsZero() external {
+        vm.expectRevert(abi.encodeWithSelector(Errors.ZeroKey.selector));
+        coordinator.register(0);
+    }
+
+    function test_Register_BindsTheKey() external {
+        vm.expectEmit(address(coordinator));
+        emit IAgentCoordinator.AgentRegistered(address(this), "key");
+        coordinator.register("key");
+
+        vm.assertEq(coordinator.keyOf(address(this)), "key", "key");
+    }
+
+    function test_Register_WhenRegisteredBefore_ReplacesTheKeyForLaterGroups() external {
+        vm.prank(agents[0]);
+        coordinator.register("new key");
+
+        vm.assertEq(coordinator.keyOf(agents[0]), "new key", "registered key");
+        vm.assertEq(coordinator.memberOf(groupId, agents[0]).key, _key(agents[0]), "key in the older group");
+    }
+
+    // ---------------------------------------------------------------------------------------------------------
+    // createGroup
+    // ---------------------------------------------------------------------------------------------------------
+
+    function test_CreateGroup_RevertWhen_SaltIsUsed() external {
+        _expectRefusal(_members(4), _policy(3), SALT, abi.encodeWithSelector(Errors.GroupExists.selector, groupId));
+    }
+
+    function test_CreateGroup_RevertWhen_TooManyMembers() external {
+        _makeAgents(65);
+        _expectRefusal(_members(65), _policy(33), abi.encodeWithSelector(Errors.TooManyMembers.selector, 65, 64));
+    }
+
+    function test_CreateGroup_TakesSixtyFourMembers() external {
+        _makeAgents(64);
+        bytes32 id = _createGroup(_members(64), _policy(64), "64");
+
+        Group memory group = coordinator.group(id);
+        vm.assertEq(group.memberCount, 64, "members");
+        vm.assertEq(group.replicaCount, 64, "replicas");
+        vm.assertEq(coordinator.quorum(id), 43, "quorum");
+        vm.assertEq(abi.encode(coordinator.members(id)), abi.encode(_members(64)), "members");
+    }
+
+    function test_CreateGroup_RevertGiven_TheSameMemberTwice() external {
+        Member[] memory members = _members(4);
+        members[1] = members[0];
+        _expectRefusal(
+            members, _policy(3), abi.encodeWithSelector(Errors.MembersNotAscending.selector, agents[0], agents[0])
+        );
+    }
+
+    function test_CreateGroup_RevertGiven_SwappedMembers() external {
+        Member[] memory members = _members(4);
+        (members[2], members[3]) = (members[3], members[2]);
+        _expectRefusal(
+            members, _policy(3), abi.encodeWithSelector(Errors.MembersNotAscending.selector, agents[3], agents[2])
+        );
+    }
+
+    function test_CreateGroup_RevertGiven_TheZeroAddress() external {
+        Member[] memory members = _members(4);
+        members[0].account = address(0);
+        _expectRefusal(
+            members, _policy(3), abi.encodeWithSelector(Errors.MembersNotAscending.selector, address(0), address(0))
+        );
+    }
+
+    function test_CreateGroup_RevertWhen_NotRegistered() external {
+        Member[] memory members = _members(4);
+        members[0].account = address(1);
+        members[0].key = 0;
+        _expectRefusal(members, _policy(3), abi.encodeWithSelector(Errors.NotRegistered.selector, address(1)));
+    }
+
+    function test_CreateGroup_RevertWhen_KeyIsNotTheRegisteredOne() external {
+        Member[] memory members = _members(4);
+        members[2].key = "other";
+        _expectRefusal(
+            members,
+            _policy(3),
+            abi.encodeWithSelector(Errors.KeyMismatch.selector, agents[2], _key(agents[2]), bytes32("other"))
+        );
+    }
+
+    function test_CreateGroup_RevertWhen_TwoMembersHaveOneKey() external {
+        vm.prank(agents[3]);
+        coordinator.register(_key(agents[1]));
+        Member[] memory members = _members(4);
+        members[3].key = _key(agents[1]);
+        _expectRefusal(members, _policy(3), abi.encodeWithSelector(Errors.DuplicateKey.selector, _key(agents[1])));
+    }
+
+    function testFuzz_CreateGroup_RevertWhen_FlagsAreNoneOrUnknown(uint8 flags) external {
+        vm.assume(flags == 0 || flags > (FLAG_VOTER | FLAG_REPLICA));
+        Member[] memory members = _members(4);
+        members[1].flags = flags;
+        _expectRefusal(members, _policy(3), abi.encodeWithSelector(Errors.InvalidFlags.selector, agents[1], flags));
+    }
+
+    function test_CreateGroup_RevertWhen_VoterHasNoWeight() external {
+        Member[] memory members = _members(4);
+        members[1].weight = 0;
+        _expectRefusal(members, _policy(3), abi.encodeWithSelector(Errors.InvalidWeight.selector, agents[1], 0));
+    }
+
+    function test_CreateGroup_RevertWhen_NonVoterHasWeight() external {
+        Member[] memory members = _members(4);
+        members[1].flags = FLAG_REPLICA;
+        _expectRefusal(members, _policy(3), abi.encodeWithSelector(Errors.InvalidWeight.selector, agents[1], 1));
+    }
+
+    function test_CreateGroup_RevertWhen_TooFewReplicas() external {
+        Member[] memory members = _members(4);
+        members[1].flags = FLAG_VOTER;
+        _expectRefusal(members, _policy(3), abi.encodeWithSelector(Errors.TooFewReplicas.selector, 3, 4));
+        _expectRefusal(new Member[](0), _policy(0), abi.encodeWithSelector(Errors.TooFewReplicas.selector, 0, 4));
+    }
+
+    function test_CreateGroup_RevertWhen_ThresholdIsHalf() external {
+        _expectRefusal(_members(4), _policy(2), abi.encodeWithSelector(Errors.InvalidThreshold.selector, 2, 4));
+    }
+
+    function test_CreateGroup_RevertWhen_ThresholdIsAboveAll() external {
+        _expectRefusal(_members(4), _policy(5), abi.encodeWithSelector(Errors.InvalidThreshold.selector, 5, 4));
+        _expectRefusal(
+            _members(4),
+            _policy(type(uint128).max),
+            abi.encodeWithSelector(Errors.InvalidThreshold.selector, type(uint128).max, 4)
+        );
+    }
+
+    function test_CreateGroup_RevertWhen_NobodyVotes() external {
+        Member[] memory members = _members(4);
+        for (uint256 i = 0; i < 4; ++i) {
+            members[i].flags = FLAG_REPLICA;
+            members[i].weight = 0;
+        }
+        _expectRefusal(members, _policy(0), abi.encodeWithSelector(Errors.InvalidThreshold.selector, 0, 0));
+    }
+
+    function testFuzz_CreateGroup_TakesMoreThanHalfUpToAll(uint64[4] memory weights, uint128 threshold) external {
+        Member[] memory members = _members(4);
+        uint128 total = 0;
+        for (uint256 i = 0; i < 4; ++i) {
+            members[i].weight = weights[i] == 0 ? 1 : weights[i];
+            total += members[i].weight;
+        }
+        threshold = threshold % (total + 2);
+        if (uint256(threshold) * 2 > total && threshold <= total) {
+            bytes32 id = _createGroup(members, _policy(threshold), "fuzz");
+            vm.assertEq(coordinator.group(id).totalWeight, total, "total weight");
+            vm.assertEq(coordinator.group(id).policy.threshold, threshold, "threshold");
+        } else {
+            _expectRefusal(
+                members, _policy(threshold), abi.encodeWithSelector(Errors.InvalidThreshold.selector, threshold, total)
+            );
+        }
+    }
+
+    function test_CreateGroup_RevertWhen_VotingPeriodIsOutOfBounds() external {
+        Policy memory policy = _policy(3);
+        policy.votingPeriod = 0;
+        _expectRefusal(_members(4), policy, abi.encodeWithSelector(Errors.InvalidVotingPeriod.selector, 0, 365 days));
+        policy.votingPeriod = 365 days + 1;
+        _expectRefusal(
+            _members(4), policy, abi.encodeWithSelector(Errors.InvalidVotingPeriod.selector, 365 days + 1, 365 days)
+        );
+    }
+
+    function test_CreateGroup_RevertWhen_TimelockIsOutOfBounds() external {
+        Policy memory policy = _policy(3);
+        policy.timelock = 365 days + 1;
+        _expectRefusal(
+            _members(4), policy, abi.encodeWithSelector(Errors.InvalidTimelock.selector, 365 days + 1, 365 days)
+        );
+    }
+
+    function test_CreateGroup_TakesTheLongestPeriods() external {
+        Policy memory policy = Policy({threshold: 3, votingPeriod: 365 days, timelock: 365 days});
+        bytes32 id = _createGroup(_members(4), policy, "long");
+        vm.assertEq(abi.encode(coordinator.group(id).policy), abi.encode(policy), "policy");
+    }
+
+    function test_CreateGroup_KeepsEverything() external {
+        _makeAgents(6);
+        Member[] memory members = _members(6);
+        members[4].flags = FLAG_VOTER;
+        members[4].weight = 10;
+        members[5].flags = FLAG_REPLICA;
+        members[5].weight = 0;
+        Policy memory policy = _policy(9);
+        bytes32 id = keccak256(abi.encode(block.chainid, address(coordinator), agents[0], bytes32("six")));
+        address predicted =
+            Clones.predictDeterministicAddress(coordinator.groupAccountImplementation(), id, address(coordinator));
+
+        vm.expectEmit(address(coordinator));
+        emit IAgentCoordinator.GroupCreated(id, agents[0], predicted, "six", policy, members);
+        vm.prank(agents[0]);
+        vm.assertEq(coordinator.createGroup(members, policy, "six"), id, "identifier");
+
+        vm.assertEq(coordinator.groupIdOf(agents[0], "six"), id, "predicted identifier");
+        Group memory group = coordinator.group(id);
+        vm.assertEq(group.account, predicted, "account");
+        vm.assertEq(IGroupAccount(predicted).coordinator(), address(coordinator), "the account's coordinator");
+        vm.assertEq(group.epoch, 0, "epoch");
+        vm.assertEq(group.memberCount, 6, "member count");
+        vm.assertEq(group.replicaCount, 5, "replica count");
+        vm.assertEq(group.totalWeight, 14, "total weight");
+        vm.assertEq(group.membersHash, keccak256(abi.encode(members)), "members hash");
+        vm.assertEq(abi.encode(group.policy), abi.encode(policy), "policy");
+        vm.assertEq(abi.encode(coordinator.members(id)), abi.encode(members), "members");
+        vm.assertEq(abi.encode(coordinator.memberOf(id, agents[4])), abi.encode(members[4]), "member");
+        vm.assertEq(coordinator.memberOf(id, address(this)).flags, 0, "no member");
+        vm.assertEq(coordinator.quorum(id), 4, "quorum");
+        vm.assertEq(coordinator.latestAnchor(id).sequence, 0, "no anchor");
+    }
+
+    function test_CreateGroup_DependsOnCreatorAndSalt() external {
+        bytes32 other = _createGroup(_members(4), _policy(3), "other");
+        vm.prank(agents[0]);
+        bytes32 another = coordinator.createGroup(_members(4), _policy(3), SALT);
+
+        vm.assertTrue(other != groupId && another != groupId && other != another, "distinct");
+    }
+
+    // ---------------------------------------------------------------------------------------------------------
+    // leave
+    // ---------------------------------------------------------------------------------------------------------
+
+    function test_Leave_RevertWhen_GroupIsUnknown() external {
+        vm.expectRevert(abi.encodeWithSelector(Errors.UnknownGroup.selector, bytes32("none")));
+        coordinator.leave("none");
+    }
+
+    function test_Leave_RevertWhen_NoMember() external {
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotMember.selector, groupId, address(this)));
+        coordinator.leave(groupId);
+    }
+
+    function test_Leave_RevertWhen_LeftBefore() external {
+        vm.prank(agents[1]);
+        coordinator.leave(groupId);
+        vm.expectRevert(abi.encodeWithSelector(Errors.AlreadyLeft.selector, groupId, agents[1]));
+        vm.prank(agents[1]);
+        coordinator.leave(groupId);
+    }
+
+    function test_Leave_TakesTheVoteAndNothingElse() external {
+        Group memory before = coordinator.group(groupId);
+
+        vm.expectEmit(address(coordinator));
+        emit IAgentCoordinator.MemberLeft(groupId, agents[1]);
+        vm.prank(agents[1]);
+        coordinator.leave(groupId);
+
+        vm.assertTrue(coordinator.hasLeft(groupId, agents[1]), "left");
+        vm.assertFalse(coordinator.hasLeft(groupId, agents[0]), "stayed");
+        vm.assertEq(abi.encode(coordinator.group(groupId)), abi.encode(before), "group");
+        vm.assertEq(abi.encode(coordinator.members(groupId)), abi.encode(_members(4)), "members");
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotVoter.selector, groupId, agents[1]));
+        vm.prank(agents[1]);
+        coordinator.propose(groupId, _calls(1, 0), "", 0);
+    }
+
+    function test_Leave_KeepsTheReplicaSeat() external {
+        vm.prank(agents[1]);
+        coordinator.leave(groupId);
+        _fill(1);
+        _anchor(1);
+
+        vm.assertEq(coordinator.latestAnchor(groupId).sequence, 1, "anchored with the signature of who left");
+    }
+
+    // ---------------------------------------------------------------------------------------------------------
+    // Views of groups that do not exist
+    // ---------------------------------------------------------------------------------------------------------
+
+    function test_Views_RevertWhen_GroupIsUnknown() external {
+        bytes memory refusal = abi.encodeWithSelector(Errors.UnknownGroup.selector, bytes32("none"));
+        vm.expectRevert(refusal);
+        coordinator.group("none");
+        vm.expectRevert(refusal);
+        coordinator.members("none");
+        vm.expectRevert(refusal);
+        coordinator.memberOf("none", agents[0]);
+        vm.expectRevert(refusal);
+        coordinator.hasLeft("none", agents[0]);
+        vm.expectRevert(refusal);
+        coordinator.quorum("none");
+        vm.expectRevert(refusal);
+        coordinator.executed("none", "proposal");
+        vm.expectRevert(refusal);
+        coordinator.latestAnchor("none");
+        vm.expectRevert(refusal);
+        coordinator.anchoredRoot("none", 1);
+    }
+
+    function _expectRefusal(Member[] memory members, Policy memory policy, bytes memory refusal) private {
+        _expectRefusal(members, policy, "refused", refusal);
+    }
+
+    function _expectRefusal(Member[] memory members, Policy memory policy, bytes32 salt, bytes memory refusal) private {
+        vm.expectRevert(refusal);
+        coordinator.createGroup(members, policy, salt);
+    }
+}

@@ -1,0 +1,494 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+pragma solidity 0.8.37;
+
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+
+import {Errors} from "../../src/Errors.sol";
+import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
+import {
+    CHOICE_ABSTAIN,
+    CHOICE_AGAINST,
+    CHOICE_FOR,
+    Call,
+    FLAG_REPLICA,
+    Lane,
+    Member,
+    Policy,
+    Proposal,
+    ProposalStatus
+} from "../../src/Types.sol";
+import {Fixture} from "../support/Fixture.sol";
+import {Reenterer, Refuser} from "../support/Targets.sol";
+import {vm} from "../support/Vm.sol";
+
+/// @notice The branches of Proposals.tree, but for `voteBySig`, which VoteBySig.t.sol has.
+contract ProposalsTest is Fixture {
+    bytes32 private _id;
+
+    function setUp() public override {
+        super.setUp();
+        _id = _propose(0, _calls(1, 1 ether), "pay", 7);
+    }
+
+    // ---------------------------------------------------------------------------------------------------------
+    // propose
+    // ---------------------------------------------------------------------------------------------------------
+
+    function test_Propose_RevertWhen_GroupIsUnknown() external {
+        vm.expectRevert(abi.encodeWithSelector(Errors.UnknownGroup.selector, bytes32("none")));
+        coordinator.propose("none", _calls(1, 0), "", 0);
+    }
+
+    function test_Propose_RevertGiven_NoMember() external {
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotVoter.selector, groupId, address(this)));
+        coordinator.propose(groupId, _calls(1, 0), "", 0);
+    }
+
+    function test_Propose_RevertGiven_ReplicaOnly() external {
+        groupId = _groupWithReplicaOnly();
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotVoter.selector, groupId, agents[3]));
+        vm.prank(agents[3]);
+        coordinator.propose(groupId, _calls(1, 0), "", 0);
+    }
+
+    function test_Propose_RevertWhen_ProposalExists() external {
+        vm.expectRevert(abi.encodeWithSelector(Errors.ProposalExists.selector, _id));
+        vm.prank(agents[0]);
+        coordinator.propose(groupId, _calls(1, 1 ether), "pay", 7);
+    }
+
+    function test_Propose_RevertWhen_ExecutedInTheAnchoredLane() external {
+        Call[] memory calls = _calls(2, 0);
+        bytes32 id = coordinator.proposalIdOf(groupId, agents[0], 0, _actionsHash(calls), keccak256(""));
+        _executeAnchored(id, calls);
+
+        vm.expectRevert(abi.encodeWithSelector(Errors.AlreadyExecuted.selector, groupId, id));
+        vm.prank(agents[0]);
+        coordinator.propose(groupId, calls, "", 0);
+    }
+
+    function test_Propose_OpensTheProposal() external {
+        Call[] memory calls = _calls(2, 0);
+        bytes32 id = coordinator.proposalIdOf(groupId, agents[1], 9, _actionsHash(calls), keccak256("why"));
+
+        vm.expectEmit(address(coordinator));
+        emit IAgentCoordinator.ProposalCreated(groupId, id, agents[1], 9, calls, "why", uint64(START + VOTING_PERIOD));
+        vm.assertEq(_propose(1, calls, "why", 9), id, "identifier");
+
+        Proposal memory expected = Proposal({
+            groupId: groupId,
+            actionsHash: _actionsHash(calls),
+            proposer: agents[1],
+            votingEnds: uint64(START + VOTING_PERIOD),
+            approvedAt: 0,
+            forWeight: 0,
+            againstWeight: 0,
+            abstainWeight: 0,
+            status: ProposalStatus.Open
+        });
+        vm.assertEq(abi.encode(coordinator.proposal(id)), abi.encode(expected), "proposal");
+    }
+
+    function test_Propose_TakesNoCallsAtAll() external {
+        Call[] memory none = new Call[](0);
+        bytes32 id = _propose(0, none, "we agree", 0);
+        _approve(id);
+        vm.warp(START + TIMELOCK);
+        coordinator.execute(id, none);
+        _assertStatus(id, ProposalStatus.Executed);
+    }
+
+    // ---------------------------------------------------------------------------------------------------------
+    // vote
+    // ---------------------------------------------------------------------------------------------------------
+
+    function test_Vote_RevertWhen_ProposalIsUnknown() external {
+        vm.expectRevert(abi.encodeWithSelector(Errors.UnknownProposal.selector, bytes32("none")));
+        coordinator.vote("none", CHOICE_FOR);
+    }
+
+    function test_Vote_RevertWhen_Approved() external {
+        _approve(_id);
+        _expectNotOpen(ProposalStatus.Approved);
+        _vote(3, _id, CHOICE_FOR);
+    }
+
+    function test_Vote_RevertWhen_Rejected() external {
+        _vote(0, _id, CHOICE_AGAINST);
+        _vote(1, _id, CHOICE_ABSTAIN);
+        _expectNotOpen(ProposalStatus.Rejected);
+        _vote(3, _id, CHOICE_FOR);
+    }
+
+    function test_Vote_RevertWhen_Expired() external {
+        vm.warp(START + VOTING_PERIOD);
+        _expectNotOpen(ProposalStatus.Expired);
+        _vote(3, _id, CHOICE_FOR);
+    }
+
+    function test_Vote_InTheLastSecond() external {
+        vm.warp(START + VOTING_PERIOD - 1);
+        _vote(3, _id, CHOICE_FOR);
+        vm.assertTrue(coordinator.hasVoted(_id, agents[3]), "voted");
+    }
+
+    function test_Vote_RevertWhen_Cancelled() external {
+        vm.prank(agents[0]);
+        coordinator.cancel(_id);
+        _expectNotOpen(ProposalStatus.Cancelled);
+        _vote(3, _id, CHOICE_FOR);
+    }
+
+    function test_Vote_RevertWhen_ExecutedInTheAnchoredLane() external {
+        _executeAnchored(_id, _calls(1, 1 ether));
+        _expectNotOpen(ProposalStatus.Executed);
+        _vote(3, _id, CHOICE_FOR);
+    }
+
+    function test_Vote_RevertWhen_NoVoter() external {
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotVoter.selector, groupId, address(this)));
+        coordinator.vote(_id, CHOICE_FOR);
+    }
+
+    function test_Vote_RevertWhen_VoterHasLeft() external {
+        vm.prank(agents[1]);
+        coordinator.leave(groupId);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotVoter.selector, groupId, agents[1]));
+        _vote(1, _id, CHOICE_FOR);
+    }
+
+    function test_Vote_StaysWhenTheVoterLeaves() external {
+        _vote(1, _id, CHOICE_FOR);
+        vm.prank(agents[1]);
+        coordinator.leave(groupId);
+        _vote(0, _id, CHOICE_FOR);
+        _vote(2, _id, CHOICE_FOR);
+        _assertStatus(_id, ProposalStatus.Approved);
+    }
+
+    function test_Vote_RevertWhen_VotedBefore() external {
+        _vote(0, _id, CHOICE_AGAINST);
+        vm.expectRevert(abi.encodeWithSelector(Errors.AlreadyVoted.selector, _id, agents[0]));
+        _vote(0, _id, CHOICE_FOR);
+    }
+
+    function testFuzz_Vote_RevertWhen_ChoiceIsInvalid(uint8 choice) external {
+        vm.assume(choice > CHOICE_ABSTAIN);
+        vm.expectRevert(abi.encodeWithSelector(Errors.InvalidChoice.selector, choice));
+        _vote(0, _id, choice);
+    }
+
+    function test_Vote_Counts() external {
+        vm.expectEmit(address(coordinator));
+        emit IAgentCoordinator.VoteCast(groupId, _id, agents[0], CHOICE_FOR, 1);
+        _vote(0, _id, CHOICE_FOR);
+        _vote(1, _id, CHOICE_AGAINST);
+
+        vm.assertTrue(coordinator.hasVoted(_id, agents[0]), "voted");
+        vm.assertFalse(coordinator.hasVoted(_id, agents[2]), "not voted");
+        Proposal memory proposal = coordinator.proposal(_id);
+        vm.assertEq(proposal.forWeight, 1, "for");
+        vm.assertEq(proposal.againstWeight, 1, "against");
+        vm.assertEq(proposal.abstainWeight, 0, "abstain");
+        _assertStatus(_id, ProposalStatus.Open);
+    }
+
+    function test_Vote_GivenThresholdIsReached_Approves() external {
+        _vote(0, _id, CHOICE_FOR);
+        _vote(1, _id, CHOICE_FOR);
+        vm.warp(START + 5);
+        vm.expectEmit(address(coordinator));
+        emit IAgentCoordinator.ProposalDecided(groupId, _id, ProposalStatus.Approved, 3, 0, 0);
+        _vote(2, _id, CHOICE_FOR);
+
+        vm.assertEq(coordinator.proposal(_id).approvedAt, START + 5, "approved at");
+        vm.warp(START + 365 days);
+        _assertStatus(_id, ProposalStatus.Approved);
+    }
+
+    function test_Vote_GivenThresholdIsOutOfReach_Rejects() external {
+        _vote(0, _id, CHOICE_FOR);
+        _vote(1, _id, CHOICE_ABSTAIN);
+        vm.expectEmit(address(coordinator));
+        emit IAgentCoordinator.ProposalDecided(groupId, _id, ProposalStatus.Rejected, 1, 1, 1);
+        _vote(2, _id, CHOICE_AGAINST);
+
+        vm.warp(START + 365 days);
+        _assertStatus(_id, ProposalStatus.Rejected);
+    }
+
+    /// @dev The rule in words of its own: approved as soon as the weight for reaches the threshold, rejected as soon
+    /// as what is not against and no abstention is less than it.
+    function testFuzz_Vote_DecidesAsSoonAsItIsSettled(uint64[4] memory weights, uint8[4] memory choices, uint128 t)
+        external
+    {
+        Member[] memory members = _members(4);
+        uint256 total = 0;
+        for (uint256 i = 0; i < 4; ++i) {
+            members[i].weight = weights[i] == 0 ? 1 : weights[i];
+            total += members[i].weight;
+        }
+        uint128 threshold = uint128(total / 2 + 1 + (t % (total - total / 2)));
+        groupId = _createGroup(members, _policy(threshold), "fuzz");
+        bytes32 id = _propose(0, _calls(3, 0), "", 0);
+
+        uint256[3] memory tally;
+        for (uint256 i = 0; i < 4; ++i) {
+            uint8 choice = choices[i] % 3;
+            _vote(i, id, choice);
+            tally[choice] += members[i].weight;
+            if (tally[CHOICE_FOR] >= threshold) {
+                _assertStatus(id, ProposalStatus.Approved);
+                return;
+            } else if (total - tally[CHOICE_AGAINST] - tally[CHOICE_ABSTAIN] < threshold) {
+                _assertStatus(id, ProposalStatus.Rejected);
+                return;
+            }
+            _assertStatus(id, ProposalStatus.Open);
+        }
+        vm.assertTrue(false, "all have voted, and nothing is decided");
+    }
+
+    // ---------------------------------------------------------------------------------------------------------
+    // cancel
+    // ---------------------------------------------------------------------------------------------------------
+
+    function test_Cancel_RevertWhen_ProposalIsUnknown() external {
+        vm.expectRevert(abi.encodeWithSelector(Errors.UnknownProposal.selector, bytes32("none")));
+        coordinator.cancel("none");
+    }
+
+    function test_Cancel_RevertWhen_NotTheProposer() external {
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotProposer.selector, _id, agents[1]));
+        vm.prank(agents[1]);
+        coordinator.cancel(_id);
+    }
+
+    function test_Cancel_RevertWhen_NotOpen() external {
+        _approve(_id);
+        _expectNotOpen(ProposalStatus.Approved);
+        vm.prank(agents[0]);
+        coordinator.cancel(_id);
+    }
+
+    function test_Cancel_WithdrawsTheProposal() external {
+        vm.prank(agents[0]);
+        coordinator.leave(groupId);
+        vm.expectEmit(address(coordinator));
+        emit IAgentCoordinator.ProposalCancelled(groupId, _id);
+        vm.prank(agents[0]);
+        coordinator.cancel(_id);
+
+        _assertStatus(_id, ProposalStatus.Cancelled);
+        vm.warp(START + 365 days);
+        _assertStatus(_id, ProposalStatus.Cancelled);
+    }
+
+    // ---------------------------------------------------------------------------------------------------------
+    // execute
+    // ---------------------------------------------------------------------------------------------------------
+
+    function test_Execute_RevertWhen_ProposalIsUnknown() external {
+        vm.expectRevert(abi.encodeWithSelector(Errors.UnknownProposal.selector, bytes32("none")));
+        coordinator.execute("none", _calls(1, 1 ether));
+    }
+
+    function test_Execute_RevertWhen_Open() external {
+        _expectNotApproved(ProposalStatus.Open);
+        coordinator.execute(_id, _calls(1, 1 ether));
+    }
+
+    function test_Execute_RevertWhen_Rejected() external {
+        _vote(0, _id, CHOICE_AGAINST);
+        _vote(1, _id, CHOICE_AGAINST);
+        _expectNotApproved(ProposalStatus.Rejected);
+        coordinator.execute(_id, _calls(1, 1 ether));
+    }
+
+    function test_Execute_RevertWhen_Expired() external {
+        vm.warp(START + VOTING_PERIOD);
+        _expectNotApproved(ProposalStatus.Expired);
+        coordinator.execute(_id, _calls(1, 1 ether));
+    }
+
+    function test_Execute_RevertWhen_Cancelled() external {
+        vm.prank(agents[0]);
+        coordinator.cancel(_id);
+        _expectNotApproved(ProposalStatus.Cancelled);
+        coordinator.execute(_id, _calls(1, 1 ether));
+    }
+
+    function test_Execute_RevertWhen_TimelockIsNotOver() external {
+        vm.warp(START + 10);
+        _approve(_id);
+        vm.warp(START + 10 + TIMELOCK - 1);
+        vm.expectRevert(abi.encodeWithSelector(Errors.TimelockNotOver.selector, _id, START + 10 + TIMELOCK));
+        coordinator.execute(_id, _calls(1, 1 ether));
+
+        vm.warp(START + 10 + TIMELOCK);
+        coordinator.execute(_id, _calls(1, 1 ether));
+    }
+
+    function test_Execute_RevertWhen_CallsAreOthers() external {
+        _approveAndWait(_id);
+        Call[] memory others = _calls(1, 2 ether);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                Errors.ActionsMismatch.selector, _actionsHash(_calls(1, 1 ether)), _actionsHash(others)
+            )
+        );
+        coordinator.execute(_id, others);
+    }
+
+    function test_Execute_RevertWhen_ExecutedBefore() external {
+        _approveAndWait(_id);
+        coordinator.execute(_id, _calls(1, 1 ether));
+        vm.expectRevert(abi.encodeWithSelector(Errors.AlreadyExecuted.selector, groupId, _id));
+        coordinator.execute(_id, _calls(1, 1 ether));
+    }
+
+    function test_Execute_RevertWhen_ExecutedInTheAnchoredLane() external {
+        _approve(_id);
+        _executeAnchored(_id, _calls(1, 1 ether));
+        vm.expectRevert(abi.encodeWithSelector(Errors.AlreadyExecuted.selector, groupId, _id));
+        coordinator.execute(_id, _calls(1, 1 ether));
+        vm.assertEq(recorder.calls(1), 1, "made once");
+    }
+
+    function test_Execute_WhenACallFails_UndoesAllAndStaysExecutable() external {
+        Call[] memory calls = new Call[](2);
+        calls[0] = _calls(2, 0)[0];
+        calls[1] = _calls(3, 1000 ether)[0];
+        bytes32 id = _propose(0, calls, "", 0);
+        _approveAndWait(id);
+        vm.expectRevert(abi.encodeWithSelector(Errors.CallFailed.selector, 1, address(recorder), ""));
+        coordinator.execute(id, calls);
+        vm.assertEq(recorder.calls(2), 0, "the call before it is undone");
+        _assertStatus(id, ProposalStatus.Approved);
+
+        vm.deal(account, 1000 ether);
+        coordinator.execute(id, calls);
+        vm.assertEq(recorder.calls(2), 1, "made once the funds are there");
+    }
+
+    function test_Execute_HandsOnTheReasonOfTheTarget() external {
+        Call[] memory calls = new Call[](1);
+        calls[0] = Call({target: address(new Refuser()), value: 0, data: hex"01"});
+        bytes32 id = _propose(0, calls, "", 0);
+        _approveAndWait(id);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                Errors.CallFailed.selector, 0, calls[0].target, abi.encodeWithSelector(Refuser.Refused.selector, 42)
+            )
+        );
+        coordinator.execute(id, calls);
+    }
+
+    function test_Execute_RevertWhen_ExecutedAgainFromWithin() external {
+        Reenterer reenterer = new Reenterer();
+        Call[] memory calls = new Call[](1);
+        calls[0] = Call({target: address(reenterer), value: 0, data: abi.encodeCall(Reenterer.poke, ())});
+        bytes32 id = _propose(0, calls, "", 0);
+        reenterer.set(address(coordinator), abi.encodeCall(IAgentCoordinator.execute, (id, calls)));
+        _approveAndWait(id);
+
+        bytes memory guard = abi.encodeWithSelector(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector);
+        vm.expectRevert(abi.encodeWithSelector(Errors.CallFailed.selector, 0, address(reenterer), guard));
+        coordinator.execute(id, calls);
+    }
+
+    /// @dev A group may be an agent of its own: its account calls the coordinator like anybody else.
+    function test_Execute_MayCallTheCoordinator() external {
+        Call[] memory calls = new Call[](1);
+        calls[0] = Call({
+            target: address(coordinator), value: 0, data: abi.encodeCall(IAgentCoordinator.register, ("its key"))
+        });
+        bytes32 id = _propose(0, calls, "", 0);
+        _approveAndWait(id);
+        coordinator.execute(id, calls);
+        vm.assertEq(coordinator.keyOf(account), "its key", "registered");
+    }
+
+    function test_Execute_MakesTheCalls() external {
+        _approveAndWait(_id);
+        vm.warp(START + 365 days);
+        vm.expectEmit(address(coordinator));
+        emit IAgentCoordinator.ProposalExecuted(groupId, _id, Lane.OnChain, address(this));
+        coordinator.execute(_id, _calls(1, 1 ether));
+
+        vm.assertEq(recorder.calls(1), 1, "made once");
+        vm.assertEq(recorder.received(account), 1 ether, "paid by the group's account");
+        vm.assertTrue(coordinator.executed(groupId, _id), "executed");
+        _assertStatus(_id, ProposalStatus.Executed);
+    }
+
+    // ---------------------------------------------------------------------------------------------------------
+    // Views
+    // ---------------------------------------------------------------------------------------------------------
+
+    function test_Views_RevertWhen_ProposalIsUnknown() external {
+        bytes memory refusal = abi.encodeWithSelector(Errors.UnknownProposal.selector, bytes32("none"));
+        vm.expectRevert(refusal);
+        coordinator.proposal("none");
+        vm.expectRevert(refusal);
+        coordinator.proposalStatus("none");
+        vm.expectRevert(refusal);
+        coordinator.hasVoted("none", agents[0]);
+    }
+
+    // ---------------------------------------------------------------------------------------------------------
+    // Steps
+    // ---------------------------------------------------------------------------------------------------------
+
+    function _propose(uint256 agent, Call[] memory calls, string memory description, uint64 salt)
+        private
+        returns (bytes32)
+    {
+        vm.prank(agents[agent]);
+        return coordinator.propose(groupId, calls, description, salt);
+    }
+
+    function _vote(uint256 agent, bytes32 id, uint8 choice) private {
+        vm.prank(agents[agent]);
+        coordinator.vote(id, choice);
+    }
+
+    function _approve(bytes32 id) private {
+        for (uint256 i = 0; i < 3; ++i) {
+            _vote(i, id, CHOICE_FOR);
+        }
+    }
+
+    function _approveAndWait(bytes32 id) private {
+        _approve(id);
+        vm.warp(block.timestamp + TIMELOCK);
+    }
+
+    function _executeAnchored(bytes32 id, Call[] memory calls) private {
+        log.append(_entry(0, coordinator.hashDecision(_decision(id, calls))));
+        _anchor(1);
+        vm.warp(START + TIMELOCK);
+        coordinator.executeAnchored(
+            _decision(id, calls), calls, _entry(0, coordinator.hashDecision(_decision(id, calls))), 1, new bytes32[](0)
+        );
+    }
+
+    function _groupWithReplicaOnly() private returns (bytes32) {
+        Member[] memory members = _members(4);
+        members[3].flags = FLAG_REPLICA;
+        members[3].weight = 0;
+        return _createGroup(members, _policy(2), "replica only");
+    }
+
+    function _expectNotOpen(ProposalStatus status) private {
+        vm.expectRevert(abi.encodeWithSelector(Errors.ProposalNotOpen.selector, _id, status));
+    }
+
+    function _expectNotApproved(ProposalStatus status) private {
+        vm.expectRevert(abi.encodeWithSelector(Errors.ProposalNotApproved.selector, _id, status));
+    }
+
+    function _assertStatus(bytes32 id, ProposalStatus status) private view {
+        vm.assertEq(uint256(coordinator.proposalStatus(id)), uint256(status), "status");
+    }
+}
