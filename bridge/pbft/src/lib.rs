@@ -1,1 +1,62 @@
-//! PBFT
+//! PBFT as a state machine: `step(now, event) -> effects`.
+//!
+//! The protocol is Castro & Liskov's with signatures (OSDI '99; checkpoints and state transfer as in TOCS
+//! 2002). Nothing here reads a clock, opens a socket, touches a disk or draws randomness, so a whole group
+//! runs in one thread under a simulator exactly as it runs in production.
+//!
+//! # The rules, and where they live
+//!
+//! 1. **Normal case** (section 4.2; `replica/normal_case.rs`). The primary of view v (replica v mod n) gives a batch
+//!    the next sequence and broadcasts PRE-PREPARE. A backup accepts at most one batch for a view and a
+//!    sequence, within the watermarks, and broadcasts PREPARE. A batch is *prepared* with the pre-prepare
+//!    and prepares of a quorum in all; then the replica broadcasts COMMIT. A quorum of commits commits it.
+//! 2. **Execution** (`replica/execution.rs`). Committed batches execute in order of sequence.
+//! 3. **Checkpoints** (section 4.3; `replica/checkpoints.rs`). A quorum of equal checkpoints is stable: it moves the
+//!    low watermark and frees what lies below.
+//! 4. **View change** (section 4.4; `replica/view_change.rs`, `replica/new_view.rs`). A replica that waits too long
+//!    asks for the next view with its stable checkpoint and its prepared certificates. The new primary
+//!    re-proposes what a quorum of such requests shows; every backup recomputes that by itself.
+//! 5. **Liveness** (section 4.5.2). Time-outs double with each failed view; f + 1 requests for later views make a
+//!    replica join the earliest of them, which bounds how far one faulty replica can push.
+//! 6. **Catching up** (`replica/catch_up.rs`). Replicas exchange their status. A replica that is behind asks for
+//!    committed batches, each of which carries the commits that prove it.
+//!
+//! # Deviations from the paper
+//!
+//! * The quorum is ⌈(n + f + 1) / 2⌉, which is 2f + 1 for n = 3f + 1, so that every n ≥ 4 is safe.
+//! * VIEW-CHANGE certificates and NEW-VIEW name batches by digest. Whoever lacks one fetches it; a prepared
+//!   batch is held by at least f + 1 correct replicas.
+//! * A commit certificate stands on its own: a quorum of commits for one view, sequence and digest commits
+//!   the batch also at a replica that has moved to a later view.
+//! * A batch can ask for a checkpoint after it. The primary uses this when entries wait for an anchor and
+//!   traffic is too thin to reach the next regular checkpoint.
+//! * Messages that only help a peer along (status, requests, batches fetched) are not signed: the link they
+//!   come over is authenticated, and nothing in them is believed without a certificate or a digest.
+//!
+//! # What must hold at the border
+//!
+//! * Effects are carried out in order, and a [`Effect::Persist`] is durable before any later
+//!   [`Effect::Send`] or [`Effect::Broadcast`] leaves. A replica that says something can prove after a crash
+//!   that it said it, and never says the opposite.
+//! * Messages are [`Verified`](quorate_protocol::Verified): [`verify::checks`] names every check.
+
+pub mod batch;
+pub mod certificate;
+pub mod config;
+pub mod event;
+pub mod evidence;
+pub mod message;
+mod pool;
+pub mod record;
+mod replica;
+mod slot;
+pub mod verify;
+
+pub use batch::{Batch, CommittedBatch};
+pub use certificate::{PreparedCertificate, SignedVote};
+pub use config::{Config, Context};
+pub use event::{Effect, Event, Executed, Now};
+pub use evidence::Evidence;
+pub use message::{Message, MessageError};
+pub use record::{Record, Recovered};
+pub use replica::{Replica, ReplicaKeys, ViewState};

@@ -1,0 +1,62 @@
+//! What a replica must remember across a crash.
+
+use minicbor::{Decode, Encode};
+use quorate_protocol::codec::{self, CodecError};
+use quorate_protocol::{CheckpointCertificate, Sequence, TimestampMs};
+
+use crate::batch::{Batch, CommittedBatch};
+use crate::certificate::PreparedCertificate;
+use crate::message::{MAX_MESSAGE_BYTES, NewView, PrePrepare, ViewChange};
+
+/// Something that a replica said or relies on, written before it is said.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Record {
+    /// The replica proposed this batch, or accepted it and prepares it.
+    #[n(0)]
+    Accepted(#[n(0)] PrePrepare),
+    /// The batch is prepared and the replica commits it.
+    #[n(1)]
+    Prepared {
+        /// The proof.
+        #[n(0)]
+        certificate: PreparedCertificate,
+        /// The batch, where no earlier record holds it.
+        #[n(1)]
+        batch: Option<Batch>,
+    },
+    /// The replica asked for a view and takes no part in earlier ones.
+    #[n(2)]
+    ViewChange(#[n(0)] ViewChange),
+    /// The replica entered a view.
+    #[n(3)]
+    NewView(#[n(0)] NewView),
+}
+
+impl Record {
+    /// The encoding that [`Self::decode`] reads.
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// When the bytes are not the encoding of a record.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        codec::decode(bytes, MAX_MESSAGE_BYTES + CommittedBatch::MAX_BYTES)
+    }
+}
+
+/// What a replica starts from. The default is a replica that has never run.
+#[derive(Clone, Debug, Default)]
+pub struct Recovered {
+    /// All records since the last time that they were replaced by
+    /// [`durable_records`](crate::Replica::durable_records), in order.
+    pub records: Vec<Record>,
+    /// The last sequence whose effects the state machine has.
+    pub last_executed: Sequence,
+    /// The latest stable checkpoint.
+    pub stable: Option<CheckpointCertificate>,
+    /// The earliest time at which something falls due in the services.
+    pub next_due: Option<TimestampMs>,
+}

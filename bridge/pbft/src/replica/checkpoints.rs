@@ -1,0 +1,130 @@
+//! Checkpoints, and what becomes free below a stable one (section 4.3).
+
+use quorate_protocol::checkpoint::CheckpointSignature;
+use quorate_protocol::{
+    Checkpoint, CheckpointCertificate, Digest, ReplicaIndex, Sequence, SignedCheckpoint, View,
+};
+
+use super::Replica;
+use crate::event::{Effect, Now, StateSummary};
+use crate::evidence::Evidence;
+use crate::message::Message;
+
+/// How many checkpoints above the stable one are kept for each replica.
+const MAX_CHECKPOINTS_AHEAD: usize = 8;
+
+impl Replica {
+    /// Signs and broadcasts this replica's checkpoint.
+    pub(super) fn take_checkpoint(&mut self, now: Now, sequence: Sequence, state: StateSummary) {
+        let checkpoint = Checkpoint {
+            group: self.context.identity.group,
+            epoch: self.context.epoch,
+            sequence,
+            log_size: state.log_size,
+            log_root: state.log_root,
+            state_root: state.state_root,
+            inbox_count: 0,
+            next_members_hash: Digest::default(),
+        };
+        if sequence <= self.low() {
+            self.compare_with_stable(&checkpoint);
+            return;
+        }
+        self.own_checkpoints.insert(sequence, checkpoint.clone());
+        let signed = SignedCheckpoint::sign(&self.context.identity, checkpoint, &self.keys.account);
+        self.checkpoints.entry(sequence).or_default().insert(self.me, signed.clone());
+        self.broadcast(Message::Checkpoint(signed));
+        self.try_stabilise(now, sequence);
+    }
+
+    /// A replica that reaches a checkpoint which a quorum signed long ago must find the same state.
+    fn compare_with_stable(&mut self, own: &Checkpoint) {
+        let sequence = own.sequence;
+        let differs = self
+            .stable
+            .as_ref()
+            .is_some_and(|stable| stable.checkpoint.sequence == sequence && stable.checkpoint != *own);
+        if differs {
+            self.effects.push(Effect::Diverged { sequence });
+        }
+    }
+
+    pub(super) fn on_checkpoint(&mut self, now: Now, from: ReplicaIndex, signed: SignedCheckpoint) {
+        let sequence = signed.checkpoint.sequence;
+        if sequence <= self.low() {
+            return;
+        }
+        let known = self.checkpoints.get(&sequence).and_then(|signers| signers.get(&from));
+        if let Some(earlier) = known {
+            if earlier.checkpoint != signed.checkpoint {
+                let (first, second) = (Box::new(earlier.clone()), Box::new(signed));
+                self.report(Evidence::Checkpoints { replica: from, first, second }, sequence, View(0));
+            }
+            return;
+        }
+        self.make_room_for_checkpoint_of(from);
+        self.checkpoints.entry(sequence).or_default().insert(from, signed);
+        self.try_stabilise(now, sequence);
+    }
+
+    /// Drops the oldest checkpoint of a replica that already has many: it can only crowd out its own.
+    fn make_room_for_checkpoint_of(&mut self, from: ReplicaIndex) {
+        let held: Vec<Sequence> = self
+            .checkpoints
+            .iter()
+            .filter(|(_, signers)| signers.contains_key(&from))
+            .map(|(&sequence, _)| sequence)
+            .collect();
+        if held.len() < MAX_CHECKPOINTS_AHEAD {
+            return;
+        }
+        if let Some(signers) = self.checkpoints.get_mut(&held[0]) {
+            signers.remove(&from);
+            if signers.is_empty() {
+                self.checkpoints.remove(&held[0]);
+            }
+        }
+    }
+
+    /// A quorum of equal checkpoints is stable.
+    fn try_stabilise(&mut self, now: Now, sequence: Sequence) {
+        let Some(signers) = self.checkpoints.get(&sequence) else { return };
+        let certificate = signers.values().find_map(|candidate| {
+            let signatures: Vec<CheckpointSignature> = signers
+                .values()
+                .filter(|signed| signed.checkpoint == candidate.checkpoint)
+                .map(|signed| CheckpointSignature { replica: signed.replica, signature: signed.signature })
+                .take(self.quorum())
+                .collect();
+            (signatures.len() == self.quorum())
+                .then(|| CheckpointCertificate { checkpoint: candidate.checkpoint.clone(), signatures })
+        });
+        if let Some(certificate) = certificate {
+            self.adopt_stable(now, certificate);
+        }
+    }
+
+    pub(super) fn on_stable(&mut self, now: Now, certificate: CheckpointCertificate) {
+        self.adopt_stable(now, certificate);
+    }
+
+    /// Moves the low watermark to a checkpoint that a quorum signed, and frees what lies below. Sequences
+    /// that this replica has yet to execute come from others as committed batches.
+    pub(super) fn adopt_stable(&mut self, now: Now, certificate: CheckpointCertificate) {
+        let sequence = certificate.checkpoint.sequence;
+        if sequence <= self.low() {
+            return;
+        }
+        if self.own_checkpoints.get(&sequence).is_some_and(|own| *own != certificate.checkpoint) {
+            self.effects.push(Effect::Diverged { sequence });
+        }
+        self.slots = self.slots.split_off(&sequence.next());
+        self.checkpoints = self.checkpoints.split_off(&sequence.next());
+        self.own_checkpoints = self.own_checkpoints.split_off(&sequence.next());
+        self.reported.retain(|&(_, at, _)| at > sequence);
+        self.next_sequence = self.next_sequence.max(sequence.next());
+        self.stable = Some(certificate.clone());
+        self.effects.push(Effect::Stable(certificate));
+        self.execute_committed(now);
+    }
+}

@@ -1,0 +1,277 @@
+//! One replica. Each file below holds the handlers of one part of the protocol.
+
+mod catch_up;
+mod checkpoints;
+mod execution;
+mod new_view;
+mod normal_case;
+mod recovery;
+mod timers;
+mod view_change;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_protocol::{
+    AccountKey, AgentKey, Checkpoint, CheckpointCertificate, ReplicaIndex, Sequence, SignedCheckpoint,
+    SignedCommand, TimestampMs, Verified, View,
+};
+
+use crate::config::{Config, Context};
+use crate::event::{Effect, Event, Now};
+use crate::evidence::Evidence;
+use crate::message::{Forward, MAX_FORWARD, Message, NewView, Status, ViewChange};
+use crate::pool::{Offer, Pool};
+use crate::record::Recovered;
+use crate::slot::Slot;
+
+pub(crate) use new_view::reproposals;
+
+/// How much evidence a replica reports; more of the same says nothing new.
+const MAX_EVIDENCE: usize = 256;
+
+/// What a replica signs with.
+#[derive(Clone, Debug)]
+pub struct ReplicaKeys {
+    /// Votes and view changes.
+    pub agent: AgentKey,
+    /// Checkpoints.
+    pub account: AccountKey,
+}
+
+/// Whether a view is open at a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ViewState {
+    /// The replica takes part in the view.
+    Active,
+    /// The replica asked for the view and takes part in none.
+    Changing,
+}
+
+/// A replica of one group in one epoch.
+#[derive(Debug)]
+pub struct Replica {
+    config: Config,
+    context: Context,
+    keys: ReplicaKeys,
+    me: ReplicaIndex,
+
+    view: View,
+    state: ViewState,
+    /// The NEW-VIEW that opened `view`; nothing in view 0.
+    new_view: Option<NewView>,
+    /// The latest VIEW-CHANGE of each replica, this one's included.
+    view_changes: BTreeMap<ReplicaIndex, ViewChange>,
+
+    /// Sequences above the stable checkpoint.
+    slots: BTreeMap<Sequence, Slot>,
+    /// The next sequence that this replica proposes for as the primary.
+    next_sequence: Sequence,
+    last_executed: Sequence,
+    /// The time of the last batch that this replica proposed as the primary.
+    last_proposed: TimestampMs,
+    pool: Pool,
+
+    stable: Option<CheckpointCertificate>,
+    /// Checkpoints above the stable one, by sequence and signer.
+    checkpoints: BTreeMap<Sequence, BTreeMap<ReplicaIndex, SignedCheckpoint>>,
+    /// This replica's own checkpoints above the stable one.
+    own_checkpoints: BTreeMap<Sequence, Checkpoint>,
+    /// Since when entries wait for a checkpoint.
+    unsettled_since_ms: Option<u64>,
+
+    peers: BTreeMap<ReplicaIndex, Status>,
+    /// When the last request for committed batches left.
+    catch_up_sent_ms: Option<u64>,
+    status_due_ms: u64,
+    /// The last sequence executed when the last status was sent.
+    executed_at_status: Sequence,
+
+    /// Views that failed in a row.
+    failed_views: u32,
+    /// When the wait for the NEW-VIEW of the view that is asked for ends.
+    new_view_deadline_ms: Option<u64>,
+    next_due: Option<TimestampMs>,
+    /// Since when work is due and no batch brought it.
+    overdue_since_ms: Option<u64>,
+
+    reported: BTreeSet<(ReplicaIndex, Sequence, View)>,
+    effects: Vec<Effect>,
+}
+
+impl Replica {
+    /// A replica that starts from `recovered`, at `now`.
+    ///
+    /// # Panics
+    /// When `keys` are no replica's of `context`, or `config` has problems: the caller checks both first.
+    pub fn new(config: Config, context: Context, keys: ReplicaKeys, recovered: Recovered, now: Now) -> Self {
+        assert_eq!(config.problems(), Vec::<String>::new(), "the configuration is checked before");
+        let me = context.replicas.index_of_key(&keys.agent.public()).expect("the keys are a replica's");
+        let mut replica = Self {
+            config,
+            context,
+            keys,
+            me,
+            view: View(0),
+            state: ViewState::Active,
+            new_view: None,
+            view_changes: BTreeMap::new(),
+            slots: BTreeMap::new(),
+            next_sequence: Sequence(1),
+            last_executed: recovered.last_executed,
+            last_proposed: TimestampMs(0),
+            pool: Pool::default(),
+            stable: None,
+            checkpoints: BTreeMap::new(),
+            own_checkpoints: BTreeMap::new(),
+            unsettled_since_ms: None,
+            peers: BTreeMap::new(),
+            catch_up_sent_ms: None,
+            status_due_ms: now.elapsed_ms,
+            executed_at_status: recovered.last_executed,
+            failed_views: 0,
+            new_view_deadline_ms: None,
+            next_due: recovered.next_due,
+            overdue_since_ms: None,
+            reported: BTreeSet::new(),
+            effects: Vec::new(),
+        };
+        replica.recover(recovered, now);
+        replica
+    }
+
+    /// Takes one step. The effects are to be carried out in order.
+    pub fn step(&mut self, now: Now, event: Event) -> Vec<Effect> {
+        match event {
+            Event::Message { from, message } => self.on_message(now, from, message),
+            Event::Commands(commands) => {
+                self.take_in(now, commands.into_iter().map(Verified::into_inner));
+            }
+            Event::Executed(executed) => self.on_executed(now, executed),
+            Event::Tick => {}
+        }
+        self.on_time(now);
+        self.propose(now);
+        std::mem::take(&mut self.effects)
+    }
+
+    fn on_message(&mut self, now: Now, from: ReplicaIndex, message: Verified<Message>) {
+        if from == self.me {
+            return;
+        }
+        match message.into_inner() {
+            Message::PrePrepare(pre_prepare) => self.on_pre_prepare(now, pre_prepare),
+            Message::Prepare(vote) => self.on_prepare(now, vote),
+            Message::Commit(vote) => self.on_commit(now, vote),
+            Message::Checkpoint(signed) => self.on_checkpoint(now, from, signed),
+            Message::Stable(certificate) => self.on_stable(now, certificate),
+            Message::ViewChange(view_change) => self.on_view_change(now, view_change),
+            Message::NewView(new_view) => self.on_new_view(now, new_view),
+            Message::Status(status) => self.on_status(now, from, status),
+            Message::CatchUpRequest(request) => {
+                self.effects.push(Effect::SupplyBatches { to: from, from: request.from });
+            }
+            Message::CatchUp(catch_up) => self.on_catch_up(now, from, catch_up),
+            Message::BatchRequest(request) => self.on_batch_request(from, request),
+            Message::BatchReply(batch) => self.on_batch_reply(now, batch),
+            Message::Forward(forward) => self.take_in(now, forward.commands.into_iter()),
+        }
+    }
+
+    /// Commands from clients or from other replicas: the primary queues them; a backup hands them on and
+    /// watches what becomes of them.
+    fn take_in(&mut self, now: Now, commands: impl Iterator<Item = SignedCommand>) {
+        let new: Vec<SignedCommand> =
+            commands.filter(|command| self.pool.offer(command, now.elapsed_ms) == Offer::Added).collect();
+        for chunk in new.chunks(MAX_FORWARD) {
+            let forward = Message::Forward(Forward { commands: chunk.to_vec() });
+            match self.state {
+                ViewState::Active if self.is_primary() => {}
+                ViewState::Active => self.send(self.primary(), forward),
+                // Whoever is cut off from the view that is open elsewhere does not know its primary.
+                ViewState::Changing => self.broadcast(forward),
+            }
+        }
+    }
+
+    /// Hands all commands that wait to the primary of the current view.
+    fn forward_queued(&mut self) {
+        if !self.is_primary() {
+            let commands = self.pool.queued(MAX_FORWARD);
+            if !commands.is_empty() {
+                self.send(self.primary(), Message::Forward(Forward { commands }));
+            }
+        }
+    }
+
+    fn send(&mut self, to: ReplicaIndex, message: Message) {
+        debug_assert_ne!(to, self.me, "a replica does not send to itself");
+        self.effects.push(Effect::Send { to, message });
+    }
+
+    fn broadcast(&mut self, message: Message) {
+        self.effects.push(Effect::Broadcast(message));
+    }
+
+    fn report(&mut self, evidence: Evidence, sequence: Sequence, view: View) {
+        if self.reported.len() < MAX_EVIDENCE && self.reported.insert((evidence.replica(), sequence, view)) {
+            self.effects.push(Effect::Evidence(evidence));
+        }
+    }
+
+    fn primary(&self) -> ReplicaIndex {
+        self.view.primary(self.context.replicas.len())
+    }
+
+    fn quorum(&self) -> usize {
+        self.context.replicas.quorum()
+    }
+
+    /// The sequence of the stable checkpoint: the low watermark h.
+    fn low(&self) -> Sequence {
+        self.stable.as_ref().map_or(Sequence(0), |stable| stable.checkpoint.sequence)
+    }
+
+    /// The high watermark H = h + L.
+    fn high(&self) -> Sequence {
+        Sequence(self.low().0 + self.config.window)
+    }
+
+    fn within_watermarks(&self, sequence: Sequence) -> bool {
+        sequence > self.low() && sequence <= self.high()
+    }
+
+    /// This replica's position in the epoch.
+    pub fn index(&self) -> ReplicaIndex {
+        self.me
+    }
+
+    /// The view that the replica is in, or asks for.
+    pub fn view(&self) -> View {
+        self.view
+    }
+
+    /// Whether that view is open.
+    pub fn view_state(&self) -> ViewState {
+        self.state
+    }
+
+    /// Whether the replica is the primary of its view.
+    pub fn is_primary(&self) -> bool {
+        self.primary() == self.me
+    }
+
+    /// The last sequence executed.
+    pub fn last_executed(&self) -> Sequence {
+        self.last_executed
+    }
+
+    /// The latest stable checkpoint.
+    pub fn stable_checkpoint(&self) -> Option<&CheckpointCertificate> {
+        self.stable.as_ref()
+    }
+
+    /// How many commands wait to be executed.
+    pub fn pending_commands(&self) -> usize {
+        self.pool.len()
+    }
+}

@@ -1,0 +1,198 @@
+//! Pre-prepare, prepare and commit (section 4.2).
+
+use quorate_protocol::{Sequence, domain};
+
+use super::{Replica, ViewState};
+use crate::batch::Batch;
+use crate::certificate::{PreparedCertificate, sign_vote};
+use crate::event::{Effect, Now};
+use crate::evidence::{Evidence, Phase};
+use crate::message::{Message, PrePrepare, Vote};
+use crate::record::Record;
+use crate::slot::Proposal;
+
+impl Replica {
+    /// Proposes batches while this replica is the primary, the pipeline has room and there is a reason:
+    /// commands that wait, work that is due, or entries that wait for a checkpoint.
+    ///
+    /// A batch leaves as soon as the pipeline has room; batches grow only while it is full.
+    pub(super) fn propose(&mut self, now: Now) {
+        while self.may_propose() {
+            let checkpoint = self.wants_checkpoint(now);
+            if !self.pool.has_queued() && !checkpoint && !self.work_is_due(now) {
+                return;
+            }
+            let commands = self.pool.take_batch(self.config.max_batch_commands, self.config.max_batch_bytes);
+            let timestamp = now.wall.max(self.last_proposed);
+            self.last_proposed = timestamp;
+            self.propose_batch(now, Batch { timestamp, checkpoint, commands });
+        }
+    }
+
+    fn may_propose(&self) -> bool {
+        self.state == ViewState::Active
+            && self.is_primary()
+            && self.within_watermarks(self.next_sequence)
+            && self.next_sequence.0 <= self.last_executed.0 + self.config.pipeline
+    }
+
+    /// Whether entries have waited long enough for a checkpoint and no batch under way takes one.
+    fn wants_checkpoint(&self, now: Now) -> bool {
+        let waited = self
+            .unsettled_since_ms
+            .is_some_and(|since| now.elapsed_ms.saturating_sub(since) >= self.config.checkpoint_delay_ms);
+        waited && !self.under_way(|sequence, batch| self.takes_checkpoint(sequence, batch))
+    }
+
+    /// Whether something falls due by now that no batch under way brings.
+    fn work_is_due(&self, now: Now) -> bool {
+        self.next_due.is_some_and(|due| due <= now.wall && !self.under_way(|_, batch| batch.timestamp >= due))
+    }
+
+    fn under_way(&self, matches: impl Fn(Sequence, &Batch) -> bool) -> bool {
+        self.slots.range(self.last_executed.next()..).any(|(&sequence, slot)| {
+            let batch = slot.proposal.as_ref().and_then(|proposal| proposal.batch.as_ref());
+            batch.is_some_and(|batch| matches(sequence, batch))
+        })
+    }
+
+    fn propose_batch(&mut self, now: Now, batch: Batch) {
+        let (view, sequence) = (self.view, self.next_sequence);
+        self.next_sequence = sequence.next();
+        let digest = batch.digest(&self.context);
+        let signature =
+            sign_vote(&self.context, domain::PRE_PREPARE, view, sequence, digest, &self.keys.agent);
+        let pre_prepare = PrePrepare { view, sequence, digest, signature, batch };
+        self.adopt(now, &pre_prepare);
+        self.effects.push(Effect::Persist(Record::Accepted(pre_prepare.clone())));
+        self.broadcast(Message::PrePrepare(pre_prepare));
+        self.advance(now, sequence);
+    }
+
+    /// A backup accepts at most one batch for a view and a sequence.
+    pub(super) fn on_pre_prepare(&mut self, now: Now, pre_prepare: PrePrepare) {
+        let PrePrepare { view, sequence, digest, signature, ref batch } = pre_prepare;
+        if view != self.view || self.state != ViewState::Active || self.is_primary() {
+            return;
+        }
+        if !self.within_watermarks(sequence) {
+            return;
+        }
+        let proposal = self.slots.get(&sequence).and_then(|slot| slot.proposal.as_ref());
+        if let Some(known) = proposal.filter(|known| known.view == view) {
+            if known.digest != digest {
+                let evidence = Evidence::Votes {
+                    phase: Phase::PrePrepare,
+                    replica: self.primary(),
+                    view,
+                    sequence,
+                    first: (known.digest, known.signature),
+                    second: (digest, signature),
+                };
+                self.report(evidence, sequence, view);
+            }
+            return;
+        }
+        if !self.is_timely(now, batch) || sequence <= self.last_executed {
+            return;
+        }
+        self.adopt(now, &pre_prepare);
+        self.effects.push(Effect::Persist(Record::Accepted(pre_prepare)));
+        self.vote_prepare(sequence);
+        self.advance(now, sequence);
+    }
+
+    /// Whether the batch's time is within the allowed drift of this replica's clock. That time never goes
+    /// back is seen to at execution, which every replica does in the same order.
+    fn is_timely(&self, now: Now, batch: &Batch) -> bool {
+        batch.timestamp.0.abs_diff(now.wall.0) <= self.config.max_clock_drift_ms
+    }
+
+    /// Makes the pre-prepare the proposal of its sequence.
+    pub(super) fn adopt(&mut self, now: Now, pre_prepare: &PrePrepare) {
+        let PrePrepare { view, sequence, digest, signature, ref batch } = *pre_prepare;
+        self.pool.mark_proposed(&batch.commands);
+        self.slots.entry(sequence).or_default().proposal = Some(Proposal {
+            view,
+            digest,
+            signature,
+            batch: Some(batch.clone()),
+            accepted_ms: now.elapsed_ms,
+        });
+    }
+
+    /// Votes PREPARE for the current proposal at `sequence`, unless this replica is its primary. The record
+    /// of the proposal is written before.
+    pub(super) fn vote_prepare(&mut self, sequence: Sequence) {
+        if self.is_primary() {
+            return;
+        }
+        if let Some(vote) = self.own_vote(domain::PREPARE, sequence) {
+            self.slots.entry(sequence).or_default().count(Phase::Prepare, vote);
+            self.broadcast(Message::Prepare(vote));
+        }
+    }
+
+    /// This replica's vote on the current proposal at `sequence`.
+    pub(super) fn own_vote(&self, domain: &str, sequence: Sequence) -> Option<Vote> {
+        let proposal = self.slots.get(&sequence)?.proposal.as_ref()?;
+        let (view, digest) = (proposal.view, proposal.digest);
+        let signature = sign_vote(&self.context, domain, view, sequence, digest, &self.keys.agent);
+        Some(Vote { view, sequence, digest, replica: self.me, signature })
+    }
+
+    pub(super) fn on_prepare(&mut self, now: Now, vote: Vote) {
+        self.on_vote(now, Phase::Prepare, vote);
+    }
+
+    pub(super) fn on_commit(&mut self, now: Now, vote: Vote) {
+        self.on_vote(now, Phase::Commit, vote);
+    }
+
+    /// Votes count also before their pre-prepare is here, and also when they are for a later view: links
+    /// keep order between two replicas, not among three.
+    fn on_vote(&mut self, now: Now, phase: Phase, vote: Vote) {
+        if !self.within_watermarks(vote.sequence) {
+            return;
+        }
+        let slot = self.slots.entry(vote.sequence).or_default();
+        if let Some(evidence) = slot.count(phase, vote) {
+            self.report(evidence, vote.sequence, vote.view);
+        }
+        self.advance(now, vote.sequence);
+    }
+
+    /// Does what the votes at `sequence` now allow: commit, execute.
+    pub(super) fn advance(&mut self, now: Now, sequence: Sequence) {
+        self.try_prepare(sequence);
+        self.execute_committed(now);
+    }
+
+    /// With the pre-prepare and prepares of a quorum in all, the batch is prepared: remember the proof, then
+    /// broadcast COMMIT.
+    fn try_prepare(&mut self, sequence: Sequence) {
+        let primary = self.primary();
+        let (view, needed) = (self.view, self.quorum() - 1);
+        if self.state != ViewState::Active {
+            return;
+        }
+        let me = self.me;
+        let Some(slot) = self.slots.get_mut(&sequence) else { return };
+        let Some(proposal) = slot.proposal.as_ref().filter(|proposal| proposal.view == view) else { return };
+        let committed_here = slot.vote(Phase::Commit, me).is_some_and(|vote| vote.view >= view);
+        let (digest, signature) = (proposal.digest, proposal.signature);
+        let mut prepares = slot.matching_prepares(primary);
+        if committed_here || prepares.len() < needed {
+            return;
+        }
+        let Some(batch) = proposal.batch.clone() else { return };
+        prepares.truncate(needed);
+        let certificate = PreparedCertificate { view, sequence, digest, pre_prepare: signature, prepares };
+        slot.prepared = Some((certificate.clone(), batch));
+        self.effects.push(Effect::Persist(Record::Prepared { certificate, batch: None }));
+        if let Some(vote) = self.own_vote(domain::COMMIT, sequence) {
+            self.slots.entry(sequence).or_default().count(Phase::Commit, vote);
+            self.broadcast(Message::Commit(vote));
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Asking for the next view (section 4.4).
+
+use quorate_protocol::{Signature, View};
+
+use super::{Replica, ViewState};
+use crate::event::{Effect, Now};
+use crate::message::{Message, NewView, Reproposal, ViewChange};
+use crate::record::Record;
+
+impl Replica {
+    /// Leaves the current view and asks for `target`. From here on the replica takes no part in earlier
+    /// views: the VIEW-CHANGE says all that it has prepared in them.
+    pub(super) fn start_view_change(&mut self, now: Now, target: View) {
+        debug_assert!(target > self.view, "views only go forward");
+        self.view = target;
+        self.state = ViewState::Changing;
+        self.failed_views = self.failed_views.saturating_add(1);
+        self.new_view_deadline_ms = None;
+        let prepared = self
+            .slots
+            .values()
+            .filter_map(|slot| slot.prepared.as_ref().map(|(certificate, _)| certificate.clone()))
+            .collect();
+        let mut view_change = ViewChange {
+            view: target,
+            stable: self.stable.clone(),
+            prepared,
+            replica: self.me,
+            signature: Signature([0; 64]),
+        };
+        view_change.signature = self.keys.agent.sign(&view_change.signing_bytes(&self.context));
+        self.effects.push(Effect::Persist(Record::ViewChange(view_change.clone())));
+        self.effects.push(Effect::ViewChanged { view: target, active: false });
+        self.view_changes.insert(self.me, view_change.clone());
+        self.broadcast(Message::ViewChange(view_change));
+        self.on_view_change_quorum(now);
+    }
+
+    pub(super) fn on_view_change(&mut self, now: Now, view_change: ViewChange) {
+        let earlier = self.view_changes.get(&view_change.replica);
+        if earlier.is_some_and(|earlier| earlier.view >= view_change.view) {
+            return;
+        }
+        let passed = match self.state {
+            ViewState::Active => view_change.view <= self.view,
+            ViewState::Changing => view_change.view < self.view,
+        };
+        if passed {
+            return;
+        }
+        self.view_changes.insert(view_change.replica, view_change);
+        self.join_view_change(now);
+        self.on_view_change_quorum(now);
+    }
+
+    /// f + 1 replicas that ask for later views include a correct one: join the earliest of their views
+    /// (section 4.5.2).
+    fn join_view_change(&mut self, now: Now) {
+        let later = || self.view_changes.values().map(|asked| asked.view).filter(|&view| view > self.view);
+        if later().count() < self.context.replicas.weak_quorum() {
+            return;
+        }
+        if let Some(earliest) = later().min() {
+            self.start_view_change(now, earliest);
+        }
+    }
+
+    /// With a quorum for the view that is asked for, its primary opens it and everybody else begins to wait
+    /// for that.
+    fn on_view_change_quorum(&mut self, now: Now) {
+        if self.state != ViewState::Changing {
+            return;
+        }
+        let view = self.view;
+        let asked: Vec<&ViewChange> =
+            self.view_changes.values().filter(|view_change| view_change.view == view).collect();
+        if asked.len() < self.quorum() {
+            return;
+        }
+        if self.is_primary() {
+            let view_changes = asked.into_iter().take(self.quorum()).cloned().collect();
+            self.open_view(now, view_changes);
+        } else if self.new_view_deadline_ms.is_none() {
+            self.new_view_deadline_ms = Some(now.elapsed_ms.saturating_add(self.timeout_ms()));
+        }
+    }
+
+    fn open_view(&mut self, now: Now, view_changes: Vec<ViewChange>) {
+        let view = self.view;
+        // Every VIEW-CHANGE here was checked by itself, so only a window beyond all bounds is refused.
+        let Some(expected) = super::reproposals(&self.context, &view_changes) else { return };
+        let reproposals = expected
+            .proposals
+            .iter()
+            .map(|&(sequence, digest)| Reproposal {
+                sequence,
+                digest,
+                signature: crate::certificate::sign_vote(
+                    &self.context,
+                    quorate_protocol::domain::PRE_PREPARE,
+                    view,
+                    sequence,
+                    digest,
+                    &self.keys.agent,
+                ),
+            })
+            .collect();
+        let mut new_view = NewView { view, view_changes, reproposals, signature: Signature([0; 64]) };
+        new_view.signature = self.keys.agent.sign(&new_view.signing_bytes(&self.context));
+        self.effects.push(Effect::Persist(Record::NewView(new_view.clone())));
+        self.broadcast(Message::NewView(new_view.clone()));
+        self.enter_view(now, new_view);
+    }
+}
