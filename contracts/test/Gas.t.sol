@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+pragma solidity 0.8.37;
+
+import {CHOICE_FOR, Call, Checkpoint, Decision, Entry} from "../src/Types.sol";
+import {Fixture} from "./support/Fixture.sol";
+import {ReferenceLog} from "./support/ReferenceLog.sol";
+import {vm} from "./support/Vm.sol";
+
+/// @notice What the transactions cost, each as one whole transaction with its intrinsic gas (`isolate`), kept in
+/// contracts/snapshots.
+contract GasTest is Fixture {
+    Call[] private _payment;
+    Decision private _approved;
+    Entry private _logged;
+    bytes32[] private _path;
+
+    function setUp() public override {
+        super.setUp();
+        vm.deal(address(0xbeef), 1);
+        _payment.push(Call({target: address(0xbeef), value: 1 ether, data: ""}));
+    }
+
+    /// forge-config: default.isolate = true
+    function test_Register() external {
+        coordinator.register("key");
+        vm.snapshotGasLastCall("register");
+    }
+
+    /// forge-config: default.isolate = true
+    function test_CreateGroup() external {
+        _createGroup(_members(4), _policy(3), "gas");
+        vm.snapshotGasLastCall("createGroup, 4 members");
+    }
+
+    /// forge-config: default.isolate = true
+    function test_OnChainLane() external {
+        vm.prank(agents[0]);
+        bytes32 id = coordinator.propose(groupId, _payment, "pay the bill", 0);
+        vm.snapshotGasLastCall("propose, one payment");
+        vm.prank(agents[0]);
+        coordinator.vote(id, CHOICE_FOR);
+        vm.snapshotGasLastCall("vote, the first");
+        vm.prank(agents[1]);
+        coordinator.vote(id, CHOICE_FOR);
+        vm.snapshotGasLastCall("vote, another");
+        vm.prank(agents[2]);
+        coordinator.vote(id, CHOICE_FOR);
+        vm.snapshotGasLastCall("vote, the deciding one");
+        vm.warp(START + TIMELOCK);
+        coordinator.execute(id, _payment);
+        vm.snapshotGasLastCall("execute, one payment");
+    }
+
+    /// forge-config: default.isolate = true
+    function test_Anchor() external {
+        _fill(5);
+        vm.assertLe(_anchorCost(1, "anchor, 4 replicas, the first"), 130_000, "the first anchor");
+        _fill(5);
+        vm.assertLe(_anchorCost(2, "anchor, 4 replicas"), 120_000, "an anchor");
+        vm.assertLe(_anchorCost(3, "anchor, 4 replicas, same log size"), 120_000, "an anchor of the same log");
+    }
+
+    /// forge-config: default.isolate = true
+    function test_ExecuteAnchored() external {
+        _anchorAtDepthTwenty();
+        coordinator.executeAnchored(_approved, _payment, _logged, 1 << 20, _path);
+        vm.assertLe(vm.snapshotGasLastCall("executeAnchored, one payment, depth 20"), 112_000, "an execution by proof");
+    }
+
+    function _anchorCost(uint64 sequence, string memory name) private returns (uint256) {
+        Checkpoint memory checkpoint = _checkpoint(sequence);
+        bytes memory signatures = _signatures(checkpoint, 0, 3);
+        coordinator.anchor(checkpoint, signatures);
+        return vm.snapshotGasLastCall(name);
+    }
+
+    /// @dev A log of 2^20 entries, of which only the path of one entry is there: the root is worked out from it.
+    function _anchorAtDepthTwenty() private {
+        _approved = _decision("proposal", _payment);
+        uint64 index = 0x5a5a5;
+        _logged = _entry(index, coordinator.hashDecision(_approved));
+        ReferenceLog leaf = new ReferenceLog();
+        leaf.append(_logged);
+        bytes32 hash = leaf.root();
+        for (uint256 level = 0; level < 20; ++level) {
+            bytes32 sibling = keccak256(abi.encode("sibling", level));
+            _path.push(sibling);
+            hash = (index >> level) & 1 == 1
+                ? sha256(bytes.concat(hex"01", sibling, hash))
+                : sha256(bytes.concat(hex"01", hash, sibling));
+        }
+        Checkpoint memory checkpoint = _checkpoint(1);
+        checkpoint.logSize = 1 << 20;
+        checkpoint.logRoot = hash;
+        coordinator.anchor(checkpoint, _signatures(checkpoint, 0, 3));
+        vm.warp(START + TIMELOCK);
+    }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+pragma solidity 0.8.37;
+
+import {MerkleLog} from "../../src/MerkleLog.sol";
+import {Entry} from "../../src/Types.sol";
+import {ReferenceLog} from "../support/ReferenceLog.sol";
+import {vm} from "../support/Vm.sol";
+
+/// @notice The Merkle log's verifier against a log that is written from the RFC's recursive definitions.
+contract MerkleLogTest {
+    uint64 private constant LARGEST = 40;
+
+    ReferenceLog private _log;
+
+    function setUp() external {
+        _log = new ReferenceLog();
+        for (uint256 i = 0; i < LARGEST; ++i) {
+            _log.append(abi.encode(i));
+        }
+    }
+
+    /// @dev Public, so that the proof becomes calldata.
+    function verify(bytes32 root, uint64 size, uint64 index, bytes32 leaf, bytes32[] calldata proof)
+        public
+        pure
+        returns (bool)
+    {
+        return MerkleLog.verify(root, size, index, leaf, proof);
+    }
+
+    function hashEntry(Entry calldata entry) public pure returns (bytes32) {
+        return MerkleLog.hashEntry(entry);
+    }
+
+    /// @dev The tree of eight leaves that implementations of Certificate Transparency have in common.
+    function test_TheReferenceHasTheKnownRoot() external {
+        ReferenceLog known = new ReferenceLog();
+        bytes[8] memory leaves = [
+            bytes(""),
+            hex"00",
+            hex"10",
+            hex"2021",
+            hex"3031",
+            hex"40414243",
+            hex"5051525354555657",
+            hex"606162636465666768696a6b6c6d6e6f"
+        ];
+        for (uint256 i = 0; i < 8; ++i) {
+            known.append(leaves[i]);
+        }
+        vm.assertEq(known.root(0), 0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855, "0");
+        vm.assertEq(known.root(1), 0x6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d, "1");
+        vm.assertEq(known.root(2), 0xfac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125, "2");
+        vm.assertEq(known.root(3), 0xaeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77, "3");
+        vm.assertEq(known.root(5), 0x4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4, "5");
+        vm.assertEq(known.root(8), 0x5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328, "8");
+    }
+
+    function test_EveryLeafOfEveryTree() external view {
+        for (uint64 size = 1; size <= LARGEST; ++size) {
+            bytes32 root = _log.root(size);
+            for (uint64 index = 0; index < size; ++index) {
+                vm.assertTrue(this.verify(root, size, index, _log.leafHash(index), _log.path(index, size)), "included");
+            }
+        }
+    }
+
+    /// @dev A proof is good for one leaf at one index only. The size cannot be told from every proof, but the root
+    /// fixes it: a root is anchored together with its size.
+    function test_NoOtherIndex() external view {
+        for (uint64 size = 1; size <= 17; ++size) {
+            bytes32 root = _log.root(size);
+            for (uint64 index = 0; index < size; ++index) {
+                bytes32[] memory path = _log.path(index, size);
+                for (uint64 other = 0; other <= size; ++other) {
+                    if (other == index) continue;
+                    vm.assertFalse(this.verify(root, size, other, _log.leafHash(index), path), "another index");
+                }
+            }
+        }
+    }
+
+    function test_IndexMustBeBelowSize() external view {
+        vm.assertFalse(this.verify(_log.root(1), 0, 0, _log.leafHash(0), new bytes32[](0)), "empty tree");
+        vm.assertFalse(this.verify(_log.root(1), 1, 1, _log.leafHash(0), new bytes32[](0)), "one past the end");
+        vm.assertFalse(
+            this.verify(_log.root(1), 1, type(uint64).max, _log.leafHash(0), new bytes32[](0)), "far past the end"
+        );
+    }
+
+    /// @dev An inner node must not pass for a leaf: the prefixes 0x00 and 0x01 keep them apart.
+    function test_AnInnerNodeIsNoLeaf() external view {
+        bytes memory node = bytes.concat(_log.leafHash(0), _log.leafHash(1));
+        bytes32[] memory path = new bytes32[](1);
+        path[0] = _log.path(0, 4)[1];
+        vm.assertFalse(this.verify(_log.root(4), 2, 0, sha256(bytes.concat(hex"00", node)), path), "a leaf");
+        // With the hash of the node itself the path does lead to the root, so it is the leaf's prefix that counts.
+        vm.assertTrue(this.verify(_log.root(4), 2, 0, sha256(bytes.concat(hex"01", node)), path), "a node");
+    }
+
+    function testFuzz_ChangedProofIsRefused(uint64 size, uint64 index, uint256 place, bytes32 change) external view {
+        size = size % LARGEST + 1;
+        index = index % size;
+        bytes32[] memory path = _log.path(index, size);
+        vm.assume(path.length > 0 && change != 0);
+        path[place % path.length] ^= change;
+        vm.assertFalse(this.verify(_log.root(size), size, index, _log.leafHash(index), path), "changed");
+    }
+
+    function testFuzz_ChangedLeafIsRefused(uint64 size, uint64 index, bytes32 change) external view {
+        size = size % LARGEST + 1;
+        index = index % size;
+        vm.assume(change != 0);
+        bytes32[] memory path = _log.path(index, size);
+        vm.assertFalse(this.verify(_log.root(size), size, index, _log.leafHash(index) ^ change, path), "changed");
+    }
+
+    function testFuzz_LongerOrShorterProofIsRefused(uint64 size, uint64 index, bytes32 extra) external view {
+        size = size % LARGEST + 1;
+        index = index % size;
+        bytes32[] memory path = _log.path(index, size);
+        bytes32[] memory longer = new bytes32[](path.length + 1);
+        for (uint256 i = 0; i < path.length; ++i) {
+            longer[i] = path[i];
+        }
+        longer[path.length] = extra;
+        vm.assertFalse(this.verify(_log.root(size), size, index, _log.leafHash(index), longer), "longer");
+
+        if (path.length == 0) return;
+        bytes32[] memory shorter = new bytes32[](path.length - 1);
+        for (uint256 i = 0; i < shorter.length; ++i) {
+            shorter[i] = path[i];
+        }
+        vm.assertFalse(this.verify(_log.root(size), size, index, _log.leafHash(index), shorter), "shorter");
+    }
+
+    function testFuzz_EntryIsHashedAsItsWords(Entry calldata entry) external view {
+        bytes memory leaf = bytes.concat(
+            bytes32(uint256(entry.index)),
+            bytes32(uint256(entry.sequence)),
+            bytes32(uint256(entry.timestampMs)),
+            bytes32(uint256(entry.kind)),
+            bytes32(uint256(entry.status)),
+            entry.subject,
+            entry.outcome
+        );
+        vm.assertEq(leaf.length, 224, "length");
+        vm.assertEq(this.hashEntry(entry), sha256(bytes.concat(hex"00", leaf)), "hash");
+    }
+}
