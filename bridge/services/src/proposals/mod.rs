@@ -1,0 +1,179 @@
+//! The proposals service: propose, vote, cancel; one decision a proposal.
+//!
+//! The rules are those of the contract's on-chain lane:
+//! - A voter proposes; the id follows from the proposal's content, and an id is used once for ever.
+//! - A voter votes once on an open proposal, with its weight.
+//! - Approved as soon as the weight for it reaches the threshold; rejected as soon as what is left could
+//!   no longer bring it there; expired in the first batch at or after the end of the voting period;
+//!   cancelled when its proposer withdraws it before any of these.
+//! - Every closing drafts exactly one decision. A closed proposal never changes again.
+
+mod queries;
+mod record;
+mod refusal;
+
+use quorate_protocol::command::MAX_COMMAND_BYTES;
+use quorate_protocol::operations::ServiceOperation as _;
+use quorate_protocol::operations::proposals::{Cancel, ProposalsOperation, ProposalsOutcome, Propose, Vote};
+use quorate_protocol::proposal::{actions_hash, proposal_id};
+use quorate_protocol::{Choice, Decision, DecisionRecord, DecisionStatus, ProposalId, TimestampMs, codec};
+
+use crate::members::Agent;
+use crate::service::{Context, Draft, Service, ServiceRefusal};
+use crate::state::View;
+
+pub(crate) use queries::{list, show};
+use record::{Ballot, Closing, Tally, Text};
+pub use refusal::ProposalsRefusal;
+
+pub(crate) const PREFIX: &[u8] = b"proposals/";
+
+/// The most proposals that one batch closes because their time is over; the rest follow in the next.
+const MAX_DUE: usize = 1024;
+
+/// The service.
+pub(crate) struct Proposals;
+
+impl Service for Proposals {
+    fn name(&self) -> &'static str {
+        ProposalsOperation::SERVICE
+    }
+
+    fn prefix(&self) -> &'static [u8] {
+        PREFIX
+    }
+
+    fn apply(
+        &self,
+        context: &mut Context<'_, '_>,
+        agent: &Agent,
+        operation: &[u8],
+    ) -> Result<Vec<u8>, ServiceRefusal> {
+        let operation = codec::decode(operation, MAX_COMMAND_BYTES).map_err(|_| ServiceRefusal::Malformed)?;
+        let outcome = match operation {
+            ProposalsOperation::Propose(proposal) => propose(context, agent, proposal),
+            ProposalsOperation::Vote(ballot) => vote(context, agent, ballot),
+            ProposalsOperation::Cancel(withdrawal) => cancel(context, agent, withdrawal),
+        }?;
+        Ok(codec::encode(&outcome))
+    }
+
+    fn due(&self, context: &mut Context<'_, '_>) {
+        let time = context.time();
+        let due: Vec<ProposalId> = record::closings(context.state())
+            .take_while(|(closes, _)| *closes <= time)
+            .map(|(_, proposal)| proposal)
+            .take(MAX_DUE)
+            .collect();
+        for proposal in due {
+            let tally =
+                Tally::read(context.state(), proposal).expect("what is due is open, so it has a tally");
+            close(context, proposal, tally, DecisionStatus::Expired);
+        }
+    }
+
+    fn next_due(&self, state: View<'_>) -> Option<TimestampMs> {
+        record::closings(state).next().map(|(closes, _)| closes)
+    }
+}
+
+fn propose(
+    context: &mut Context<'_, '_>,
+    proposer: &Agent,
+    proposal: Propose,
+) -> Result<ProposalsOutcome, ProposalsRefusal> {
+    if !proposer.voter {
+        return Err(ProposalsRefusal::NotAVoter(proposer.id));
+    }
+    let Propose { salt, description, calls } = proposal;
+    let group = context.group();
+    let actions_hash = actions_hash(&calls);
+    let id = proposal_id(&group.identity.group, proposer.id, salt, actions_hash, &description);
+    if Tally::read(context.state(), id).is_some() {
+        return Err(ProposalsRefusal::ProposalExists(id));
+    }
+    let opened = context.time();
+    let closes = opened.plus(group.policy.voting_period_s.saturating_mul(1000));
+    let text = Text { proposer: proposer.id, salt, description, calls, actions_hash, opened };
+    context.write(&Text::key(id), &text);
+    context.write(&Tally::key(id), &Tally::open(proposer.id, closes));
+    context.write(&record::closing_key(closes, id), &());
+    Ok(ProposalsOutcome::Proposed { proposal: id, closes })
+}
+
+fn vote(
+    context: &mut Context<'_, '_>,
+    voter: &Agent,
+    vote: Vote,
+) -> Result<ProposalsOutcome, ProposalsRefusal> {
+    if !voter.voter {
+        return Err(ProposalsRefusal::NotAVoter(voter.id));
+    }
+    let Vote { proposal, choice } = vote;
+    let mut tally = open_tally(context, proposal)?;
+    let ballot_key = Ballot::key(proposal, voter.id);
+    if let Some(Ballot { choice, .. }) = context.state().read(&ballot_key) {
+        return Err(ProposalsRefusal::AlreadyVoted { proposal, choice });
+    }
+    context.write(&ballot_key, &Ballot { choice, weight: voter.weight });
+    let weight = u128::from(voter.weight);
+    match choice {
+        Choice::For => tally.for_weight += weight,
+        Choice::Against => tally.against_weight += weight,
+        Choice::Abstain => tally.abstain_weight += weight,
+    }
+    match tally.verdict(context.group().policy.threshold, context.group().total_weight()) {
+        Some(status) => close(context, proposal, tally, status),
+        None => context.write(&Tally::key(proposal), &tally),
+    }
+    Ok(ProposalsOutcome::Voted { weight: voter.weight })
+}
+
+fn cancel(
+    context: &mut Context<'_, '_>,
+    agent: &Agent,
+    withdrawal: Cancel,
+) -> Result<ProposalsOutcome, ProposalsRefusal> {
+    let Cancel { proposal } = withdrawal;
+    let tally = open_tally(context, proposal)?;
+    if tally.proposer != agent.id {
+        return Err(ProposalsRefusal::NotTheProposer { proposal, proposer: tally.proposer });
+    }
+    close(context, proposal, tally, DecisionStatus::Cancelled);
+    Ok(ProposalsOutcome::Cancelled)
+}
+
+/// The tally of a proposal that may still change.
+fn open_tally(context: &Context<'_, '_>, proposal: ProposalId) -> Result<Tally, ProposalsRefusal> {
+    let tally = Tally::read(context.state(), proposal).ok_or(ProposalsRefusal::UnknownProposal(proposal))?;
+    if let Some(Closing { status, .. }) = tally.closing {
+        return Err(ProposalsRefusal::ProposalClosed { proposal, status });
+    }
+    // A batch that has more to expire than it may leaves some open beyond their time.
+    if tally.closes <= context.time() {
+        return Err(ProposalsRefusal::VotingOver { proposal, closes: tally.closes });
+    }
+    Ok(tally)
+}
+
+/// Closes an open proposal and drafts its decision. The only place that does either, and its callers hold
+/// an open tally: this is why a proposal never has two decisions.
+fn close(context: &mut Context<'_, '_>, proposal: ProposalId, mut tally: Tally, status: DecisionStatus) {
+    assert!(tally.closing.is_none(), "proposal {proposal} is closed already");
+    let text = Text::read(context.state(), proposal).expect("a tally stands beside its proposal's text");
+    let decision = Decision {
+        group: context.group().identity.group,
+        proposal,
+        actions_hash: text.actions_hash,
+        status,
+        for_weight: tally.for_weight,
+        against_weight: tally.against_weight,
+        abstain_weight: tally.abstain_weight,
+    };
+    let Text { proposer, salt, description, calls, opened, .. } = text;
+    let record = DecisionRecord { decision, proposer, salt, description, calls, opened };
+    let entry = context.draft(Draft::Decision(Box::new(record)));
+    context.remove(&record::closing_key(tally.closes, proposal));
+    tally.closing = Some(Closing { status, entry });
+    context.write(&Tally::key(proposal), &tally);
+}

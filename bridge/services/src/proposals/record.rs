@@ -1,0 +1,128 @@
+//! What the state holds of a proposal.
+//!
+//! The text never changes and may be large; the tally changes with every vote and is small. They are kept
+//! apart so that a vote costs the same whatever the proposal says.
+
+use minicbor::{Decode, Encode};
+use quorate_protocol::{AgentId, Call, Choice, DecisionStatus, Digest, EntryIndex, ProposalId, TimestampMs};
+
+use crate::state::View;
+
+/// What is proposed, at `p || id`.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+pub(super) struct Text {
+    #[n(0)]
+    pub(super) proposer: AgentId,
+    #[n(1)]
+    pub(super) salt: u64,
+    #[n(2)]
+    pub(super) description: String,
+    #[n(3)]
+    pub(super) calls: Vec<Call>,
+    #[n(4)]
+    pub(super) actions_hash: Digest,
+    #[n(5)]
+    pub(super) opened: TimestampMs,
+}
+
+impl Text {
+    pub(super) fn key(proposal: ProposalId) -> Vec<u8> {
+        [b"p", proposal.as_bytes().as_slice()].concat()
+    }
+
+    pub(super) fn read(state: View<'_>, proposal: ProposalId) -> Option<Self> {
+        state.read(&Self::key(proposal))
+    }
+}
+
+/// Where a proposal stands, at `t || id`.
+#[derive(Clone, Encode, Decode)]
+#[cbor(map)]
+pub(super) struct Tally {
+    #[n(0)]
+    pub(super) proposer: AgentId,
+    #[n(1)]
+    pub(super) closes: TimestampMs,
+    #[cbor(n(2), with = "quorate_protocol::codec::u128")]
+    pub(super) for_weight: u128,
+    #[cbor(n(3), with = "quorate_protocol::codec::u128")]
+    pub(super) against_weight: u128,
+    #[cbor(n(4), with = "quorate_protocol::codec::u128")]
+    pub(super) abstain_weight: u128,
+    /// Nothing while it is open.
+    #[n(5)]
+    pub(super) closing: Option<Closing>,
+}
+
+/// How a proposal closed.
+#[derive(Clone, Copy, Encode, Decode)]
+pub(super) struct Closing {
+    #[n(0)]
+    pub(super) status: DecisionStatus,
+    /// The decision's entry.
+    #[n(1)]
+    pub(super) entry: EntryIndex,
+}
+
+impl Tally {
+    /// The tally of a new proposal.
+    pub(super) fn open(proposer: AgentId, closes: TimestampMs) -> Self {
+        Self { proposer, closes, for_weight: 0, against_weight: 0, abstain_weight: 0, closing: None }
+    }
+
+    pub(super) fn key(proposal: ProposalId) -> Vec<u8> {
+        [b"t", proposal.as_bytes().as_slice()].concat()
+    }
+
+    pub(super) fn read(state: View<'_>, proposal: ProposalId) -> Option<Self> {
+        state.read(&Self::key(proposal))
+    }
+
+    /// What the votes so far decide.
+    pub(super) fn verdict(&self, threshold: u128, total: u128) -> Option<DecisionStatus> {
+        let reachable = total.saturating_sub(self.against_weight).saturating_sub(self.abstain_weight);
+        if self.for_weight >= threshold {
+            Some(DecisionStatus::Approved)
+        } else if reachable < threshold {
+            Some(DecisionStatus::Rejected)
+        } else {
+            None
+        }
+    }
+}
+
+/// A vote, at `v || id || voter`.
+#[derive(Clone, Copy, Encode, Decode)]
+pub(super) struct Ballot {
+    #[n(0)]
+    pub(super) choice: Choice,
+    #[n(1)]
+    pub(super) weight: u64,
+}
+
+impl Ballot {
+    /// What the keys of all votes on a proposal start with.
+    pub(super) fn stem(proposal: ProposalId) -> Vec<u8> {
+        [b"v", proposal.as_bytes().as_slice()].concat()
+    }
+
+    pub(super) fn key(proposal: ProposalId, voter: AgentId) -> Vec<u8> {
+        [b"v", proposal.as_bytes().as_slice(), voter.as_bytes()].concat()
+    }
+}
+
+/// The key that marks an open proposal: `c || closes, big-endian || id`, so that the state's order is the
+/// order in which proposals fall due.
+pub(super) fn closing_key(closes: TimestampMs, proposal: ProposalId) -> Vec<u8> {
+    [b"c", closes.0.to_be_bytes().as_slice(), proposal.as_bytes()].concat()
+}
+
+/// The open proposals with the ends of their voting periods, the earliest first.
+pub(super) fn closings(state: View<'_>) -> impl Iterator<Item = (TimestampMs, ProposalId)> {
+    state.keys(b"c", None).map(|key| {
+        let (closes, proposal) = key[1..].split_first_chunk().expect("a closing key holds a time");
+        let proposal: [u8; 32] = proposal.try_into().expect("a closing key ends with a proposal id");
+        (TimestampMs(u64::from_be_bytes(*closes)), proposal.into())
+    })
+}

@@ -1,0 +1,81 @@
+//! The rules of the proposals service that forbid an operation.
+
+use quorate_protocol::{AgentId, Choice, DecisionStatus, ProposalId, TimestampMs};
+
+use crate::service::ServiceRefusal;
+
+/// A rule of the proposals service that forbids an operation.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ProposalsRefusal {
+    /// Only voters propose and vote.
+    #[error("{0} is not a voter, and only voters propose and vote")]
+    NotAVoter(AgentId),
+    /// An id is used once for ever.
+    #[error("proposal {0} exists already: propose with another salt")]
+    ProposalExists(ProposalId),
+    /// There is no such proposal.
+    #[error("proposal {0} does not exist")]
+    UnknownProposal(ProposalId),
+    /// The proposal is decided.
+    #[error("proposal {proposal} is closed: {}", word(*.status))]
+    ProposalClosed {
+        /// The proposal.
+        proposal: ProposalId,
+        /// How it closed.
+        status: DecisionStatus,
+    },
+    /// The voting period is over; the decision follows.
+    #[error("voting on proposal {proposal} ended at {closes} ms")]
+    VotingOver {
+        /// The proposal.
+        proposal: ProposalId,
+        /// The end of the voting period.
+        closes: TimestampMs,
+    },
+    /// A voter votes once.
+    #[error("a vote on proposal {proposal} is counted already, choice {}", *.choice as u8)]
+    AlreadyVoted {
+        /// The proposal.
+        proposal: ProposalId,
+        /// The vote that counts.
+        choice: Choice,
+    },
+    /// Only the proposer cancels.
+    #[error("proposal {proposal} is {proposer}'s to cancel")]
+    NotTheProposer {
+        /// The proposal.
+        proposal: ProposalId,
+        /// Who may cancel it.
+        proposer: AgentId,
+    },
+}
+
+impl ProposalsRefusal {
+    /// The stable name of the condition.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotAVoter(_) => "not_a_voter",
+            Self::ProposalExists(_) => "proposal_exists",
+            Self::UnknownProposal(_) => "unknown_proposal",
+            Self::ProposalClosed { .. } => "proposal_closed",
+            Self::VotingOver { .. } => "voting_over",
+            Self::AlreadyVoted { .. } => "already_voted",
+            Self::NotTheProposer { .. } => "not_the_proposer",
+        }
+    }
+}
+
+impl From<ProposalsRefusal> for ServiceRefusal {
+    fn from(refusal: ProposalsRefusal) -> Self {
+        Self::Rule { code: refusal.code(), detail: refusal.to_string() }
+    }
+}
+
+fn word(status: DecisionStatus) -> &'static str {
+    match status {
+        DecisionStatus::Approved => "approved",
+        DecisionStatus::Rejected => "rejected",
+        DecisionStatus::Expired => "expired",
+        DecisionStatus::Cancelled => "cancelled",
+    }
+}

@@ -1,0 +1,10 @@
+//! The authenticated state: one ordered map of bytes, its root, and what a command may see of it.
+
+mod buckets;
+mod map;
+mod overlay;
+pub(crate) mod view;
+
+pub(crate) use map::AuthenticatedMap;
+pub(crate) use overlay::Overlay;
+pub use view::View;
