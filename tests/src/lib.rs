@@ -1,1 +1,0 @@
-//! Tests that span crates: golden vectors, layout of the workspace.
