@@ -1,0 +1,413 @@
+//! When to anchor, and what to do about transactions that do not arrive.
+//!
+//! # Rules
+//! 1. *Due.* An anchor is due when the newest stable checkpoint adds at least `min_entries` to the anchored log and
+//!    the last change of the anchored state was seen `interval_ms` ago.
+//! 2. *Turn.* Once it is due, each replica has the turn for `takeover_ms`, in the order of [`rank`]. A replica whose
+//!    turn came keeps it until the anchored state changes: if the first is merely slow, two transactions race, one of
+//!    them reverts, and that is no failure.
+//! 3. *One at a time.* At most one nonce is in use. A transaction without a receipt after `receipt_timeout_ms` is
+//!    replaced, on the same nonce, with more fee and the newest checkpoint.
+//! 4. *The chain decides.* Whether a checkpoint is anchored is read from the contract's state, never remembered. A
+//!    restart, a reorganisation of the chain and another replica's success are therefore all the same case.
+//! 5. *Distrust.* An endpoint can withhold, delay and invent. Invented nonces cost at most a transaction that waits or
+//!    reverts, and [`Spending`] bounds what all of them cost. What is signed is always a call of `anchor` with a
+//!    checkpoint that a quorum signed.
+
+use std::sync::Arc;
+
+use alloy::primitives::B256;
+use quorate_protocol::{
+    AccountKey, AgentId, CheckpointCertificate, Group, ReplicaIndex, ReplicaSet, Sequence,
+};
+
+use super::event::{
+    AccountView, Action, AnchorState, BroadcastOutcome, ChainView, Estimate, Event, Inspection,
+};
+use super::fees::Fees;
+use super::report::Report;
+use super::rotation::rank;
+use super::spending::Spending;
+use super::submission::{Submission, Verdict};
+use super::transaction::{AnchorTransaction, Terms};
+use crate::settings::Settings;
+
+/// The most gas that a transaction is given. An anchor with the signatures of 64 replicas stays far below it.
+const MAX_GAS: u64 = 3_000_000;
+/// The first pause after a refusal, in milliseconds; it doubles with every further one.
+pub(super) const FIRST_PAUSE_MS: u64 = 1_000;
+/// The longest pause after a refusal, in milliseconds.
+const LONGEST_PAUSE_MS: u64 = 60_000;
+
+/// Decides what one replica does to keep its group's log anchored. See the rules above.
+#[derive(Debug)]
+pub struct Anchorer {
+    settings: Settings,
+    group: Group,
+    replicas: ReplicaSet,
+    key: AccountKey,
+    me: Option<ReplicaIndex>,
+    stable: Option<Arc<CheckpointCertificate>>,
+    chain: Option<ChainView>,
+    /// When the head was last as high as it has ever been.
+    highest_at_ms: u64,
+    /// When the anchored state at the head was first seen as it is.
+    anchored_since_ms: u64,
+    /// Since when an anchor is due.
+    due_since_ms: Option<u64>,
+    submission: Option<Submission>,
+    /// The last nonce and fees that a pool may hold for us: whatever replaces it has to offer more.
+    offered: Option<(u64, Fees)>,
+    /// The last transaction of ours that was seen in a block.
+    settled: Option<Settled>,
+    /// Since when a pending transaction that is not ours is waited for.
+    pending_since_ms: Option<u64>,
+    spending: Spending,
+    paused_until_ms: u64,
+    refusals: u32,
+    announced: Option<AnchorState>,
+    reported: Option<Report>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Settled {
+    nonce: u64,
+    hash: B256,
+}
+
+impl Anchorer {
+    /// Anchors for `group` from the account of `key`. If the account is no replica's, the chain is watched and nothing
+    /// is ever submitted.
+    pub fn new(settings: Settings, group: Group, key: AccountKey) -> Self {
+        let replicas = group.replicas();
+        Self {
+            me: replicas.index_of(AgentId(key.address())),
+            spending: Spending::new(settings.max_spend_per_hour),
+            settings,
+            group,
+            replicas,
+            key,
+            stable: None,
+            chain: None,
+            highest_at_ms: 0,
+            anchored_since_ms: 0,
+            due_since_ms: None,
+            submission: None,
+            offered: None,
+            settled: None,
+            pending_since_ms: None,
+            paused_until_ms: 0,
+            refusals: 0,
+            announced: None,
+            reported: None,
+        }
+    }
+
+    /// Takes in an event and says what is to be done about it. `now_ms` counts from any fixed instant and never goes
+    /// back.
+    pub fn step(&mut self, now_ms: u64, event: Event) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match event {
+            Event::Stable(certificate) => self.on_stable(certificate, &mut actions),
+            Event::Chain(view) => self.on_chain(now_ms, view, &mut actions),
+            Event::Account(account) => self.on_account(now_ms, &account, &mut actions),
+            Event::Broadcast { hash, outcome } => self.on_broadcast(now_ms, hash, outcome, &mut actions),
+            Event::Announced(anchor) => self.announced = Some(anchor),
+        }
+        actions
+    }
+
+    fn on_stable(&mut self, certificate: Arc<CheckpointCertificate>, actions: &mut Vec<Action>) {
+        let sequence = certificate.checkpoint.sequence;
+        if let Err(error) = certificate.verify(&self.group.identity, &self.replicas) {
+            return self.report(Report::BadCertificate { sequence, error }, actions);
+        }
+        if self.stable.as_ref().is_none_or(|stable| stable.checkpoint.sequence < sequence) {
+            self.stable = Some(certificate);
+        }
+    }
+
+    fn on_chain(&mut self, now_ms: u64, view: ChainView, actions: &mut Vec<Action>) {
+        if let Some(seen) = self.chain {
+            let patience = now_ms.saturating_sub(self.highest_at_ms) < self.settings.receipt_timeout_ms;
+            if view.head < seen.head && patience {
+                return self.report(Report::LaggingHead { head: view.head, seen: seen.head }, actions);
+            }
+        }
+        self.highest_at_ms = now_ms;
+        if self.chain.is_none_or(|seen| seen.anchor != view.anchor) {
+            self.anchored_since_ms = now_ms;
+            self.due_since_ms = None;
+            self.paused_until_ms = 0;
+            self.refusals = 0;
+        }
+        self.chain = Some(view);
+        self.announce(&view, actions);
+
+        let waited = view.anchor.sequence == Sequence(0)
+            || now_ms.saturating_sub(self.anchored_since_ms) >= self.settings.interval_ms;
+        let due = waited && self.candidate(&view.anchor).is_some();
+        self.due_since_ms = if due { self.due_since_ms.or(Some(now_ms)) } else { None };
+        if self.submission.is_some() || self.may_submit(now_ms, &view) {
+            actions.push(Action::Inspect(self.inspection(now_ms, &view)));
+        }
+    }
+
+    /// Says what the chain has anchored, unless it contradicts what a quorum signed.
+    fn announce(&mut self, view: &ChainView, actions: &mut Vec<Action>) {
+        let confirmed = view.confirmed;
+        if let Some(stable) = &self.stable {
+            let (sequence, group) = (stable.checkpoint.sequence, stable.checkpoint.log_root);
+            let other = [view.anchor, confirmed]
+                .into_iter()
+                .find(|anchor| anchor.sequence == sequence && anchor.log_root != group);
+            if let Some(other) = other {
+                return self.report(Report::OtherRoot { sequence, chain: other.log_root, group }, actions);
+            }
+        }
+        if self.announced.unwrap_or_default() != confirmed {
+            actions.push(Action::Announce(confirmed));
+        }
+    }
+
+    /// The newest stable checkpoint, if it is worth an anchor on top of `anchor`.
+    fn candidate(&self, anchor: &AnchorState) -> Option<&Arc<CheckpointCertificate>> {
+        self.stable.as_ref().filter(|stable| {
+            let checkpoint = &stable.checkpoint;
+            checkpoint.sequence > anchor.sequence
+                && checkpoint.log_size >= anchor.log_size.saturating_add(self.settings.min_entries)
+        })
+    }
+
+    /// Whether an anchor is due and it is our turn.
+    fn may_submit(&self, now_ms: u64, view: &ChainView) -> bool {
+        let (Some(me), Some(due_since_ms)) = (self.me, self.due_since_ms) else { return false };
+        let rank = rank(self.group.identity.group, view.anchor.sequence, me, self.replicas.len());
+        let waited = now_ms.saturating_sub(due_since_ms);
+        waited >= rank.saturating_mul(self.settings.takeover_ms) && now_ms >= self.paused_until_ms
+    }
+
+    fn inspection(&self, now_ms: u64, view: &ChainView) -> Inspection {
+        let candidate = self.candidate(&view.anchor);
+        let mut receipts: Vec<_> = self.settled.iter().map(|settled| settled.hash).collect();
+        let Some(submission) = &self.submission else {
+            return Inspection { receipts, pooled: None, estimate: candidate.cloned() };
+        };
+        receipts.extend(submission.hashes());
+        let overdue = now_ms.saturating_sub(submission.made_ms) >= self.settings.receipt_timeout_ms;
+        let estimate = overdue.then(|| candidate.unwrap_or(&submission.certificate).clone());
+        Inspection { receipts, pooled: Some(submission.latest().hash), estimate }
+    }
+
+    fn on_account(&mut self, now_ms: u64, account: &AccountView, actions: &mut Vec<Action>) {
+        let Some(view) = self.chain else { return };
+        if let Some(report) = self.contradiction(&view, account) {
+            return self.report(report, actions);
+        }
+        match self.submission.take() {
+            Some(submission) => self.pursue(now_ms, submission, &view, account, actions),
+            None if self.may_submit(now_ms, &view) => self.submit(now_ms, &view, account, actions),
+            None => {}
+        }
+    }
+
+    /// A nonce that is used up according to a receipt, and free according to the account's count. If the receipt is
+    /// gone as well, the chain was reorganised and the nonce really is free again.
+    fn contradiction(&mut self, view: &ChainView, account: &AccountView) -> Option<Report> {
+        let settled = self.settled.filter(|settled| account.nonce <= settled.nonce)?;
+        let has_receipt =
+            account.mined.iter().any(|mined| mined.hash == settled.hash && mined.block <= view.head);
+        if !has_receipt {
+            self.settled = None;
+            return None;
+        }
+        Some(Report::NonceContradiction { reported: account.nonce, used: settled.nonce })
+    }
+
+    /// Follows a transaction until it is settled or lost.
+    fn pursue(
+        &mut self,
+        now_ms: u64,
+        mut submission: Submission,
+        view: &ChainView,
+        account: &AccountView,
+        actions: &mut Vec<Action>,
+    ) {
+        let latest = submission.latest();
+        let (sequence, nonce) = (latest.sequence, latest.nonce);
+        match submission.judge(now_ms, view, account, self.settings.receipt_timeout_ms) {
+            Verdict::Wait => self.submission = Some(submission),
+            Verdict::SendAgain => {
+                submission.sent_ms = now_ms;
+                actions.push(Action::Broadcast(latest_of(&submission)));
+                self.submission = Some(submission);
+            }
+            // It became overdue only after the endpoint was asked.
+            Verdict::Bump if account.estimate == Estimate::NotAsked => self.submission = Some(submission),
+            Verdict::Bump => self.bump(now_ms, submission, view, account, actions),
+            Verdict::Anchored(mined) => {
+                self.settled = Some(Settled { nonce, hash: mined.hash });
+                self.report(Report::Anchored { sequence, hash: mined.hash }, actions);
+            }
+            Verdict::Overtaken(mined) => {
+                if let Some(mined) = mined {
+                    self.settled = Some(Settled { nonce, hash: mined.hash });
+                }
+                self.report(Report::Overtaken { sequence }, actions);
+            }
+            Verdict::Reverted(mined) => {
+                self.settled = Some(Settled { nonce, hash: mined.hash });
+                self.pause(now_ms);
+                self.report(Report::Reverted { sequence, hash: mined.hash }, actions);
+            }
+            Verdict::Lost => self.report(Report::Lost { sequence, nonce }, actions),
+        }
+    }
+
+    /// Replaces a stuck transaction, or sends it again where it cannot be replaced.
+    fn bump(
+        &mut self,
+        now_ms: u64,
+        mut submission: Submission,
+        view: &ChainView,
+        account: &AccountView,
+        actions: &mut Vec<Action>,
+    ) {
+        let stuck = latest_of(&submission);
+        let certificate = self.candidate(&view.anchor).unwrap_or(&submission.certificate).clone();
+        let replacement = if submission.is_full() {
+            None
+        } else {
+            self.make(now_ms, stuck.nonce, &certificate, view, account, actions)
+        };
+        match replacement {
+            Some(transaction) => {
+                let max_fee = transaction.fees.max_fee;
+                submission.replace(now_ms, certificate, transaction.clone());
+                self.report(Report::Bumped { nonce: stuck.nonce, max_fee }, actions);
+                actions.push(Action::Broadcast(transaction));
+            }
+            None => {
+                self.offered = Some((stuck.nonce, stuck.fees));
+                submission.made_ms = now_ms;
+                submission.sent_ms = now_ms;
+                actions.push(Action::Broadcast(stuck));
+            }
+        }
+        self.submission = Some(submission);
+    }
+
+    /// Submits the candidate on the account's next nonce.
+    fn submit(&mut self, now_ms: u64, view: &ChainView, account: &AccountView, actions: &mut Vec<Action>) {
+        let Some(certificate) = self.candidate(&view.anchor).cloned() else { return };
+        let nonce = account.nonce;
+        let ours = self.offered.is_some_and(|(offered, _)| offered == nonce);
+        if account.pending_nonce > nonce && !ours {
+            let since = *self.pending_since_ms.get_or_insert(now_ms);
+            if now_ms.saturating_sub(since) < self.settings.receipt_timeout_ms {
+                return self.report(Report::PendingTransaction { nonce }, actions);
+            }
+        }
+        self.pending_since_ms = None;
+        if let Some(transaction) = self.make(now_ms, nonce, &certificate, view, account, actions) {
+            self.submission = Some(Submission::new(now_ms, certificate, transaction.clone()));
+            actions.push(Action::Broadcast(transaction));
+        }
+    }
+
+    /// Signs the call of `anchor` on `nonce` if the contract would accept it, and fee and cost stay within bounds.
+    fn make(
+        &mut self,
+        now_ms: u64,
+        nonce: u64,
+        certificate: &CheckpointCertificate,
+        view: &ChainView,
+        account: &AccountView,
+        actions: &mut Vec<Action>,
+    ) -> Option<Arc<AnchorTransaction>> {
+        let gas_limit = match &account.estimate {
+            Estimate::Gas(gas) => gas.saturating_add(gas / 4).min(MAX_GAS),
+            Estimate::Refused(reason) => {
+                self.pause(now_ms);
+                let sequence = certificate.checkpoint.sequence;
+                self.report(Report::Refused { sequence, reason: reason.clone() }, actions);
+                return None;
+            }
+            Estimate::NotAsked => return None,
+        };
+        let cap = self.settings.max_fee;
+        let market = Fees::quote(view.base_fee, account.tip, cap);
+        let offered = self.offered.filter(|(offered, _)| *offered == nonce);
+        let fees = market.and_then(|market| offered.map_or(Some(market), |(_, fees)| fees.bump(market, cap)));
+        let Some(fees) = fees else {
+            // What was offered may be gone from every pool; after the pause the market's price is tried alone.
+            self.offered = None;
+            self.pause(now_ms);
+            self.report(Report::FeeAboveCap { base_fee: view.base_fee, cap }, actions);
+            return None;
+        };
+        let cost = u128::from(gas_limit).saturating_mul(fees.max_fee);
+        if let Err(total) = self.spending.reserve(now_ms, nonce, cost) {
+            self.pause(now_ms);
+            let limit = self.settings.max_spend_per_hour;
+            self.report(Report::SpendLimit { total, limit }, actions);
+            return None;
+        }
+        self.offered = Some((nonce, fees));
+        let terms = Terms { nonce, gas_limit, fees };
+        let identity = &self.group.identity;
+        Some(Arc::new(AnchorTransaction::sign(&self.key, identity, &self.replicas, certificate, terms)))
+    }
+
+    fn on_broadcast(
+        &mut self,
+        now_ms: u64,
+        hash: B256,
+        outcome: BroadcastOutcome,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(submission) = self.submission.as_mut().filter(|sent| sent.latest().hash == hash) else {
+            return;
+        };
+        let sequence = submission.latest().sequence;
+        let reason = match outcome {
+            BroadcastOutcome::Accepted | BroadcastOutcome::Unknown => {
+                submission.accepted = true;
+                return;
+            }
+            // An earlier version may be the reason, and if it is, its receipt will tell.
+            _ if submission.accepted => return,
+            // `offered` stays: the next attempt offers more.
+            BroadcastOutcome::Underpriced => "another transaction of this nonce offers as much".to_owned(),
+            BroadcastOutcome::NonceUsed => {
+                self.offered = None;
+                "the nonce is used up, against what the endpoint said before".to_owned()
+            }
+            BroadcastOutcome::Refused(reason) => {
+                self.offered = None;
+                reason
+            }
+        };
+        self.submission = None;
+        self.pause(now_ms);
+        self.report(Report::Refused { sequence, reason }, actions);
+    }
+
+    /// Waits before the next attempt, longer each time until the anchored state changes.
+    fn pause(&mut self, now_ms: u64) {
+        let pause_ms = FIRST_PAUSE_MS.saturating_mul(1 << self.refusals.min(16)).min(LONGEST_PAUSE_MS);
+        self.refusals = self.refusals.saturating_add(1);
+        self.paused_until_ms = now_ms.saturating_add(pause_ms);
+    }
+
+    fn report(&mut self, report: Report, actions: &mut Vec<Action>) {
+        if self.reported.as_ref() != Some(&report) {
+            self.reported = Some(report.clone());
+            actions.push(Action::Report(report));
+        }
+    }
+}
+
+fn latest_of(submission: &Submission) -> Arc<AnchorTransaction> {
+    Arc::clone(submission.latest())
+}

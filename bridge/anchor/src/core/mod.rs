@@ -1,0 +1,25 @@
+//! The core: what is done, and when, given what was seen. It has no clock, no socket and no thread; everything that it
+//! learns comes in as an [`Event`] with the time, everything that it wants comes out as an [`Action`].
+
+mod anchorer;
+mod event;
+mod fees;
+mod report;
+mod rotation;
+mod spending;
+mod submission;
+mod transaction;
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
+
+pub use anchorer::Anchorer;
+pub use event::{
+    AccountView, Action, AnchorState, BroadcastOutcome, ChainView, Estimate, Event, Inspection, Mined,
+};
+pub use fees::Fees;
+pub use report::Report;
+pub use rotation::rank;
+pub use transaction::{AnchorTransaction, anchor_call};

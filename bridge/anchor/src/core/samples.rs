@@ -1,0 +1,63 @@
+//! What the unit tests of the core are about: a group of four, and checkpoints that all of it signed.
+
+use std::sync::Arc;
+
+use quorate_protocol::checkpoint::CheckpointSignature;
+use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
+use quorate_protocol::{
+    AccountKey, AgentId, AgentKey, Checkpoint, CheckpointCertificate, Digest, Epoch, Group, GroupId,
+    GroupIdentity, Member, Policy, Sequence, SignedCheckpoint,
+};
+
+/// A group of four replicas with their accounts, in member order.
+pub(super) fn sample_group() -> (Group, Vec<AccountKey>) {
+    let mut keys: Vec<_> = (1..=4u8)
+        .map(|i| (AccountKey::from_secret(&[i; 32]).unwrap(), AgentKey::from_secret(&[i; 32])))
+        .collect();
+    keys.sort_by_key(|(account, _)| account.address());
+    let members = keys
+        .iter()
+        .map(|(account, key)| Member {
+            agent: AgentId(account.address()),
+            key: key.public(),
+            weight: 1,
+            flags: FLAG_VOTER | FLAG_REPLICA,
+        })
+        .collect();
+    let identity =
+        GroupIdentity { chain_id: 31337, contract: AgentId::from([0xc0; 20]), group: GroupId::from([7; 32]) };
+    let policy = Policy { threshold: 3, voting_period_s: 60, timelock_s: 0 };
+    (Group { identity, epoch: Epoch(0), members, policy }, keys.into_iter().map(|(key, _)| key).collect())
+}
+
+/// The root that the sample log has at `log_size`.
+pub(super) fn root(log_size: u64) -> Digest {
+    Digest::of(&[&log_size.to_be_bytes()])
+}
+
+/// A checkpoint that all replicas signed.
+pub(super) fn certificate(
+    group: &Group,
+    keys: &[AccountKey],
+    sequence: u64,
+    log_size: u64,
+) -> Arc<CheckpointCertificate> {
+    let checkpoint = Checkpoint {
+        group: group.identity.group,
+        epoch: group.epoch,
+        sequence: Sequence(sequence),
+        log_size,
+        log_root: root(log_size),
+        state_root: Digest::from([2; 32]),
+        inbox_count: 0,
+        next_members_hash: Digest::default(),
+    };
+    let signatures = keys
+        .iter()
+        .map(|key| {
+            let signed = SignedCheckpoint::sign(&group.identity, checkpoint.clone(), key);
+            CheckpointSignature { replica: signed.replica, signature: signed.signature }
+        })
+        .collect();
+    Arc::new(CheckpointCertificate { checkpoint, signatures })
+}

@@ -1,0 +1,125 @@
+//! The one transaction that an anchorer signs: a call of `anchor` with no value. Neither the chain nor an endpoint can
+//! make it sign anything else, because destination, value and data come from here.
+
+use alloy::consensus::{SignableTransaction, TxEip1559, TxEnvelope};
+use alloy::eips::eip2718::Encodable2718;
+use alloy::primitives::{Address, B256, Bytes, Signature, TxKind, U256};
+use alloy::sol_types::SolCall;
+use quorate_contracts::AgentCoordinator;
+use quorate_protocol::{AccountKey, CheckpointCertificate, GroupIdentity, ReplicaSet, Sequence};
+
+use super::fees::Fees;
+
+/// The data of a call of `anchor`. It carries no more signatures than the contract asks for, because each costs gas.
+pub fn anchor_call(certificate: &CheckpointCertificate, replicas: &ReplicaSet) -> Bytes {
+    let checkpoint = &certificate.checkpoint;
+    let mut signatures = certificate.packed_signatures();
+    signatures.truncate(replicas.quorum() * quorate_contracts::SIGNATURE_LENGTH);
+    let call = AgentCoordinator::anchorCall {
+        checkpoint: quorate_contracts::Checkpoint {
+            groupId: checkpoint.group.0,
+            epoch: checkpoint.epoch.0,
+            sequence: checkpoint.sequence.0,
+            logSize: checkpoint.log_size,
+            logRoot: checkpoint.log_root.0,
+            stateRoot: checkpoint.state_root.0,
+            inboxCount: checkpoint.inbox_count,
+            nextMembersHash: checkpoint.next_members_hash.0,
+        },
+        signatures: signatures.into(),
+    };
+    call.abi_encode().into()
+}
+
+/// A signed transaction that anchors a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnchorTransaction {
+    /// Its hash, by which its receipt is found.
+    pub hash: B256,
+    /// Its EIP-2718 encoding, as `eth_sendRawTransaction` takes it.
+    pub raw: Bytes,
+    /// The sequence of the checkpoint that it anchors.
+    pub sequence: Sequence,
+    /// The account's nonce that it uses.
+    pub nonce: u64,
+    /// What it offers for its gas.
+    pub fees: Fees,
+}
+
+/// What a transaction consists of besides the certificate.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) nonce: u64,
+    pub(super) gas_limit: u64,
+    pub(super) fees: Fees,
+}
+
+impl AnchorTransaction {
+    /// Signs the call of `anchor` with `certificate` on the group's own chain and contract. The same arguments give
+    /// the same transaction, byte for byte (RFC 6979).
+    pub(super) fn sign(
+        key: &AccountKey,
+        identity: &GroupIdentity,
+        replicas: &ReplicaSet,
+        certificate: &CheckpointCertificate,
+        terms: Terms,
+    ) -> Self {
+        let contract: Address = identity.contract.0;
+        let unsigned = TxEip1559 {
+            chain_id: identity.chain_id,
+            nonce: terms.nonce,
+            gas_limit: terms.gas_limit,
+            max_fee_per_gas: terms.fees.max_fee,
+            max_priority_fee_per_gas: terms.fees.tip,
+            to: TxKind::Call(contract),
+            value: U256::ZERO,
+            access_list: Default::default(),
+            input: anchor_call(certificate, replicas),
+        };
+        let signature = key.sign_digest(&unsigned.signature_hash());
+        let signature = Signature::from_raw_array(&signature.0).expect("an account signs with v 27 or 28");
+        let signed = TxEnvelope::from(unsigned.into_signed(signature));
+        Self {
+            hash: *signed.tx_hash(),
+            raw: signed.encoded_2718().into(),
+            sequence: certificate.checkpoint.sequence,
+            nonce: terms.nonce,
+            fees: terms.fees,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::consensus::Transaction;
+    use alloy::eips::eip2718::Decodable2718;
+
+    use quorate_protocol::AccountSignature;
+
+    use super::*;
+    use crate::core::samples::{certificate, sample_group};
+
+    #[test]
+    fn it_is_a_call_of_anchor_and_nothing_else() {
+        let (group, keys) = sample_group();
+        let certificate = certificate(&group, &keys, 128, 10);
+        let terms = Terms { nonce: 7, gas_limit: 200_000, fees: Fees { max_fee: 20, tip: 3 } };
+        let sign =
+            || AnchorTransaction::sign(&keys[1], &group.identity, &group.replicas(), &certificate, terms);
+        let signed = sign();
+        assert_eq!(signed, sign(), "signing is deterministic");
+
+        let decoded = TxEnvelope::decode_2718(&mut signed.raw.as_ref()).expect("it is a transaction");
+        assert_eq!(*decoded.tx_hash(), signed.hash);
+        let signature = AccountSignature(decoded.signature().as_bytes());
+        assert_eq!(signature.recover(&decoded.signature_hash()), Some(keys[1].address()));
+        assert_eq!(decoded.chain_id(), Some(group.identity.chain_id));
+        assert_eq!(decoded.to(), Some(group.identity.contract.0));
+        assert_eq!(decoded.value(), U256::ZERO);
+        assert_eq!(decoded.nonce(), 7);
+        let call = AgentCoordinator::anchorCall::abi_decode(decoded.input()).expect("it calls anchor");
+        assert_eq!(call.checkpoint.sequence, 128);
+        assert_eq!(certificate.signatures.len(), 4);
+        assert_eq!(call.signatures.len(), 3 * 65, "a quorum of four is three");
+    }
+}

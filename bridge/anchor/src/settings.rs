@@ -1,0 +1,92 @@
+//! How an anchorer behaves: the section `[anchor]` of a node's configuration, in the units that the core counts in.
+
+/// Wei in one gwei.
+const WEI_PER_GWEI: u128 = 1_000_000_000;
+
+/// How often to anchor, when to step in for another replica, and what it may cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How many entries a checkpoint must add to the anchored log to be worth an anchor. At least 1.
+    pub min_entries: u64,
+    /// The least time between two anchors, in milliseconds.
+    pub interval_ms: u64,
+    /// How long each replica in the rotation has before the next one steps in, in milliseconds.
+    pub takeover_ms: u64,
+    /// How many blocks must lie above an anchor's block before the node is told of the anchor.
+    pub confirmations: u64,
+    /// How long a transaction may wait for its receipt before it is replaced by one with a higher fee, in
+    /// milliseconds. As long, a head below one already seen or a foreign pending transaction is waited for.
+    pub receipt_timeout_ms: u64,
+    /// The most that is offered for one unit of gas, in wei.
+    pub max_fee: u128,
+    /// The most that the transactions signed within one hour can cost together, in wei, each counted with its gas
+    /// limit at its maximum fee. The count starts anew with the process.
+    pub max_spend_per_hour: u128,
+    /// The time between two looks at the chain, in milliseconds.
+    pub poll_ms: u64,
+    /// How long one request to the RPC endpoint may take, in milliseconds.
+    pub request_timeout_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            min_entries: 1,
+            interval_ms: 5_000,
+            takeover_ms: 30_000,
+            confirmations: 0,
+            receipt_timeout_ms: 30_000,
+            max_fee: 100 * WEI_PER_GWEI,
+            max_spend_per_hour: 100_000_000 * WEI_PER_GWEI,
+            poll_ms: 1_000,
+            request_timeout_ms: 5_000,
+        }
+    }
+}
+
+/// A setting with which an anchorer cannot work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("[anchor] {name} is {value}: it must be at least {least}")]
+pub struct InvalidSetting {
+    /// The setting's name.
+    pub name: &'static str,
+    /// Its value.
+    pub value: u128,
+    /// The least value that it may have.
+    pub least: u128,
+}
+
+impl Settings {
+    /// Checks the values that every other part takes for granted.
+    ///
+    /// # Errors
+    /// The first value that is too small.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
+        let bounds = [
+            ("min_entries", u128::from(self.min_entries), 1),
+            ("takeover_ms", u128::from(self.takeover_ms), 1),
+            ("receipt_timeout_ms", u128::from(self.receipt_timeout_ms), 1),
+            ("max_fee_gwei", self.max_fee / WEI_PER_GWEI, 1),
+            ("max_spend_gwei_per_hour", self.max_spend_per_hour / WEI_PER_GWEI, 1),
+            ("poll_ms", u128::from(self.poll_ms), 10),
+            ("request_timeout_ms", u128::from(self.request_timeout_ms), 10),
+        ];
+        match bounds.into_iter().find(|(_, value, least)| value < least) {
+            Some((name, value, least)) => Err(InvalidSetting { name, value, least }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_work_and_a_zero_is_named() {
+        assert_eq!(Settings::default().check(), Ok(()));
+        let settings = Settings { min_entries: 0, ..Settings::default() };
+        let error = settings.check().expect_err("no entries are never worth an anchor");
+        assert_eq!(error.to_string(), "[anchor] min_entries is 0: it must be at least 1");
+    }
+}
