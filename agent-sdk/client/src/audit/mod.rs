@@ -1,0 +1,3 @@
+//! Auditing.
+mod frontier;
+pub(crate) use frontier::Frontier;

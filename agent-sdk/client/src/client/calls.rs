@@ -1,0 +1,276 @@
+//! Typed calls: what an agent does in a group, and what it gets as proof.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use quorate_protocol::api::{CBOR, ErrorCode};
+use quorate_protocol::command::{MAX_COMMAND_BYTES, MAX_OPERATIONS};
+use quorate_protocol::operations::ServiceOperation as _;
+use quorate_protocol::operations::members::{Admit, MembersOperation};
+use quorate_protocol::operations::proposals::{Cancel, ProposalsOperation, ProposalsOutcome, Propose, Vote};
+use quorate_protocol::receipt::MAX_RECEIPT_BYTES;
+use quorate_protocol::{
+    Choice, Command, DecisionRecord, Digest, Operation, Outcome, ProposalId, Receipt, Refusal, SignedCommand,
+    TimestampMs,
+};
+
+use super::retry::{Failed, Patience};
+use super::{Client, evidence};
+use crate::agent::Agent;
+use crate::error::SdkError;
+
+/// How long a node is asked to hold a request for a decision that is still to come.
+const DECISION_WAIT: Duration = Duration::from_secs(5);
+
+/// A proposal that is open.
+#[derive(Clone, Debug)]
+pub struct Proposed {
+    /// The proposal's id.
+    pub proposal: ProposalId,
+    /// It expires in the first batch at or after this time.
+    pub closes: TimestampMs,
+    /// The proof.
+    pub receipt: Receipt,
+}
+
+/// A vote that counts.
+#[derive(Clone, Debug)]
+pub struct Voted {
+    /// With what weight it counts.
+    pub weight: u64,
+    /// The proof.
+    pub receipt: Receipt,
+}
+
+/// A proposal that is closed.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// The decision, with the proposal that it is on.
+    pub record: DecisionRecord,
+    /// The proof.
+    pub receipt: Receipt,
+}
+
+impl Client {
+    /// Proposes something to the group. `agent` must be a voter.
+    ///
+    /// # Errors
+    /// As [`Self::execute`].
+    pub async fn propose(&self, agent: &Agent, propose: Propose) -> Result<Proposed, SdkError> {
+        let operation = ProposalsOperation::Propose(propose).to_operation();
+        let receipt = self.execute(agent, vec![operation]).await?;
+        match evidence::proposals_outcome(&receipt)? {
+            ProposalsOutcome::Proposed { proposal, closes } => Ok(Proposed { proposal, closes, receipt }),
+            other => Err(unexpected(&receipt, &other)),
+        }
+    }
+
+    /// Votes on an open proposal. `agent` must be a voter that has not voted on it.
+    ///
+    /// # Errors
+    /// As [`Self::execute`].
+    pub async fn vote(&self, agent: &Agent, proposal: ProposalId, choice: Choice) -> Result<Voted, SdkError> {
+        let operation = ProposalsOperation::Vote(Vote { proposal, choice }).to_operation();
+        let receipt = self.execute(agent, vec![operation]).await?;
+        match evidence::proposals_outcome(&receipt)? {
+            ProposalsOutcome::Voted { weight } => Ok(Voted { weight, receipt }),
+            other => Err(unexpected(&receipt, &other)),
+        }
+    }
+
+    /// Withdraws an open proposal that `agent` made.
+    ///
+    /// # Errors
+    /// As [`Self::execute`].
+    pub async fn cancel(&self, agent: &Agent, proposal: ProposalId) -> Result<Receipt, SdkError> {
+        let operation = ProposalsOperation::Cancel(Cancel { proposal }).to_operation();
+        self.execute(agent, vec![operation]).await
+    }
+
+    /// Lets a plain agent submit commands. `agent` must be a voter; `admit` is signed by the agent that is
+    /// to be admitted (see [`Agent::admission`]).
+    ///
+    /// # Errors
+    /// As [`Self::execute`].
+    pub async fn admit(&self, agent: &Agent, admit: Admit) -> Result<Receipt, SdkError> {
+        self.execute(agent, vec![MembersOperation::Admit(admit).to_operation()]).await
+    }
+
+    /// Gives up the place of `agent`, which is a plain agent.
+    ///
+    /// # Errors
+    /// As [`Self::execute`].
+    pub async fn leave(&self, agent: &Agent) -> Result<Receipt, SdkError> {
+        self.execute(agent, vec![MembersOperation::Leave.to_operation()]).await
+    }
+
+    /// Signs a command of these operations, all or nothing, and submits it. An agent has at most 32
+    /// commands on their way at once; further calls wait.
+    ///
+    /// # Errors
+    /// As [`Self::sign`] and [`Self::submit`].
+    pub async fn execute(&self, agent: &Agent, operations: Vec<Operation>) -> Result<Receipt, SdkError> {
+        let _in_flight = self.inner.nonces.enter(agent.id()).await;
+        let command = self.sign(agent, operations).await?;
+        self.submit(command).await
+    }
+
+    /// Signs a command of these operations with the agent's next nonce and this client's expiry. The first
+    /// nonce is a node's claim, which at worst makes the group refuse the command; then they are counted here.
+    ///
+    /// # Errors
+    /// [`SdkError::UnknownAgent`], [`SdkError::NoAnswer`] or [`SdkError::Rejected`] when no node tells the
+    /// nonce; [`SdkError::TooLarge`]; [`SdkError::Configuration`] for no operations or too many.
+    pub async fn sign(&self, agent: &Agent, operations: Vec<Operation>) -> Result<SignedCommand, SdkError> {
+        let id = agent.id();
+        if operations.is_empty() || operations.len() > MAX_OPERATIONS {
+            let reason = format!("a command has 1 to {MAX_OPERATIONS} operations, not {}", operations.len());
+            return Err(SdkError::Configuration(reason));
+        }
+        let first = async {
+            let view = self.agent_view(id).await?.ok_or(SdkError::UnknownAgent(id))?;
+            Ok(view.next_nonce)
+        };
+        let nonce = self.inner.nonces.next(id, first).await?;
+        let command = Command {
+            group: self.group().identity.group,
+            agent: id,
+            key: agent.public_key(),
+            nonce,
+            expires: now().plus(u64::try_from(self.inner.expiry.as_millis()).unwrap_or(u64::MAX)),
+            operations,
+        };
+        Ok(SignedCommand::sign(command, &agent.key))
+    }
+
+    /// Submits a signed command until a node gives the verified receipt of its entry. Submitting the same
+    /// command again, here or anywhere else, gives the same entry.
+    ///
+    /// # Errors
+    /// - [`SdkError::Refused`] when the group ordered the command and it had no effect, with the proof.
+    /// - [`SdkError::Rejected`] when the nodes do not take it.
+    /// - [`SdkError::Unconfirmed`] when time is over; the command may still take effect, once.
+    /// - [`SdkError::TooLarge`], and [`SdkError::Configuration`] for a command for another group.
+    pub async fn submit(&self, command: SignedCommand) -> Result<Receipt, SdkError> {
+        let bytes = command.encode();
+        if bytes.len() > MAX_COMMAND_BYTES {
+            return Err(SdkError::TooLarge { bytes: bytes.len(), max: MAX_COMMAND_BYTES });
+        }
+        command
+            .check_shape(&self.group().identity.group)
+            .map_err(|error| SdkError::Configuration(error.to_string()))?;
+        let digest = command.digest();
+        let policy = self.inner.policy;
+        let wait = policy.node_wait.min(policy.total_timeout);
+        let path = format!("/commands?wait_ms={}", wait.as_millis());
+        let ask = |node: std::sync::Arc<super::Node>| {
+            let (client, path, bytes) = (self.clone(), path.clone(), bytes.clone());
+            async move {
+                let timeout = wait + policy.request_timeout;
+                let answer = node.post(&path, bytes, timeout, MAX_RECEIPT_BYTES).await?;
+                evidence::command(client.group(), digest, &answer)
+            }
+        };
+        match self.inner.ask_nodes(self.inner.query(), ask).await {
+            Ok(receipt) => self.unless_refused(&command, receipt).await,
+            Err(Failed::Exhausted { waited, failures }) => {
+                Err(SdkError::Unconfirmed { digest, waited, failures })
+            }
+            Err(rejected @ Failed::Rejected { code, .. }) => {
+                if matches!(code, ErrorCode::NonceReused | ErrorCode::NonceTooOld | ErrorCode::NonceTooFar) {
+                    self.distrust_nonces(&command).await;
+                }
+                Err(rejected.into())
+            }
+        }
+    }
+
+    /// The receipt of a command's entry, also of a refused one, or nothing when enough nodes say that there is
+    /// none yet.
+    ///
+    /// # Errors
+    /// [`SdkError::NoAnswer`] or [`SdkError::Rejected`].
+    pub async fn receipt(&self, digest: Digest) -> Result<Option<Receipt>, SdkError> {
+        let timeout = self.inner.policy.request_timeout;
+        let ask = |node: std::sync::Arc<super::Node>| {
+            let client = self.clone();
+            async move {
+                let path = format!("/commands/{digest}");
+                let answer = node.get(&path, CBOR, timeout, MAX_RECEIPT_BYTES).await?;
+                evidence::command(client.group(), digest, &answer)
+            }
+        };
+        present(self.inner.ask_nodes(self.inner.query(), ask).await)
+    }
+
+    /// The decision on a proposal, or nothing when enough nodes say that there is none yet.
+    ///
+    /// # Errors
+    /// [`SdkError::NoAnswer`] or [`SdkError::Rejected`].
+    pub async fn decision(&self, proposal: ProposalId) -> Result<Option<Decided>, SdkError> {
+        present(self.ask_decision(proposal, Duration::ZERO, self.inner.query()).await)
+    }
+
+    /// Waits for the decision on a proposal, which may be yet unknown to the nodes.
+    ///
+    /// # Errors
+    /// [`SdkError::Undecided`] when there is none within `timeout`, or [`SdkError::Rejected`].
+    pub async fn wait(&self, proposal: ProposalId, timeout: Duration) -> Result<Decided, SdkError> {
+        // No hedging: a correct node holds the request as long as there is no decision.
+        let patience = Patience { total: timeout, hedge_after: None, await_absent: true };
+        match self.ask_decision(proposal, timeout.min(DECISION_WAIT), patience).await {
+            Err(Failed::Exhausted { waited, .. }) => Err(SdkError::Undecided { proposal, waited }),
+            other => Ok(other?),
+        }
+    }
+
+    async fn ask_decision(
+        &self,
+        proposal: ProposalId,
+        wait: Duration,
+        patience: Patience,
+    ) -> Result<Decided, Failed> {
+        let timeout = wait + self.inner.policy.request_timeout;
+        let ask = |node: std::sync::Arc<super::Node>| {
+            let client = self.clone();
+            async move {
+                let path = format!("/proposals/{proposal}/decision?wait_ms={}", wait.as_millis());
+                let answer = node.get(&path, CBOR, timeout, MAX_RECEIPT_BYTES).await?;
+                evidence::decision(client.group(), proposal, &answer)
+            }
+        };
+        self.inner.ask_nodes(patience, ask).await
+    }
+
+    async fn unless_refused(&self, command: &SignedCommand, receipt: Receipt) -> Result<Receipt, SdkError> {
+        let Outcome::Refused { refusal } = &receipt.record.outcome else { return Ok(receipt) };
+        let refusal = refusal.clone();
+        if matches!(refusal, Refusal::NonceReused { .. }) {
+            self.distrust_nonces(command).await;
+        }
+        Err(SdkError::Refused { refusal, receipt: Box::new(receipt) })
+    }
+
+    /// Somebody else uses the agent's nonces, or the node that told the first one lied.
+    async fn distrust_nonces(&self, command: &SignedCommand) {
+        self.inner.nonces.forget(command.command().agent).await;
+        self.inner.distrust_preferred();
+    }
+}
+
+/// Absence, where enough nodes claim it, is an answer.
+pub(super) fn present<T>(answer: Result<T, Failed>) -> Result<Option<T>, SdkError> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(Failed::Rejected { code: ErrorCode::NotFound | ErrorCode::NotDecided, .. }) => Ok(None),
+        Err(failed) => Err(failed.into()),
+    }
+}
+
+fn unexpected(receipt: &Receipt, outcome: &ProposalsOutcome) -> SdkError {
+    SdkError::UnexpectedOutcome { index: receipt.record.entry.index, reason: format!("{outcome:?}") }
+}
+
+fn now() -> TimestampMs {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    TimestampMs(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+}

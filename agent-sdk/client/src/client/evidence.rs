@@ -1,0 +1,52 @@
+//! What a receipt must be about before it answers a question.
+
+use quorate_protocol::operations::proposals::ProposalsOutcome;
+use quorate_protocol::outcome::MAX_RESULT_BYTES;
+use quorate_protocol::{
+    Digest, EntryBody, EntryKind, Group, Outcome, ProposalId, Receipt, ReceiptError, codec,
+};
+
+use super::calls::Decided;
+use super::node::{Lie, NodeFailure};
+use crate::error::SdkError;
+
+/// A receipt of the command with this digest.
+pub(super) fn command(group: &Group, digest: Digest, bytes: &[u8]) -> Result<Receipt, NodeFailure> {
+    let receipt = verified(group, bytes)?;
+    let entry = &receipt.record.entry;
+    if entry.status.kind() != EntryKind::Command || entry.subject != digest {
+        return Err(Lie::OtherCommand { asked: digest, found: entry.subject }.into());
+    }
+    Ok(receipt)
+}
+
+/// A receipt of the decision on this proposal.
+pub(super) fn decision(group: &Group, proposal: ProposalId, bytes: &[u8]) -> Result<Decided, NodeFailure> {
+    let receipt = verified(group, bytes)?;
+    match &receipt.record.body {
+        EntryBody::Decision(record)
+            if record.decision.proposal == proposal && record.decision.group == group.identity.group =>
+        {
+            Ok(Decided { record: (**record).clone(), receipt })
+        }
+        _ => Err(Lie::OtherDecision { asked: proposal }.into()),
+    }
+}
+
+/// A receipt that verifies, whatever it is about.
+pub(super) fn verified(group: &Group, bytes: &[u8]) -> Result<Receipt, ReceiptError> {
+    let receipt = Receipt::decode(bytes)?;
+    receipt.verify(group)?;
+    Ok(receipt)
+}
+
+/// What the proposals service made of the first operation of an applied command.
+pub(super) fn proposals_outcome(receipt: &Receipt) -> Result<ProposalsOutcome, SdkError> {
+    let unexpected =
+        |reason: String| SdkError::UnexpectedOutcome { index: receipt.record.entry.index, reason };
+    let Outcome::Applied { results } = &receipt.record.outcome else {
+        return Err(unexpected("the command was not applied".into()));
+    };
+    let result = results.first().ok_or_else(|| unexpected("it has no result".into()))?;
+    codec::decode(&result.body, MAX_RESULT_BYTES).map_err(|error| unexpected(error.to_string()))
+}

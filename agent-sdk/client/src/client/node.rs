@@ -1,0 +1,257 @@
+//! One node, asked over HTTP. What it says is not believed here, only bounded in time and size.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use quorate_protocol::api::{ErrorBody, ErrorCode, ErrorDetail};
+use quorate_protocol::{Digest, EntryIndex, GroupId, ProposalId, ReceiptError};
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::{RequestBuilder, Response, Url};
+use serde::de::DeserializeOwned;
+
+use crate::error::SdkError;
+
+/// The most bytes of an answer that is an error.
+const MAX_ERROR_BYTES: usize = 16 * 1024;
+/// The most characters of a node's own words that are kept.
+const MAX_MESSAGE_CHARS: usize = 300;
+
+/// Why an answer is a lie and not a mistake: the node vouched for something that it cannot prove.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Lie {
+    /// A receipt that does not verify against the group.
+    #[error("a bad receipt: {0}")]
+    Receipt(Arc<ReceiptError>),
+    /// A good receipt, but for another command.
+    #[error("the receipt of {found} for command {asked}")]
+    OtherCommand {
+        /// The command that was asked about.
+        asked: Digest,
+        /// What the receipt is about.
+        found: Digest,
+    },
+    /// A good receipt, but not of the proposal's decision.
+    #[error("a receipt that is not of the decision on {asked}")]
+    OtherDecision {
+        /// The proposal that was asked about.
+        asked: ProposalId,
+    },
+    /// Entries, roots or certificates that do not fit together.
+    #[error("the log at entry {index}: {reason}")]
+    Log {
+        /// Where it shows.
+        index: EntryIndex,
+        /// What does not fit.
+        reason: String,
+    },
+}
+
+/// What a node did instead of answering.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeFailure {
+    /// No connection, or a broken one.
+    #[error("unreachable: {0}")]
+    Unreachable(String),
+    /// No answer in time.
+    #[error("no answer within {} ms", .0.as_millis())]
+    TimedOut(Duration),
+    /// More bytes than the answer may have.
+    #[error("an answer of more than {0} bytes")]
+    TooLong(usize),
+    /// An answer that cannot be read.
+    #[error("an answer that cannot be read: {0}")]
+    Malformed(String),
+    /// An answer that says no.
+    #[error("{code:?} (HTTP {status}): {message}")]
+    Answered {
+        /// The HTTP status.
+        status: u16,
+        /// The condition.
+        code: ErrorCode,
+        /// The condition in the node's words, cut and without control characters.
+        message: String,
+        /// The entry that stands in the way, if the node named one.
+        entry: Option<EntryIndex>,
+    },
+    /// An answer that is refuted by its own proof.
+    #[error("it lied: {0}")]
+    Lied(#[from] Lie),
+}
+
+impl NodeFailure {
+    /// The condition for which the same request would fail at every correct node, if that is what the node
+    /// claims. One node's claim proves nothing.
+    pub(super) fn rejection(&self) -> Option<ErrorCode> {
+        match *self {
+            // A condition that a newer node knows is told by its HTTP status.
+            Self::Answered { code: ErrorCode::Unknown, status, .. } => {
+                ((400..500).contains(&status) && status != 408 && status != 429).then_some(ErrorCode::Unknown)
+            }
+            Self::Answered { code, .. } => (!code.is_retryable()).then_some(code),
+            _ => None,
+        }
+    }
+
+    /// Whether the node answered that there is no such thing, or not yet.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(self, Self::Answered { code: ErrorCode::NotFound | ErrorCode::NotDecided, .. })
+    }
+}
+
+impl From<ReceiptError> for NodeFailure {
+    fn from(error: ReceiptError) -> Self {
+        Self::Lied(Lie::Receipt(Arc::new(error)))
+    }
+}
+
+/// How a node has done so far, as this client saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeHealth {
+    /// The node's URL.
+    pub url: String,
+    /// How many requests it answered.
+    pub answers: u64,
+    /// How many requests it failed, lies included.
+    pub failures: u64,
+    /// How many of its answers were refuted by their own proof. A correct node never does this.
+    pub lies: u64,
+}
+
+/// A node of the group.
+#[derive(Debug)]
+pub(crate) struct Node {
+    url: String,
+    base: String,
+    http: reqwest::Client,
+    answers: AtomicU64,
+    failures: AtomicU64,
+    lies: AtomicU64,
+}
+
+impl Node {
+    /// The node at `url`, asked about `group`.
+    pub(crate) fn new(url: &str, group: GroupId, http: reqwest::Client) -> Result<Self, SdkError> {
+        let parsed: Url =
+            url.parse().map_err(|error| SdkError::Configuration(format!("node URL {url:?}: {error}")))?;
+        if parsed.scheme() != "http" || parsed.host().is_none() {
+            let reason = "expected http://host:port; for TLS put a proxy in front of it";
+            return Err(SdkError::Configuration(format!("node URL {url:?}: {reason}")));
+        }
+        let url = url.trim_end_matches('/').to_owned();
+        let base = format!("{url}/v1/groups/{group}");
+        let zero = || AtomicU64::new(0);
+        Ok(Self { url, base, http, answers: zero(), failures: zero(), lies: zero() })
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn health(&self) -> NodeHealth {
+        NodeHealth {
+            url: self.url.clone(),
+            answers: self.answers.load(Ordering::Relaxed),
+            failures: self.failures.load(Ordering::Relaxed),
+            lies: self.lies.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(super) fn count<T>(&self, result: &Result<T, NodeFailure>) {
+        match result {
+            Ok(_) => self.answers.fetch_add(1, Ordering::Relaxed),
+            Err(failure) => {
+                tracing::debug!(node = self.url, %failure, "a node failed a request");
+                if matches!(failure, NodeFailure::Lied(_)) {
+                    self.lies.fetch_add(1, Ordering::Relaxed);
+                    tracing::warn!(node = self.url, %failure, "a node lied");
+                }
+                self.failures.fetch_add(1, Ordering::Relaxed)
+            }
+        };
+    }
+
+    /// Reads deterministic CBOR, or text, from `path` under the group.
+    pub(crate) async fn get(
+        &self,
+        path: &str,
+        accept: &str,
+        timeout: Duration,
+        max: usize,
+    ) -> Result<Vec<u8>, NodeFailure> {
+        let request = self.http.get(format!("{}{path}", self.base)).header(ACCEPT, accept);
+        fetch(request, timeout, max).await
+    }
+
+    /// Reads JSON from `path` under the group.
+    pub(crate) async fn get_json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        timeout: Duration,
+        max: usize,
+    ) -> Result<T, NodeFailure> {
+        let bytes = self.get(path, "application/json", timeout, max).await?;
+        serde_json::from_slice(&bytes).map_err(|error| NodeFailure::Malformed(error.to_string()))
+    }
+
+    /// Sends `body`, which is CBOR, to `path` under the group.
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+        timeout: Duration,
+        max: usize,
+    ) -> Result<Vec<u8>, NodeFailure> {
+        use quorate_protocol::api::CBOR;
+        let request = self.http.post(format!("{}{path}", self.base));
+        fetch(request.header(CONTENT_TYPE, CBOR).header(ACCEPT, CBOR).body(body), timeout, max).await
+    }
+}
+
+async fn fetch(request: RequestBuilder, timeout: Duration, max: usize) -> Result<Vec<u8>, NodeFailure> {
+    let exchange = async {
+        let response = request.send().await.map_err(unreachable)?;
+        let status = response.status();
+        if status.is_success() {
+            return read_bounded(response, max).await;
+        }
+        let body = read_bounded(response, MAX_ERROR_BYTES).await?;
+        Err(answered(status.as_u16(), &body))
+    };
+    tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(NodeFailure::TimedOut(timeout)))
+}
+
+async fn read_bounded(mut response: Response, max: usize) -> Result<Vec<u8>, NodeFailure> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        if body.len() + chunk.len() > max {
+            return Err(NodeFailure::TooLong(max));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn unreachable(error: reqwest::Error) -> NodeFailure {
+    // The outer errors only repeat the URL; the innermost one says what happened.
+    let error = error.without_url();
+    let mut innermost: &dyn std::error::Error = &error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    NodeFailure::Unreachable(innermost.to_string())
+}
+
+fn answered(status: u16, body: &[u8]) -> NodeFailure {
+    let unreadable = |_| {
+        let message = String::from_utf8_lossy(body).into_owned();
+        ErrorBody { error: ErrorDetail { code: ErrorCode::Unknown, message, entry: None } }
+    };
+    let ErrorDetail { code, message, entry } =
+        serde_json::from_slice::<ErrorBody>(body).unwrap_or_else(unreadable).error;
+    // A node's words may end up on a terminal.
+    let message = message.chars().filter(|c| !c.is_control()).take(MAX_MESSAGE_CHARS).collect();
+    NodeFailure::Answered { status, code, message, entry }
+}

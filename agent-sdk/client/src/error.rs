@@ -1,0 +1,185 @@
+//! Everything that can go wrong between an agent and its group.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use alloy::primitives::B256;
+use quorate_contracts::reader::ReaderError;
+use quorate_protocol::api::ErrorCode;
+use quorate_protocol::{AgentId, Digest, EntryIndex, ProposalId, Receipt, ReceiptError, Refusal};
+
+use crate::client::NodeFailure;
+use crate::keystore::AgentPublic;
+
+/// Why a call of this crate failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SdkError {
+    /// A keystore's password is wrong, or its file was changed: the format cannot tell the two apart.
+    #[error("the password does not open {}", path.display())]
+    WrongPassword {
+        /// The keystore.
+        path: PathBuf,
+    },
+    /// A file that is no keystore, or one that would cost too much to open.
+    #[error("{} is no usable keystore: {reason}", path.display())]
+    Keystore {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// There is no such keystore.
+    #[error("there is no key file {}; create or import the agent first", path.display())]
+    KeyMissing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A key would be replaced, which nobody asked for.
+    #[error("{} exists already; choose another directory, or ask to overwrite it", path.display())]
+    KeyExists {
+        /// The file in the way.
+        path: PathBuf,
+    },
+    /// The files in an agent's directory are not of one agent.
+    #[error("the keys in {} are those of {}, {}, but its public file names {}, {}", path.display(), found.agent, found.key, expected.agent, expected.key)]
+    KeyMismatch {
+        /// The directory.
+        path: PathBuf,
+        /// What the public file says.
+        expected: Box<AgentPublic>,
+        /// Whose keys they are.
+        found: Box<AgentPublic>,
+    },
+    /// A secret that is no key.
+    #[error("the secret is no key: {0}")]
+    InvalidSecret(&'static str),
+    /// A file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A client that cannot be built as described.
+    #[error("configuration: {0}")]
+    Configuration(String),
+    /// The contract cannot be read.
+    #[error(transparent)]
+    Reader(#[from] ReaderError),
+    /// The group ordered the command and refused it; the receipt proves both.
+    #[error("the group refused the command in entry {}: {refusal}", receipt.record.entry.index)]
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// The proof of it.
+        receipt: Box<Receipt>,
+    },
+    /// Enough nodes rejected the request that one of them must be correct, or every node did. The command
+    /// was not ordered by them.
+    #[error("{nodes} nodes rejected the request ({code:?}): {message}")]
+    Rejected {
+        /// The condition.
+        code: ErrorCode,
+        /// The condition in a node's words.
+        message: String,
+        /// The entry that stands in the way, if the node named one.
+        entry: Option<EntryIndex>,
+        /// How many nodes said so.
+        nodes: usize,
+    },
+    /// No node gave a receipt in time. The command may or may not take effect: send the same bytes again
+    /// or ask for its receipt; it never takes effect twice.
+    #[error("no receipt for command {digest} within {} ms ({}); ask again", waited.as_millis(), summary(failures))]
+    Unconfirmed {
+        /// The command.
+        digest: Digest,
+        /// How long was waited.
+        waited: Duration,
+        /// The last failure of each node.
+        failures: Vec<NodeReport>,
+    },
+    /// No node gave a usable answer in time.
+    #[error("no node answered within {} ms ({})", waited.as_millis(), summary(failures))]
+    NoAnswer {
+        /// How long was waited.
+        waited: Duration,
+        /// The last failure of each node.
+        failures: Vec<NodeReport>,
+    },
+    /// The proposal was not decided in time.
+    #[error("proposal {proposal} was not decided within {} ms", waited.as_millis())]
+    Undecided {
+        /// The proposal.
+        proposal: ProposalId,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// Enough nodes say that the group does not know the agent.
+    #[error("the group does not know agent {0}; a voter must admit it first")]
+    UnknownAgent(AgentId),
+    /// A quorum attests an outcome that does not fit the command: the group runs another version.
+    #[error("entry {index} has an outcome that this version does not expect: {reason}")]
+    UnexpectedOutcome {
+        /// The entry.
+        index: EntryIndex,
+        /// What is unexpected.
+        reason: String,
+    },
+    /// An agent's nonces are used up, or a node claims so.
+    #[error("the next nonce of {0} is beyond all numbers; ask again, another node may tell the truth")]
+    NoncesExhausted(AgentId),
+    /// The command would exceed what nodes take.
+    #[error("the command has {bytes} bytes, at most {max} are allowed")]
+    TooLarge {
+        /// What it would have.
+        bytes: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// A receipt that proves nothing.
+    #[error("the receipt does not verify: {0}")]
+    Receipt(#[from] ReceiptError),
+    /// An export of a log that cannot be read.
+    #[error("the export cannot be read: {0}")]
+    Export(String),
+    /// The chain cannot be reached, or its endpoint answers with an error of its own.
+    #[error("the RPC endpoint does not answer: {0}; check its address, and that it runs")]
+    ChainUnreachable(String),
+    /// The contract refused a transaction. It had no effect.
+    #[error("the contract refused: {refusal}")]
+    Reverted {
+        /// Its reason in words.
+        refusal: String,
+        /// The error as the contract typed it, if it is one of its own.
+        error: Option<Box<quorate_contracts::Refusal>>,
+        /// The transaction, unless the refusal came before it was sent.
+        tx_hash: Option<B256>,
+    },
+    /// A transaction was sent, but no block included it in time. It may still be included.
+    #[error("transaction {tx_hash} was not included within {} ms", waited.as_millis())]
+    NotIncluded {
+        /// The transaction.
+        tx_hash: B256,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// What was given cannot be sent to the contract.
+    #[error("{0}")]
+    NotExecutable(String),
+}
+
+/// A node and its last failure.
+#[derive(Clone, Debug)]
+pub struct NodeReport {
+    /// The node's URL.
+    pub url: String,
+    /// What it did.
+    pub failure: NodeFailure,
+}
+
+fn summary(failures: &[NodeReport]) -> String {
+    let each: Vec<_> = failures.iter().map(|report| format!("{}: {}", report.url, report.failure)).collect();
+    if each.is_empty() { "no node failed, all are slow".into() } else { each.join("; ") }
+}
