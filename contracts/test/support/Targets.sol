@@ -6,11 +6,13 @@ import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 /// @notice Remembers who called it with what, so that tests see effects and not what the coordinator says of them.
 contract Recorder {
     mapping(uint256 marker => uint256) public calls;
+    mapping(address sender => mapping(uint256 marker => uint256)) public callsBy;
     mapping(address sender => uint256) public received;
     uint256[] public order;
 
     function record(uint256 marker) external payable {
         ++calls[marker];
+        ++callsBy[msg.sender][marker];
         received[msg.sender] += msg.value;
         order.push(marker);
     }

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+pragma solidity 0.8.37;
+
+import {AgentCoordinator} from "../../src/AgentCoordinator.sol";
+import {Anchor, Proposal, ProposalStatus} from "../../src/Types.sol";
+import {Recorder} from "../support/Targets.sol";
+import {vm} from "../support/Vm.sol";
+import {Handler} from "./Handler.sol";
+import {Store} from "./Store.sol";
+
+/// @notice What holds whatever anybody does, in any order. The handler's notes and the recorder, which the groups' calls
+/// reach, are the judges; neither asks the coordinator.
+///
+/// 1. Once. A group executes a proposal at most once, over both lanes together.
+/// 2. Tallies. A proposal's weights are the sums of the votes that were taken, one a voter, each with its weight.
+/// 3. Threshold. Only what has its threshold is approved, and approval is final until execution.
+/// 4. Forward. Sequence and size of a group's anchors never go back, and a root that was anchored stays, with its time.
+/// 5. Funds. What a group's account holds is what was paid in less what the group itself decided to pay out.
+/// 6. Nothing that must not succeed has succeeded.
+contract InvariantsTest {
+    AgentCoordinator private _coordinator;
+    Recorder private _recorder;
+    Handler private _handler;
+
+    function setUp() external {
+        vm.warp(1_800_000_000);
+        _coordinator = new AgentCoordinator();
+        _recorder = new Recorder();
+        _handler = new Handler(_coordinator, _recorder);
+    }
+
+    /// @dev What forge calls at random.
+    function targetContracts() external view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(_handler);
+    }
+
+    function invariant_Once() external view {
+        for (uint256 g = 0; g < _handler.groupCount(); ++g) {
+            Store.GroupGhost memory group = _handler.groupAt(g);
+            for (uint256 p = 0; p < _handler.proposalCount(); ++p) {
+                Store.ProposalGhost memory proposal = _handler.proposalAt(p);
+                uint256 effects = _recorder.callsBy(group.account, proposal.marker);
+                vm.assertLe(effects, 1, "executed twice");
+                vm.assertEq(_handler.executions(g, p), effects, "effects without an execution, or the other way");
+                vm.assertEq(_coordinator.executed(group.id, proposal.id), effects == 1, "executed");
+            }
+        }
+    }
+
+    function invariant_Tallies() external view {
+        for (uint256 p = 0; p < _handler.proposalCount(); ++p) {
+            Store.ProposalGhost memory ghost = _handler.proposalAt(p);
+            if (!ghost.onChain) continue;
+            Proposal memory proposal = _coordinator.proposal(ghost.id);
+            vm.assertEq(proposal.againstWeight, ghost.tally[0], "against");
+            vm.assertEq(proposal.forWeight, ghost.tally[1], "for");
+            vm.assertEq(proposal.abstainWeight, ghost.tally[2], "abstain");
+            vm.assertLe(ghost.tally[0] + ghost.tally[1] + ghost.tally[2], 10, "more than all weight");
+            vm.assertLe(ghost.voters, 4, "more than all voters");
+        }
+    }
+
+    function invariant_Threshold() external view {
+        uint256 threshold = _handler.THRESHOLD();
+        for (uint256 p = 0; p < _handler.proposalCount(); ++p) {
+            Store.ProposalGhost memory ghost = _handler.proposalAt(p);
+            if (!ghost.onChain) continue;
+            ProposalStatus status = _coordinator.proposalStatus(ghost.id);
+            bool reached = ghost.tally[1] >= threshold;
+            bool final_ = status == ProposalStatus.Approved || status == ProposalStatus.Executed;
+            if (reached) vm.assertTrue(final_, "the threshold is reached, and it is not approved");
+            else vm.assertFalse(status == ProposalStatus.Approved, "approved without its threshold");
+        }
+    }
+
+    function invariant_Forward() external view {
+        for (uint256 g = 0; g < _handler.groupCount(); ++g) {
+            Store.GroupGhost memory ghost = _handler.groupAt(g);
+            Anchor memory latest = _coordinator.latestAnchor(ghost.id);
+            vm.assertEq(latest.sequence, ghost.sequence, "sequence");
+            vm.assertEq(latest.logSize, ghost.logSize, "log size");
+            vm.assertEq(latest.anchoredAt, ghost.anchoredAt, "anchored at");
+            vm.assertEq(latest.stateRoot, ghost.stateRoot, "state root");
+            for (uint256 i = 0; i < ghost.anchoredSizes.length; ++i) {
+                uint64 size = ghost.anchoredSizes[i];
+                (bytes32 root, uint64 anchoredAt) = _coordinator.anchoredRoot(ghost.id, size);
+                vm.assertEq(root, ghost.log.root(size), "an anchored root");
+                vm.assertEq(anchoredAt, _handler.rootAnchoredAt(g, size), "the time of an anchored root");
+            }
+        }
+    }
+
+    function invariant_Funds() external view {
+        for (uint256 g = 0; g < _handler.groupCount(); ++g) {
+            Store.GroupGhost memory ghost = _handler.groupAt(g);
+            vm.assertEq(ghost.account.balance, ghost.funded - ghost.paid, "balance");
+            vm.assertEq(_recorder.received(ghost.account), ghost.paid, "paid out");
+        }
+    }
+
+    function invariant_NothingForbidden() external view {
+        vm.assertEq(_handler.violation(), "", "violation");
+    }
+
+    /// @dev An invariant that nothing ever tests holds too easily: here the handler, led by hand, does everything.
+    function test_TheHandlerReachesEverything() external {
+        _handler.fund(0, 5 ether);
+        _handler.fund(1, 5 ether);
+        _handler.propose(0, 0.1 ether);
+        _handler.propose(4, 0.2 ether);
+        _handler.propose(1, 0.3 ether);
+        _handler.vote(0, 3, 1, true);
+        _handler.approve(0);
+        _handler.approve(1);
+        _handler.cancel(2, 1);
+        _handler.leave(0);
+        _handler.decide(1, 0, 0);
+        _handler.decide(0, 3, 0.4 ether);
+        // The first round also anchors the empty log; in the second a smaller log and a fork are there to be refused.
+        for (uint256 i = 0; i < 12; ++i) {
+            _handler.anchor(0, i % 6);
+            _handler.anchor(1, i % 6);
+        }
+        _handler.pass(2 hours);
+        _handler.execute(0, 7);
+        _handler.executeAnchored(0, 1, 0);
+        _handler.executeAnchored(1, 1, 0);
+
+        vm.assertEq(_handler.successes("propose"), 3, "propose");
+        vm.assertEq(_handler.successes("voteBySig"), 1, "voteBySig");
+        vm.assertEq(_handler.successes("vote"), 3, "vote");
+        vm.assertEq(_handler.successes("cancel"), 1, "cancel");
+        vm.assertEq(_handler.successes("leave"), 1, "leave");
+        vm.assertEq(_handler.successes("anchor"), 6, "anchor");
+        vm.assertEq(_handler.successes("anchor what must not be"), 0, "anchor what must not be");
+        vm.assertEq(_handler.successes("execute"), 1, "execute");
+        vm.assertEq(_handler.successes("executeAnchored"), 2, "executeAnchored");
+        vm.assertEq(_handler.violation(), "", "violation");
+    }
+}

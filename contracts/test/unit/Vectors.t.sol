@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+pragma solidity 0.8.37;
+
+import {AgentCoordinator} from "../../src/AgentCoordinator.sol";
+import {MerkleLog} from "../../src/MerkleLog.sol";
+import {CHOICE_FOR, Call, Checkpoint, Decision, Entry, Member, Policy, Vote} from "../../src/Types.sol";
+import {vm} from "../support/Vm.sol";
+
+/// @notice The golden vectors, which the Rust side makes: here the contract reads them, so that both sides mean the same
+/// by every encoding that crosses the border.
+contract VectorsTest {
+    string private _json;
+    AgentCoordinator private _coordinator;
+    bytes32 private _groupId;
+
+    /// @dev The contract runs at the address, and on the chain, that the vectors were made for.
+    function setUp() external {
+        _json = vm.readFile("tests/vectors/evm.json");
+        vm.chainId(_uint(".chainId"));
+        _coordinator = AgentCoordinator(vm.parseJsonAddress(_json, ".contract"));
+        vm.etch(address(_coordinator), address(new AgentCoordinator()).code);
+
+        Member[] memory members = _members();
+        for (uint256 i = 0; i < members.length; ++i) {
+            vm.prank(members[i].account);
+            _coordinator.register(members[i].key);
+        }
+        vm.prank(vm.parseJsonAddress(_json, ".creator"));
+        _groupId = _coordinator.createGroup(
+            members, Policy({threshold: 30, votingPeriod: 480, timelock: 0}), _bytes32(".groupSalt")
+        );
+    }
+
+    function test_Identifiers() external view {
+        vm.assertEq(_coordinator.domainSeparator(), _bytes32(".domainSeparator"), "domain separator");
+        vm.assertEq(_groupId, _bytes32(".groupId"), "group");
+        vm.assertEq(_coordinator.group(_groupId).membersHash, _bytes32(".membersHash"), "members");
+        vm.assertEq(_coordinator.hashCalls(_calls()), _bytes32(".actionsHash"), "calls");
+        vm.assertEq(
+            keccak256(bytes(vm.parseJsonString(_json, ".description"))), _bytes32(".descriptionHash"), "description"
+        );
+        vm.assertEq(
+            _coordinator.proposalIdOf(
+                _groupId,
+                vm.parseJsonAddress(_json, ".proposer"),
+                uint64(_uint(".salt")),
+                _bytes32(".actionsHash"),
+                _bytes32(".descriptionHash")
+            ),
+            _bytes32(".proposalId"),
+            "proposal"
+        );
+    }
+
+    function test_Propose() external {
+        string memory description = vm.parseJsonString(_json, ".description");
+        uint64 salt = uint64(_uint(".salt"));
+        vm.prank(vm.parseJsonAddress(_json, ".proposer"));
+        bytes32 id = _coordinator.propose(_groupId, _calls(), description, salt);
+        vm.assertEq(id, _bytes32(".proposalId"), "proposal");
+    }
+
+    function test_Vote() external view {
+        Vote memory vote = Vote({groupId: _groupId, proposalId: _bytes32(".proposalId"), choice: CHOICE_FOR});
+        vm.assertEq(_coordinator.hashVote(vote), _bytes32(".voteForDigest"), "vote");
+    }
+
+    function test_Decision() external view {
+        Decision memory decision = Decision({
+            groupId: _groupId,
+            proposalId: _bytes32(".proposalId"),
+            actionsHash: _bytes32(".actionsHash"),
+            status: uint8(_uint(".decision.status")),
+            forWeight: uint128(_uint(".decision.forWeight")),
+            againstWeight: uint128(_uint(".decision.againstWeight")),
+            abstainWeight: uint128(_uint(".decision.abstainWeight"))
+        });
+        bytes32 digest = _coordinator.hashDecision(decision);
+        vm.assertEq(digest, _bytes32(".decision.digest"), "decision");
+        vm.assertEq(digest, _entry().subject, "the entry's subject");
+    }
+
+    function test_Entry() external view {
+        vm.assertEq(abi.encode(_entry()), vm.parseJsonBytes(_json, ".entry.leaf"), "leaf");
+        vm.assertEq(this.hashEntry(_entry()), _bytes32(".entry.leafHash"), "leaf hash");
+    }
+
+    /// @dev The replicas' signatures go through `anchor` itself.
+    function test_Checkpoint() external {
+        Checkpoint memory checkpoint = Checkpoint({
+            groupId: _groupId,
+            epoch: uint64(_uint(".checkpoint.epoch")),
+            sequence: uint64(_uint(".checkpoint.sequence")),
+            logSize: uint64(_uint(".checkpoint.logSize")),
+            logRoot: _bytes32(".checkpoint.logRoot"),
+            stateRoot: _bytes32(".checkpoint.stateRoot"),
+            inboxCount: uint64(_uint(".checkpoint.inboxCount")),
+            nextMembersHash: _bytes32(".checkpoint.nextMembersHash")
+        });
+        vm.assertEq(_coordinator.hashCheckpoint(checkpoint), _bytes32(".checkpoint.digest"), "checkpoint");
+
+        bytes memory signatures;
+        for (uint256 i = 0; i < _coordinator.quorum(_groupId); ++i) {
+            signatures =
+                bytes.concat(signatures, vm.parseJsonBytes(_json, _at(".checkpoint.signatures", i, ".signature")));
+        }
+        _coordinator.anchor(checkpoint, signatures);
+        vm.assertEq(_coordinator.latestAnchor(_groupId).sequence, checkpoint.sequence, "anchored");
+    }
+
+    /// @dev The tree's leaves are the entry with the indices 0 and on.
+    function test_MerkleLog() external view {
+        bytes32[] memory roots = vm.parseJsonBytes32Array(_json, ".merkle.roots");
+        uint256 count = 0;
+        for (; vm.keyExistsJson(_json, _at(".merkle.inclusion", count, "")); ++count) {
+            Entry memory entry = _entry();
+            entry.index = uint64(_uint(_at(".merkle.inclusion", count, ".index")));
+            uint64 size = uint64(_uint(_at(".merkle.inclusion", count, ".size")));
+            bytes32[] memory proof = vm.parseJsonBytes32Array(_json, _at(".merkle.inclusion", count, ".proof"));
+            vm.assertTrue(this.verify(roots[size], size, entry, proof), "included");
+            entry.index ^= 1;
+            vm.assertFalse(this.verify(roots[size], size, entry, proof), "another entry");
+        }
+        vm.assertTrue(count > 0, "no proofs were read");
+    }
+
+    /// @dev External, so that its arguments become calldata.
+    function hashEntry(Entry calldata entry) external pure returns (bytes32) {
+        return MerkleLog.hashEntry(entry);
+    }
+
+    function verify(bytes32 root, uint64 size, Entry calldata entry, bytes32[] calldata proof)
+        external
+        pure
+        returns (bool)
+    {
+        return MerkleLog.verify(root, size, entry.index, MerkleLog.hashEntry(entry), proof);
+    }
+
+    function _entry() private view returns (Entry memory) {
+        return Entry({
+            index: uint64(_uint(".entry.index")),
+            sequence: uint64(_uint(".entry.sequence")),
+            timestampMs: uint64(_uint(".entry.timestampMs")),
+            kind: uint8(_uint(".entry.kind")),
+            status: uint8(_uint(".entry.status")),
+            subject: _bytes32(".entry.subject"),
+            outcome: _bytes32(".entry.outcome")
+        });
+    }
+
+    function _members() private view returns (Member[] memory members) {
+        members = new Member[](_length(".members"));
+        for (uint256 i = 0; i < members.length; ++i) {
+            members[i] = Member({
+                account: vm.parseJsonAddress(_json, _at(".members", i, ".account")),
+                key: _bytes32(_at(".members", i, ".key")),
+                weight: uint64(_uint(_at(".members", i, ".weight"))),
+                flags: uint8(_uint(_at(".members", i, ".flags")))
+            });
+        }
+    }
+
+    function _calls() private view returns (Call[] memory calls) {
+        calls = new Call[](_length(".calls"));
+        for (uint256 i = 0; i < calls.length; ++i) {
+            calls[i] = Call({
+                target: vm.parseJsonAddress(_json, _at(".calls", i, ".target")),
+                value: _uint(_at(".calls", i, ".value")),
+                data: vm.parseJsonBytes(_json, _at(".calls", i, ".data"))
+            });
+        }
+    }
+
+    function _length(string memory array) private view returns (uint256 length) {
+        while (vm.keyExistsJson(_json, _at(array, length, ""))) ++length;
+    }
+
+    function _at(string memory array, uint256 index, string memory field) private pure returns (string memory) {
+        return string.concat(array, "[", vm.toString(index), "]", field);
+    }
+
+    function _bytes32(string memory key) private view returns (bytes32) {
+        return vm.parseJsonBytes32(_json, key);
+    }
+
+    function _uint(string memory key) private view returns (uint256) {
+        return vm.parseJsonUint(_json, key);
+    }
+}
