@@ -1,0 +1,127 @@
+//! Measures the state machine alone: commands executed a second, and the root of a large state.
+//!
+//! `cargo run --release -p quorate-services --example throughput`
+//!
+//! Commands carry no valid signatures, because the machine relies on its caller for those.
+#![allow(clippy::unwrap_used, reason = "a measurement may stop at anything unexpected")]
+
+use std::time::{Duration, Instant};
+
+use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER, GroupIdentity};
+use quorate_protocol::operations::ServiceOperation as _;
+use quorate_protocol::operations::proposals::{ProposalsOperation, Propose, Vote};
+use quorate_protocol::proposal::{actions_hash, proposal_id};
+use quorate_protocol::{
+    AgentId, Choice, Command, Epoch, Group, GroupId, Member, Nonce, Operation, Policy, ProposalId, PublicKey,
+    Sequence, Signature, SignedCommand, TimestampMs,
+};
+use quorate_services::StateMachine;
+
+const BATCH: usize = 512;
+const PROPOSALS: u64 = 25_000;
+const MILLION: u32 = 1_000_000;
+
+fn group() -> Group {
+    let members = (1..=4)
+        .map(|i| Member {
+            agent: AgentId::from([i; 20]),
+            key: PublicKey([i; 32]),
+            weight: 1,
+            flags: FLAG_VOTER | FLAG_REPLICA,
+        })
+        .collect();
+    let identity =
+        GroupIdentity { chain_id: 31337, contract: AgentId::from([0xc0; 20]), group: GroupId::from([7; 32]) };
+    let policy = Policy { threshold: 3, voting_period_s: 3600, timelock_s: 0 };
+    Group { identity, epoch: Epoch(0), members, policy }
+}
+
+fn command(member: u8, nonce: u64, operation: Operation) -> SignedCommand {
+    let command = Command {
+        group: GroupId::from([7; 32]),
+        agent: AgentId::from([member; 20]),
+        key: PublicKey([member; 32]),
+        nonce: Nonce(nonce),
+        expires: TimestampMs(u64::MAX),
+        operations: vec![operation],
+    };
+    SignedCommand::from_parts(command, Signature([0; 64]))
+}
+
+/// One member proposes and three vote for it: four commands, five entries a proposal.
+fn commands() -> Vec<SignedCommand> {
+    let description = "pay the supplier";
+    let mut nonces = [0; 5];
+    let mut commands = Vec::new();
+    let mut send = |member: u8, operation: ProposalsOperation| {
+        let nonce = &mut nonces[usize::from(member)];
+        commands.push(command(member, *nonce, operation.to_operation()));
+        *nonce += 1;
+    };
+    for salt in 0..PROPOSALS {
+        let calls = vec![];
+        let proposal: ProposalId = proposal_id(
+            &GroupId::from([7; 32]),
+            AgentId::from([1; 20]),
+            salt,
+            actions_hash(&calls),
+            description,
+        );
+        send(1, ProposalsOperation::Propose(Propose { salt, description: description.into(), calls }));
+        for voter in 2..=4 {
+            send(voter, ProposalsOperation::Vote(Vote { proposal, choice: Choice::For }));
+        }
+    }
+    commands
+}
+
+fn rate(count: usize, elapsed: Duration) -> f64 {
+    count as f64 / elapsed.as_secs_f64()
+}
+
+fn main() {
+    let group = group();
+    let (mut machine, _) = StateMachine::genesis(&group);
+    let commands = commands();
+
+    let start = Instant::now();
+    let mut entries = 0;
+    for (sequence, batch) in (1..).map(Sequence).zip(commands.chunks(BATCH)) {
+        entries += machine.execute(sequence, TimestampMs(1_000), batch).records.len();
+    }
+    let elapsed = start.elapsed();
+    println!(
+        "executed   {} commands, {entries} entries, {:.0} commands/s",
+        commands.len(),
+        rate(commands.len(), elapsed)
+    );
+    assert_eq!(entries as u64, 5 * PROPOSALS);
+
+    let start = Instant::now();
+    machine.state_root();
+    println!(
+        "first root {:.1} ms over {} pairs",
+        start.elapsed().as_secs_f64() * 1e3,
+        machine.pairs().count()
+    );
+    let changes = machine.take_changes();
+
+    let pairs = changes.into_iter().map(|(key, value)| (key, value.unwrap()));
+    let ballast = (0..MILLION).map(|i| (format!("ballast/{i}").into_bytes(), vec![0; 100]));
+    let start = Instant::now();
+    let mut machine = StateMachine::restore(&group, pairs.chain(ballast)).unwrap();
+    let before = machine.state_root();
+    println!("restored   {} pairs in {:.0} ms", machine.pairs().count(), start.elapsed().as_secs_f64() * 1e3);
+
+    let proposals = (0..165).map(|i| {
+        let operation = Propose { salt: PROPOSALS + i, description: "more".into(), calls: vec![] };
+        command(1, PROPOSALS + i, ProposalsOperation::Propose(operation).to_operation())
+    });
+    let proposals: Vec<_> = proposals.collect();
+    machine.execute(Sequence(u64::MAX), TimestampMs(2_000), &proposals);
+    let start = Instant::now();
+    assert_ne!(machine.state_root(), before);
+    let elapsed = start.elapsed();
+    let changed = machine.take_changes().len();
+    println!("next root  {:.2} ms after {changed} changed pairs", elapsed.as_secs_f64() * 1e3);
+}
