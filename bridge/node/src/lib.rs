@@ -1,1 +1,20 @@
-//! Node
+//! The runtime of a replica: what stands between the consensus core and the world.
+//!
+//! The core and the services decide; this crate reads clocks, sockets and disks for them. Nothing from
+//! outside reaches the core before its signatures are checked, and nothing is promised to anybody before
+//! it is on disk.
+//!
+//! | module | what lives in it |
+//! |---|---|
+//! | [`config`] | the configuration file |
+//! | [`error`] | everything that can stop a node, and its exit code |
+//! | [`wal`] | the write-ahead log of what the replica said |
+//! | [`store`] | what the group decided: batches, entries, state |
+
+pub mod config;
+pub mod error;
+pub mod store;
+pub mod wal;
+
+pub use config::NodeConfig;
+pub use error::{ExitClass, NodeError};
