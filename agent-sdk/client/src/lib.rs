@@ -8,15 +8,20 @@
 //! | [`Agent`] | an agent's two keys |
 //! | [`keystore`] | how they are kept, encrypted, on disk |
 //! | [`client`] | [`Client`]: propose, vote, wait for the decision, over several nodes |
+//! | [`audit`] | verifying a whole log as an outsider, from a node or from a file |
+//! | [`verify_receipt`] | verifying one entry with nothing but the chain |
 
 mod agent;
 pub mod audit;
 pub mod client;
 mod error;
 pub mod keystore;
+mod receipt;
 
 pub use agent::Agent;
 pub use client::{Client, ClientBuilder, Decided, NodeFailure, NodeHealth, Proposed, RetryPolicy, Voted};
 pub use error::{NodeReport, SdkError};
 pub use keystore::{AgentPublic, KeystoreOptions, ScryptCost, SecretSource};
+pub use quorate_contracts::reader::{CoordinatorReader, ReaderError};
 pub use quorate_protocol as protocol;
+pub use receipt::{VerifiedReceipt, verify_receipt};

@@ -1,3 +1,223 @@
-//! Auditing.
+//! Verifying a group's whole log as an outsider: from the contract's address, an RPC endpoint and one node, or
+//! one file, that need not be trusted.
+//!
+//! An audit recomputes everything that can be recomputed:
+//! - every record: body and outcome are those that the entry commits to, entries follow each other without
+//!   gap, time and sequence never go back;
+//! - every command: its agent's signature, under the key that the contract or an earlier admission in the log
+//!   binds to the agent; no command twice, no nonce effective twice, none effective after its expiry;
+//! - every decision: the votes in the log are counted anew, and the decision must follow from them;
+//! - the Merkle log: its root must be the one that a quorum of the group's replicas attests, and at every
+//!   anchored size the one that the contract has;
+//! - the beginning: the genesis entry names this group, its members and its policy.
+//!
+//! What remains to be trusted is the RPC endpoint, for what the contract says, and for what is not anchored yet
+//! that fewer than a third of the replicas are faulty.
+
+mod ballots;
+mod export;
 mod frontier;
+mod log;
+mod report;
+mod source;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use quorate_contracts::reader::CoordinatorReader;
+use quorate_protocol::{Digest, EntryIndex, Group, GroupId};
+
+pub use export::{ExportHeader, ExportReader, ExportWriter, to_json_lines};
 pub(crate) use frontier::Frontier;
+use log::LogAudit;
+pub use report::{AuditReport, Counts, Fault, Finding, RecordFault};
+use source::NodeSource;
+
+use crate::error::SdkError;
+
+/// Records that are checked together when an export is read.
+const CHUNK: usize = 512;
+
+/// How an audit is made.
+#[derive(Clone, Copy, Debug)]
+pub struct AuditOptions {
+    /// The block from which on anchors are looked for; the one that the group was created in saves the
+    /// endpoint work on a long chain.
+    pub from_block: u64,
+    /// How long one request to the node may take.
+    pub request_timeout: Duration,
+    /// How long to wait for a node that lags behind the newest anchor.
+    pub lag_timeout: Duration,
+}
+
+impl Default for AuditOptions {
+    fn default() -> Self {
+        Self { from_block: 0, request_timeout: Duration::from_secs(10), lag_timeout: Duration::from_secs(10) }
+    }
+}
+
+/// Audits the whole log of `group`, as the node at `node_url` gives it, against the contract.
+///
+/// What is wrong with the log is the report's [`AuditReport::finding`], not an error.
+///
+/// # Errors
+/// [`SdkError::Reader`] when the contract cannot be read, [`SdkError::NoAnswer`] when the node does not
+/// answer, [`SdkError::Configuration`] for a URL that cannot be used.
+pub async fn verify(
+    reader: &CoordinatorReader,
+    group: GroupId,
+    node_url: &str,
+) -> Result<AuditReport, SdkError> {
+    verify_with(reader, group, node_url, AuditOptions::default()).await
+}
+
+/// As [`verify`], with options of one's own.
+///
+/// # Errors
+/// As [`verify`].
+pub async fn verify_with(
+    reader: &CoordinatorReader,
+    group: GroupId,
+    node_url: &str,
+    options: AuditOptions,
+) -> Result<AuditReport, SdkError> {
+    let (group, anchors) = from_contract(reader, group, options.from_block).await?;
+    verify_node(&group, anchors, node_url, options).await
+}
+
+/// Audits the log that the node at `node_url` gives, with what the caller has from the contract: the group,
+/// and the anchored roots by log size.
+///
+/// # Errors
+/// As [`verify`], but for the contract.
+pub async fn verify_node(
+    group: &Group,
+    anchors: BTreeMap<u64, Digest>,
+    node_url: &str,
+    options: AuditOptions,
+) -> Result<AuditReport, SdkError> {
+    let anchored = anchors.last_key_value().map_or(0, |(size, _)| *size);
+    let mut audit = LogAudit::new(group.clone(), anchors);
+    let source = NodeSource::new(group, node_url, options)?;
+    let certificate = match source.certificate(anchored).await? {
+        Ok(certificate) => certificate,
+        Err(finding) => return Ok(audit.fail(finding)),
+    };
+    while audit.size() < certificate.head.size {
+        let page = source.entries(audit.size(), certificate.head.size).await?;
+        if let Err(finding) = page.and_then(|records| audit.append(&records)) {
+            return Ok(audit.fail(finding));
+        }
+    }
+    if audit.size() < anchored {
+        let finding = Finding { index: EntryIndex(audit.size()), fault: Fault::Shorter { anchored } };
+        return Ok(audit.fail(finding));
+    }
+    Ok(audit.finish(Some(&certificate)))
+}
+
+/// Writes the log of `group`, as the node at `node_url` gives it, to an export at `path`, and audits it on
+/// the way as [`verify_node`] does without anchors: the report says whether the file is worth keeping.
+///
+/// # Errors
+/// As [`verify`], and [`SdkError::File`] or [`SdkError::Export`] when the file cannot be written.
+pub async fn export(
+    group: &Group,
+    node_url: &str,
+    path: &Path,
+    options: AuditOptions,
+) -> Result<AuditReport, SdkError> {
+    let mut audit = LogAudit::new(group.clone(), BTreeMap::new());
+    let source = NodeSource::new(group, node_url, options)?;
+    let certificate = match source.certificate(0).await? {
+        Ok(certificate) => certificate,
+        Err(finding) => return Ok(audit.fail(finding)),
+    };
+    let header = ExportHeader::new(group.identity, group.epoch, certificate);
+    let mut writer = ExportWriter::create(path, &header)?;
+    let size = header.certificate.head.size;
+    while audit.size() < size {
+        let records = match source.entries(audit.size(), size).await? {
+            Ok(records) => records,
+            Err(finding) => return Ok(audit.fail(finding)),
+        };
+        if let Err(finding) = audit.append(&records) {
+            return Ok(audit.fail(finding));
+        }
+        for record in &records {
+            writer.append(record)?;
+        }
+    }
+    writer.finish()?;
+    Ok(audit.finish(Some(&header.certificate)))
+}
+
+/// Audits an export against the contract. An export that is older than the newest anchors is compared with
+/// those that it reaches ([`AuditReport::anchors_beyond`]).
+///
+/// # Errors
+/// [`SdkError::Reader`] when the contract cannot be read; [`SdkError::File`] or [`SdkError::Export`] when
+/// the file cannot be read, or does not begin as an export does.
+pub async fn verify_export(
+    reader: &CoordinatorReader,
+    group: GroupId,
+    path: &Path,
+) -> Result<AuditReport, SdkError> {
+    let (group, anchors) = from_contract(reader, group, 0).await?;
+    check_export(&group, anchors, path)
+}
+
+/// The part of [`verify_export`] that needs no chain: audits an export with what the caller has from the
+/// contract. Without anchors it rests on the quorum's certificate alone.
+///
+/// # Errors
+/// [`SdkError::File`] or [`SdkError::Export`].
+pub fn check_export(
+    group: &Group,
+    anchors: BTreeMap<u64, Digest>,
+    path: &Path,
+) -> Result<AuditReport, SdkError> {
+    let mut export = ExportReader::open(path)?;
+    let mut audit = LogAudit::new(group.clone(), anchors);
+    loop {
+        let mut records = Vec::with_capacity(CHUNK);
+        let mut broken = None;
+        while records.len() < CHUNK {
+            match export.next_record() {
+                Ok(Some(record)) => records.push(record),
+                Ok(None) => break,
+                Err(error) => {
+                    broken = Some(Fault::Withheld(error.to_string()));
+                    break;
+                }
+            }
+        }
+        let appended = audit.append(&records);
+        let broken = broken.map(|fault| Finding { index: EntryIndex(audit.size()), fault });
+        if let Some(finding) = appended.err().or(broken) {
+            return Ok(audit.fail(finding));
+        }
+        if records.len() < CHUNK {
+            return Ok(audit.finish(Some(&export.header().certificate)));
+        }
+    }
+}
+
+/// The group, and all its anchored roots by log size.
+async fn from_contract(
+    reader: &CoordinatorReader,
+    group: GroupId,
+    from_block: u64,
+) -> Result<(Group, BTreeMap<u64, Digest>), SdkError> {
+    let read = reader.group(group).await?;
+    let mut anchors: BTreeMap<u64, Digest> = BTreeMap::new();
+    for anchor in reader.anchors(group, from_block).await? {
+        anchors.insert(anchor.log_size, anchor.log_root);
+    }
+    // Endpoints may have pruned old events; the latest anchor is in the contract's storage.
+    if let Some(latest) = reader.latest_anchor(group).await? {
+        anchors.insert(latest.log_size, latest.log_root);
+    }
+    Ok((read, anchors))
+}

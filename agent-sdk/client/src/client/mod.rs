@@ -11,7 +11,7 @@ mod calls;
 mod evidence;
 mod node;
 mod nonces;
-mod pages;
+pub(crate) mod pages;
 mod retry;
 mod views;
 

@@ -15,7 +15,7 @@ use crate::audit::Frontier;
 use crate::error::SdkError;
 
 /// The most bytes of a certificate or of a consistency proof.
-pub(crate) const MAX_PROOF_BYTES: usize = 64 * 1024;
+const MAX_PROOF_BYTES: usize = 64 * 1024;
 
 /// The log from some entry on, in pages.
 ///
@@ -120,19 +120,27 @@ async fn prove_frontier(client: &Client, node: &Node, next: EntryIndex) -> Resul
 }
 
 /// The node's newest certificate, verified.
-pub(crate) async fn certificate(
+async fn certificate(
     node: &Node,
     group: &Group,
     timeout: std::time::Duration,
 ) -> Result<LogCertificate, NodeFailure> {
-    let bytes = node.get("/log/certificate", CBOR, timeout, MAX_PROOF_BYTES).await?;
-    let certificate: LogCertificate = codec::decode(&bytes, MAX_PROOF_BYTES)
-        .map_err(|error| NodeFailure::Malformed(format!("certificate: {error}")))?;
+    let certificate = unverified_certificate(node, timeout).await?;
     certificate.verify(&group.identity, &group.replicas()).map_err(|error| {
         let reason = format!("a certificate for size {}: {error}", certificate.head.size);
         NodeFailure::from(Lie::Log { index: EntryIndex(certificate.head.size), reason })
     })?;
     Ok(certificate)
+}
+
+/// What the node gives as its newest certificate.
+pub(crate) async fn unverified_certificate(
+    node: &Node,
+    timeout: std::time::Duration,
+) -> Result<LogCertificate, NodeFailure> {
+    let bytes = node.get("/log/certificate", CBOR, timeout, MAX_PROOF_BYTES).await?;
+    codec::decode(&bytes, MAX_PROOF_BYTES)
+        .map_err(|error| NodeFailure::Malformed(format!("certificate: {error}")))
 }
 
 /// Entries from `from` on, before `end`; at least one. Nothing about them is checked but how many there are.

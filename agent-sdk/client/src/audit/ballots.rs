@@ -1,0 +1,110 @@
+//! The votes of a log, counted anew: whether each decision follows from them.
+//!
+//! This is written from the rules, apart from the services that the nodes run: a fault there would show here.
+
+use std::collections::{BTreeMap, HashMap};
+
+use quorate_protocol::command::MAX_COMMAND_BYTES;
+use quorate_protocol::operations::ServiceOperation as _;
+use quorate_protocol::operations::proposals::{ProposalsOperation, Propose};
+use quorate_protocol::proposal::{actions_hash, proposal_id};
+use quorate_protocol::{
+    AgentId, Choice, DecisionRecord, DecisionStatus, Group, Operation, ProposalId, TimestampMs, codec,
+};
+
+use super::report::Fault;
+
+/// The open proposals of a log, with their votes so far.
+#[derive(Debug, Default)]
+pub(super) struct Ballots {
+    open: HashMap<ProposalId, OpenProposal>,
+}
+
+#[derive(Debug)]
+struct OpenProposal {
+    proposer: AgentId,
+    opened: TimestampMs,
+    votes: BTreeMap<AgentId, Choice>,
+    withdrawn: bool,
+}
+
+impl Ballots {
+    /// Takes note of an operation that took effect. Operations of other services are none of its business.
+    pub(super) fn apply(
+        &mut self,
+        group: &Group,
+        agent: AgentId,
+        time: TimestampMs,
+        operation: &Operation,
+    ) -> Result<(), Option<Fault>> {
+        if operation.service != ProposalsOperation::SERVICE {
+            return Ok(());
+        }
+        let fault = |proposal, reason: String| Err(Some(Fault::Decision { proposal, reason }));
+        match codec::decode(&operation.body, MAX_COMMAND_BYTES).map_err(|_| None)? {
+            ProposalsOperation::Propose(Propose { salt, description, calls }) => {
+                let hash = actions_hash(&calls);
+                let id = proposal_id(&group.identity.group, agent, salt, hash, &description);
+                let proposal =
+                    OpenProposal { proposer: agent, opened: time, votes: BTreeMap::new(), withdrawn: false };
+                if self.open.insert(id, proposal).is_some() {
+                    return fault(id, "it is proposed again while it is open".into());
+                }
+            }
+            ProposalsOperation::Vote(vote) => {
+                let Some(open) = self.open.get_mut(&vote.proposal) else {
+                    return fault(vote.proposal, format!("{agent} votes on it, but it is not open"));
+                };
+                if !group.member(agent).is_some_and(|member| member.is_voter()) {
+                    return fault(vote.proposal, format!("{agent} votes on it, but is no voter"));
+                }
+                if open.votes.insert(agent, vote.choice).is_some() {
+                    return fault(vote.proposal, format!("{agent} votes on it twice"));
+                }
+            }
+            ProposalsOperation::Cancel(cancel) => {
+                match self.open.get_mut(&cancel.proposal).filter(|open| open.proposer == agent) {
+                    Some(open) => open.withdrawn = true,
+                    None => return fault(cancel.proposal, format!("{agent} cannot have withdrawn it")),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks a decision against the votes, and closes its proposal.
+    pub(super) fn close(
+        &mut self,
+        group: &Group,
+        time: TimestampMs,
+        record: &DecisionRecord,
+    ) -> Result<(), Fault> {
+        let decision = &record.decision;
+        let fault = |reason: String| Err(Fault::Decision { proposal: decision.proposal, reason });
+        let Some(open) = self.open.remove(&decision.proposal) else {
+            return fault("no proposal of this id is open".into());
+        };
+        if open.opened != record.opened {
+            return fault(format!("it opened at {} ms, not at {} ms", open.opened, record.opened));
+        }
+        let weight = |wanted: Choice| -> u128 {
+            let voters = open.votes.iter().filter(|(_, choice)| **choice == wanted);
+            voters.filter_map(|(voter, _)| group.member(*voter)).map(|member| u128::from(member.weight)).sum()
+        };
+        let counted = (weight(Choice::For), weight(Choice::Against), weight(Choice::Abstain));
+        if counted != (decision.for_weight, decision.against_weight, decision.abstain_weight) {
+            return fault(format!("the votes in the log weigh {counted:?} for, against and abstaining"));
+        }
+        let (threshold, total) = (group.policy.threshold, group.total_weight());
+        let approved = counted.0 >= threshold;
+        let rejected = !approved && total.saturating_sub(counted.1 + counted.2) < threshold;
+        let closes = open.opened.plus(group.policy.voting_period_s.saturating_mul(1000));
+        let follows = match decision.status {
+            DecisionStatus::Approved => approved,
+            DecisionStatus::Rejected => rejected,
+            DecisionStatus::Expired => !approved && !rejected && time >= closes,
+            DecisionStatus::Cancelled => !approved && !rejected && open.withdrawn,
+        };
+        if follows { Ok(()) } else { fault(format!("it cannot be {:?} by its votes", decision.status)) }
+    }
+}

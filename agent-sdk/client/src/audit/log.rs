@@ -1,0 +1,275 @@
+//! Checking a log entry by entry, with nothing but the group from the contract.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use quorate_protocol::command::MAX_COMMAND_BYTES;
+use quorate_protocol::entry::SystemEvent;
+use quorate_protocol::keys::verify_each;
+use quorate_protocol::operations::ServiceOperation as _;
+use quorate_protocol::operations::members::MembersOperation;
+use quorate_protocol::{
+    AgentId, Command, DecisionStatus, Digest, EntryBody, EntryIndex, EntryRecord, Epoch, Group,
+    LogCertificate, Nonce, Outcome, PublicKey, Refusal, Sequence, SignatureCheck, SignedCommand, TimestampMs,
+    codec,
+};
+
+use super::Frontier;
+use super::ballots::Ballots;
+use super::report::{AuditReport, Counts, Fault, Finding};
+
+/// A log in the course of being audited. Keeps the tree's edge and what must not happen twice.
+#[derive(Debug)]
+pub(super) struct LogAudit {
+    group: Group,
+    /// The contract's root for each anchored size.
+    anchors: BTreeMap<u64, Digest>,
+    frontier: Frontier,
+    keys: BTreeMap<AgentId, PublicKey>,
+    commands: HashMap<Digest, EntryIndex>,
+    effective: HashSet<(AgentId, Nonce)>,
+    ballots: Ballots,
+    last: (Sequence, TimestampMs),
+    counts: Counts,
+    /// The largest size whose root is the contract's.
+    anchored_size: u64,
+    anchors_met: u64,
+}
+
+impl LogAudit {
+    /// The audit of the log of `group`, whose anchored roots by size are `anchors`.
+    pub(super) fn new(group: Group, anchors: BTreeMap<u64, Digest>) -> Self {
+        let keys = group.members.iter().map(|member| (member.agent, member.key)).collect();
+        Self {
+            group,
+            anchors,
+            frontier: Frontier::default(),
+            keys,
+            commands: HashMap::new(),
+            effective: HashSet::new(),
+            ballots: Ballots::default(),
+            last: (Sequence(0), TimestampMs(0)),
+            counts: Counts::default(),
+            anchored_size: 0,
+            anchors_met: 0,
+        }
+    }
+
+    /// How many entries were found good.
+    pub(super) fn size(&self) -> u64 {
+        self.frontier.size()
+    }
+
+    /// Checks the next records, in order. Their signatures are checked together, first, which is several
+    /// times faster than one by one.
+    pub(super) fn append(&mut self, records: &[EntryRecord]) -> Result<(), Finding> {
+        let checks: Vec<_> = records.iter().map(signature_check).collect();
+        let signed: Vec<SignatureCheck> = checks.iter().flatten().cloned().collect();
+        let mut verdicts = verify_each(&signed).into_iter();
+        for (record, check) in records.iter().zip(&checks) {
+            let signed = match check {
+                Some(_) => verdicts.next().expect("there is a verdict for each check"),
+                None => true,
+            };
+            self.append_one(record, signed)?;
+        }
+        Ok(())
+    }
+
+    /// The report at the end of the log, which `certificate` is to attest.
+    pub(super) fn finish(mut self, certificate: Option<&LogCertificate>) -> AuditReport {
+        let finding = self.check_certificate(certificate).err();
+        let certified = certificate.filter(|_| {
+            !matches!(
+                finding,
+                Some(Finding { fault: Fault::Certificate(_) | Fault::AttestedRoot { .. }, .. })
+            )
+        });
+        self.report(certified, finding)
+    }
+
+    /// The report of a log that `finding` is wrong with.
+    pub(super) fn fail(mut self, finding: Finding) -> AuditReport {
+        self.report(None, Some(finding))
+    }
+
+    fn report(&mut self, certificate: Option<&LogCertificate>, finding: Option<Finding>) -> AuditReport {
+        let size = self.frontier.size();
+        AuditReport {
+            identity: self.group.identity,
+            entries: size,
+            root: self.frontier.root(),
+            counts: self.counts,
+            certified: certificate.map(|certificate| certificate.head),
+            attestations: certificate.map_or(0, |certificate| certificate.attestations.len()),
+            anchors: self.anchors_met,
+            anchored_size: self.anchored_size,
+            anchors_beyond: self.anchors.range(size + 1..).count() as u64,
+            finding,
+        }
+    }
+
+    fn check_certificate(&self, certificate: Option<&LogCertificate>) -> Result<(), Finding> {
+        let size = self.frontier.size();
+        let found = |index, fault| Err(Finding { index: EntryIndex(index), fault });
+        let Some(certificate) = certificate else { return found(size, Fault::NoCertificate) };
+        let replicas = self.group.replicas();
+        if let Err(error) = certificate.verify(&self.group.identity, &replicas) {
+            return found(size, Fault::Certificate(error));
+        }
+        let (head, computed) = (certificate.head, self.frontier.root());
+        if head.size != size {
+            let reason = format!("{size} entries, but {} are attested", head.size);
+            return found(size.min(head.size), Fault::Withheld(reason));
+        }
+        if head.root != computed {
+            let fault = Fault::AttestedRoot { size, attested: head.root, computed };
+            return found(self.anchored_size, fault);
+        }
+        Ok(())
+    }
+
+    fn append_one(&mut self, record: &EntryRecord, signed: bool) -> Result<(), Finding> {
+        let index = EntryIndex(self.frontier.size());
+        self.check(index, record, signed).map_err(|fault| Finding { index, fault })?;
+        self.frontier.append(record.entry.leaf_hash());
+        let size = self.frontier.size();
+        if let Some(&anchored) = self.anchors.get(&size) {
+            let computed = self.frontier.root();
+            if computed != anchored {
+                let fault = Fault::AnchoredRoot { size, anchored, computed };
+                return Err(Finding { index: EntryIndex(self.anchored_size), fault });
+            }
+            self.anchored_size = size;
+            self.anchors_met += 1;
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, index: EntryIndex, record: &EntryRecord, signed: bool) -> Result<(), Fault> {
+        let entry = &record.entry;
+        if entry.index != index {
+            return Err(Fault::OutOfPlace { found: entry.index });
+        }
+        record.check_unsigned(&self.group.identity)?;
+        let now = (entry.sequence, entry.timestamp);
+        if now.0 < self.last.0 || now.1 < self.last.1 {
+            return Err(Fault::Backwards);
+        }
+        self.last = now;
+        if index.0 == 0 && !matches!(record.body, EntryBody::System(_)) {
+            return Err(Fault::Genesis("the first entry of a log is its genesis"));
+        }
+        match &record.body {
+            EntryBody::System(event) => {
+                self.counts.system += 1;
+                self.check_event(index, event, now)
+            }
+            EntryBody::Command(command) => {
+                self.counts.signatures += 1;
+                self.check_command(index, command, &record.outcome, entry.timestamp, signed)
+            }
+            EntryBody::Decision(decision) => {
+                *match decision.decision.status {
+                    DecisionStatus::Approved => &mut self.counts.approved,
+                    DecisionStatus::Rejected => &mut self.counts.rejected,
+                    DecisionStatus::Expired => &mut self.counts.expired,
+                    DecisionStatus::Cancelled => &mut self.counts.cancelled,
+                } += 1;
+                self.ballots.close(&self.group, entry.timestamp, decision)
+            }
+        }
+    }
+
+    fn check_event(
+        &self,
+        index: EntryIndex,
+        event: &SystemEvent,
+        now: (Sequence, TimestampMs),
+    ) -> Result<(), Fault> {
+        let SystemEvent::Genesis { identity, members_hash, policy } = event else {
+            return if index.0 == 0 {
+                Err(Fault::Genesis("the first entry of a log is its genesis"))
+            } else {
+                Ok(())
+            };
+        };
+        if index.0 != 0 {
+            return Err(Fault::Genesis("a log has one genesis, at its beginning"));
+        }
+        if *identity != self.group.identity || now != (Sequence(0), TimestampMs(0)) {
+            return Err(Fault::Genesis("the genesis is that of another log"));
+        }
+        // The contract tells the members of the current epoch only; the genesis names those of the first.
+        let members_fit = self.group.epoch != Epoch(0) || *members_hash == Digest(self.group.members_hash());
+        if !members_fit || *policy != self.group.policy {
+            return Err(Fault::Genesis("the genesis has other members or another policy than the contract"));
+        }
+        Ok(())
+    }
+
+    fn check_command(
+        &mut self,
+        index: EntryIndex,
+        signed_command: &SignedCommand,
+        outcome: &Outcome,
+        time: TimestampMs,
+        signed: bool,
+    ) -> Result<(), Fault> {
+        let command = signed_command.command();
+        let agent = command.agent;
+        if !signed {
+            return Err(Fault::Signature { agent });
+        }
+        if let Some(&first) = self.commands.get(&signed_command.digest()) {
+            return Err(Fault::Repeated { first });
+        }
+        self.commands.insert(signed_command.digest(), index);
+        let Some(&expected) = self.keys.get(&agent) else { return Err(Fault::UnknownAgent { agent }) };
+        let refused_for_key = outcome.refusal() == Some(&Refusal::WrongKey);
+        if (command.key == expected) == refused_for_key {
+            return Err(Fault::Key { agent, expected, found: command.key });
+        }
+        if outcome.refusal().is_some() {
+            self.counts.refused += 1;
+            return Ok(());
+        }
+        self.counts.applied += 1;
+        self.check_effect(command, time)
+    }
+
+    fn check_effect(&mut self, command: &Command, time: TimestampMs) -> Result<(), Fault> {
+        let agent = command.agent;
+        if command.expires <= time {
+            return Err(Fault::Expired);
+        }
+        if !self.effective.insert((agent, command.nonce)) {
+            return Err(Fault::NonceReused { agent, nonce: command.nonce });
+        }
+        for (position, operation) in command.operations.iter().enumerate() {
+            let unreadable = Fault::Operation { operation: position };
+            if operation.service == MembersOperation::SERVICE {
+                match codec::decode(&operation.body, MAX_COMMAND_BYTES).map_err(|_| unreadable)? {
+                    MembersOperation::Admit(admit) => {
+                        self.keys.entry(admit.agent).or_insert(admit.key);
+                    }
+                    MembersOperation::Leave if self.group.member(agent).is_none() => {
+                        self.keys.remove(&agent);
+                    }
+                    MembersOperation::Leave => {}
+                }
+            } else {
+                self.ballots
+                    .apply(&self.group, agent, time, operation)
+                    .map_err(|fault| fault.unwrap_or(unreadable))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn signature_check(record: &EntryRecord) -> Option<SignatureCheck> {
+    match &record.body {
+        EntryBody::Command(command) => Some(command.signature_check()),
+        EntryBody::Decision(_) | EntryBody::System(_) => None,
+    }
+}
