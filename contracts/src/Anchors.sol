@@ -202,7 +202,7 @@ abstract contract Anchors is Groups, EIP712, ReentrancyGuardTransient {
 
     function _isIncluded(bytes32 logRoot, uint64 size, Entry calldata entry, bytes32[] calldata proof)
         private
-        pure
+        view
         returns (bool)
     {
         return MerkleLog.verify(logRoot, size, entry.index, MerkleLog.hashEntry(entry), proof);

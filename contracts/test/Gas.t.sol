@@ -64,7 +64,7 @@ contract GasTest is Fixture {
     function test_ExecuteAnchored() external {
         _anchorAtDepthTwenty();
         coordinator.executeAnchored(_approved, _payment, _logged, 1 << 20, _path);
-        vm.assertLe(vm.snapshotGasLastCall("executeAnchored, one payment, depth 20"), 112_000, "an execution by proof");
+        vm.assertLe(vm.snapshotGasLastCall("executeAnchored, one payment, depth 20"), 104_000, "an execution by proof");
     }
 
     function _anchorCost(uint64 sequence, string memory name) private returns (uint256) {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
 import {AgentCoordinator} from "../../src/AgentCoordinator.sol";
 import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
 import {
@@ -344,3 +347,4 @@ contract Handler is Store {
         return abi.encodePacked(r, s, v);
     }
 }
+// forge-lint: disable-end(unsafe-typecast)

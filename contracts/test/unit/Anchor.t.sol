@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
 import {Errors} from "../../src/Errors.sol";
 import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
 import {Anchor, Checkpoint, FLAG_VOTER, Member} from "../../src/Types.sol";
@@ -303,3 +306,4 @@ contract AnchorTest is Fixture {
         vm.assertEq(anchoredAt, time, "time");
     }
 }
+// forge-lint: disable-end(unsafe-typecast)

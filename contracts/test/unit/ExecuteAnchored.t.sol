@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 import {Errors} from "../../src/Errors.sol";
@@ -291,3 +294,4 @@ contract ExecuteAnchoredTest is Fixture {
         coordinator.executeAnchored(_approved, _calls(1, 1 ether), entry, 7, path);
     }
 }
+// forge-lint: disable-end(unsafe-typecast)

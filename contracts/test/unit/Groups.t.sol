@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
 import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
 
 import {Errors} from "../../src/Errors.sol";
@@ -324,3 +327,4 @@ contract GroupsTest is Fixture {
         coordinator.createGroup(members, policy, salt);
     }
 }
+// forge-lint: disable-end(unsafe-typecast)

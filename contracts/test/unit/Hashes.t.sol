@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
 import {Call, Checkpoint, Decision, Vote} from "../../src/Types.sol";
 import {Fixture} from "../support/Fixture.sol";
 import {vm} from "../support/Vm.sol";
@@ -117,3 +120,4 @@ contract HashesTest is Fixture {
         return keccak256(bytes.concat(hex"1901", coordinator.domainSeparator(), structHash));
     }
 }
+// forge-lint: disable-end(unsafe-typecast)

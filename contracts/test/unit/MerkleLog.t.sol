@@ -22,7 +22,7 @@ contract MerkleLogTest {
     /// @dev Public, so that the proof becomes calldata.
     function verify(bytes32 root, uint64 size, uint64 index, bytes32 leaf, bytes32[] calldata proof)
         public
-        pure
+        view
         returns (bool)
     {
         return MerkleLog.verify(root, size, index, leaf, proof);
@@ -96,6 +96,16 @@ contract MerkleLogTest {
         vm.assertFalse(this.verify(_log.root(4), 2, 0, sha256(bytes.concat(hex"00", node)), path), "a leaf");
         // With the hash of the node itself the path does lead to the root, so it is the leaf's prefix that counts.
         vm.assertTrue(this.verify(_log.root(4), 2, 0, sha256(bytes.concat(hex"01", node)), path), "a node");
+    }
+
+    /// @dev The plain form of what is written in assembly; memory that is in use must stay as it is.
+    function testFuzz_NodeIsHashedAsItsBytes(bytes32 left, bytes32 right, bytes calldata other) external view {
+        bytes memory before = other;
+        bytes32 hash = MerkleLog.hashNode(left, right);
+        bytes memory afterwards = other;
+        vm.assertEq(hash, sha256(bytes.concat(hex"01", left, right)), "hash");
+        vm.assertEq(before, other, "memory before");
+        vm.assertEq(afterwards, other, "memory afterwards");
     }
 
     function testFuzz_ChangedProofIsRefused(uint64 size, uint64 index, uint256 place, bytes32 change) external view {

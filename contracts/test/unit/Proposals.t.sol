@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 import {Errors} from "../../src/Errors.sol";
@@ -492,3 +495,4 @@ contract ProposalsTest is Fixture {
         vm.assertEq(uint256(coordinator.proposalStatus(id)), uint256(status), "status");
     }
 }
+// forge-lint: disable-end(unsafe-typecast)

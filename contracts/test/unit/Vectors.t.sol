@@ -131,7 +131,7 @@ contract VectorsTest {
 
     function verify(bytes32 root, uint64 size, Entry calldata entry, bytes32[] calldata proof)
         external
-        pure
+        view
         returns (bool)
     {
         return MerkleLog.verify(root, size, entry.index, MerkleLog.hashEntry(entry), proof);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
 import {Errors} from "../../src/Errors.sol";
 import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
 import {CHOICE_AGAINST, CHOICE_FOR, FLAG_VOTER, Member, Vote} from "../../src/Types.sol";
@@ -129,3 +132,4 @@ contract VoteBySigTest is Fixture {
         }
     }
 }
+// forge-lint: disable-end(unsafe-typecast)
