@@ -8,12 +8,22 @@
 //! |---|---|
 //! | [`config`] | the configuration file |
 //! | [`error`] | everything that can stop a node, and its exit code |
+//! | [`verify_pool`] | checking signatures, many in one batch |
 //! | [`wal`] | the write-ahead log of what the replica said |
 //! | [`store`] | what the group decided: batches, entries, state |
+//! | [`ledger`] | the executed state, the log over it and what proves both |
+//! | [`anchored`] | what the node and the anchoring service tell each other |
+//! | [`api`] | the HTTP API |
+//! | [`metrics`] | what a node counts and measures |
 
+pub mod anchored;
+pub mod api;
 pub mod config;
 pub mod error;
+pub mod ledger;
+pub mod metrics;
 pub mod store;
+pub mod verify_pool;
 pub mod wal;
 
 pub use config::NodeConfig;
