@@ -9,16 +9,19 @@
 //! | [`keystore`] | how they are kept, encrypted, on disk |
 //! | [`client`] | [`Client`]: propose, vote, wait for the decision, over several nodes |
 //! | [`audit`] | verifying a whole log as an outsider, from a node or from a file |
+//! | [`chain`] | [`ChainAgent`]: the on-chain lane, and executing anchored decisions |
 //! | [`verify_receipt`] | verifying one entry with nothing but the chain |
 
 mod agent;
 pub mod audit;
+pub mod chain;
 pub mod client;
 mod error;
 pub mod keystore;
 mod receipt;
 
 pub use agent::Agent;
+pub use chain::{ChainAgent, Included};
 pub use client::{Client, ClientBuilder, Decided, NodeFailure, NodeHealth, Proposed, RetryPolicy, Voted};
 pub use error::{NodeReport, SdkError};
 pub use keystore::{AgentPublic, KeystoreOptions, ScryptCost, SecretSource};

@@ -1,0 +1,155 @@
+//! The contract's refusals in words, with what to do about them.
+
+use alloy::primitives::hex;
+use alloy::sol_types::{Revert, SolError as _};
+use quorate_contracts::AgentCoordinator::AgentCoordinatorErrors as E;
+use quorate_contracts::GroupAccount::GroupAccountErrors;
+use quorate_contracts::{ProposalStatus, Refusal};
+
+/// What a refusal of the contracts says.
+pub(super) fn of(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Coordinator(error) => of_groups(error)
+            .or_else(|| of_proposals(error))
+            .or_else(|| of_anchors(error))
+            .unwrap_or_else(|| "a condition that this version does not know".into()),
+        Refusal::Account(GroupAccountErrors::CallFailed(e)) => {
+            format!("call {} to {} failed: {}", e.position, e.target, of_foreign(&e.reason))
+        }
+        Refusal::Account(GroupAccountErrors::NotCoordinator(e)) => {
+            format!("{} is not the coordinator that drives the group's account", e.caller)
+        }
+    }
+}
+
+/// What the revert data of another contract says.
+pub(super) fn of_foreign(data: &[u8]) -> String {
+    /// More bytes of a reason are not shown.
+    const SHOWN: usize = 68;
+    match Revert::abi_decode(data) {
+        Ok(revert) => revert.reason.chars().filter(|c| !c.is_control()).take(300).collect(),
+        Err(_) if data.is_empty() => "without a reason".into(),
+        Err(_) => {
+            let more = if data.len() > SHOWN { "…" } else { "" };
+            format!("{}{more}", hex::encode_prefixed(&data[..data.len().min(SHOWN)]))
+        }
+    }
+}
+
+fn of_groups(error: &E) -> Option<String> {
+    Some(match error {
+        E::ZeroKey(_) => "an agent's key must not be zero".into(),
+        E::UnknownGroup(e) => format!("there is no group {}", e.groupId),
+        E::GroupExists(e) => format!("group {} exists already; choose another salt", e.groupId),
+        E::TooManyMembers(e) => format!("{} members, at most {} are allowed", e.count, e.maximum),
+        E::TooFewReplicas(e) => format!("{} replicas, at least {} are needed", e.count, e.minimum),
+        E::MembersNotAscending(e) => {
+            format!("members must be in ascending order, {} comes after {}", e.account, e.previous)
+        }
+        E::NotRegistered(e) => format!("{} has not registered a key; it must register first", e.account),
+        E::KeyMismatch(e) => {
+            format!("{} has registered the key {}, not {}", e.account, e.registered, e.given)
+        }
+        E::DuplicateKey(e) => format!("two members share the key {}", e.key),
+        E::InvalidFlags(e) => format!("{} must be voter, replica or both, not {}", e.account, e.flags),
+        E::InvalidWeight(e) => {
+            format!("weight {} of {}: a voter has weight, and nobody else has", e.weight, e.account)
+        }
+        E::InvalidThreshold(e) => format!(
+            "threshold {} is not above half of the total weight {}, or is above the total",
+            e.threshold, e.totalWeight
+        ),
+        E::InvalidVotingPeriod(e) => {
+            format!("a voting period of {} seconds, 1 to {} are allowed", e.votingPeriod, e.maximum)
+        }
+        E::InvalidTimelock(e) => {
+            format!("a timelock of {} seconds, at most {} are allowed", e.timelock, e.maximum)
+        }
+        E::NotMember(e) => format!("{} is not a member of group {}", e.account, e.groupId),
+        E::NotVoter(e) => format!("{} is not a voter of group {}, or has left", e.account, e.groupId),
+        E::AlreadyLeft(e) => format!("{} has left group {} before", e.account, e.groupId),
+        _ => return None,
+    })
+}
+
+fn of_proposals(error: &E) -> Option<String> {
+    Some(match error {
+        E::UnknownProposal(e) => format!("there is no proposal {} in the on-chain lane", e.proposalId),
+        E::ProposalExists(e) => {
+            format!("proposal {} exists already; propose with another salt", e.proposalId)
+        }
+        E::ProposalNotOpen(e) => {
+            format!("proposal {} takes no more votes, it is {}", e.proposalId, status(e.status))
+        }
+        E::ProposalNotApproved(e) => {
+            format!("proposal {} is {}, not approved", e.proposalId, status(e.status))
+        }
+        E::NotProposer(e) => format!("{} did not make proposal {}", e.account, e.proposalId),
+        E::AlreadyVoted(e) => format!("{} has voted on proposal {} already", e.voter, e.proposalId),
+        E::InvalidChoice(e) => format!("choice {}: 0 is against, 1 for, 2 abstain", e.choice),
+        E::InvalidVoteSignature(e) => format!("the signature is not the vote of {}", e.voter),
+        E::ActionsMismatch(e) => {
+            format!("the calls hash to {}, decided were those that hash to {}", e.given, e.expected)
+        }
+        E::TimelockNotOver(e) => format!(
+            "proposal {} may be executed from {} seconds since the Unix epoch on",
+            e.proposalId, e.readyAt
+        ),
+        E::AlreadyExecuted(e) => format!("proposal {} has been executed already", e.proposalId),
+        E::InsufficientBalance(e) => {
+            format!("the group's account has {} wei, the call needs {}", e.balance, e.needed)
+        }
+        E::ReentrancyGuardReentrantCall(_) => "a call tried to execute another proposal meanwhile".into(),
+        _ => return None,
+    })
+}
+
+fn of_anchors(error: &E) -> Option<String> {
+    Some(match error {
+        E::EpochMismatch(e) => {
+            format!("the checkpoint is of epoch {}, the group is in {}", e.epoch, e.current)
+        }
+        E::StaleSequence(e) => format!("sequence {} is not above the last anchor's, {}", e.sequence, e.last),
+        E::LogShrunk(e) => format!("{} entries, the last anchor has {}", e.logSize, e.last),
+        E::LogRootMismatch(e) => {
+            format!("root {} for {} entries, anchored is {}", e.given, e.logSize, e.anchored)
+        }
+        E::InboxNotSupported(_) => "checkpoints cannot have taken in commands from the chain yet".into(),
+        E::RotationNotSupported(_) => "checkpoints cannot change the members yet".into(),
+        E::InvalidSignaturesLength(e) => format!("{} bytes of signatures, each has 65", e.length),
+        E::NotEnoughSignatures(e) => format!("{} signatures, a quorum is {}", e.count, e.quorum),
+        E::InvalidSignature(e) => format!("signature {} is malformed", e.position),
+        E::SignersNotAscending(e) => {
+            format!("signers must be in ascending order, {} comes after {}", e.signer, e.previous)
+        }
+        E::NotReplica(e) => format!("{} is not a replica of group {}", e.signer, e.groupId),
+        E::DecisionNotApproved(e) => format!("the decision on {} is not an approval", e.proposalId),
+        E::EntryNotDecision(e) => format!("the entry is of kind {}, not a decision", e.kind),
+        E::EntryStatusMismatch(e) => format!(
+            "the entry has status {}, the decision {}; they must be equal",
+            e.entryStatus, e.decisionStatus
+        ),
+        E::EntrySubjectMismatch(e) => {
+            format!("the entry is about {}, the decision hashes to {}", e.subject, e.decisionHash)
+        }
+        E::UnknownAnchor(e) => {
+            format!("no log of {} entries is anchored; wait for the next anchor", e.logSize)
+        }
+        E::EntryNotIncluded(e) => {
+            format!("the proof does not lead from entry {} to the root of {} entries", e.index, e.logSize)
+        }
+        _ => return None,
+    })
+}
+
+fn status(number: u8) -> &'static str {
+    match ProposalStatus::try_from(number) {
+        Ok(ProposalStatus::Open) => "open",
+        Ok(ProposalStatus::Approved) => "approved",
+        Ok(ProposalStatus::Rejected) => "rejected",
+        Ok(ProposalStatus::Expired) => "expired",
+        Ok(ProposalStatus::Cancelled) => "cancelled",
+        Ok(ProposalStatus::Executed) => "executed",
+        Err(_) => "in a state that this version does not know",
+    }
+}
