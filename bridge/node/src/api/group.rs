@@ -1,0 +1,106 @@
+//! The group, its agents, its stable checkpoint and what is held against its replicas.
+
+use axum::Json;
+use axum::extract::State;
+use quorate_pbft::Evidence;
+use quorate_protocol::api::{AgentView, AnchorStatus, ErrorBody, GroupStatus, StableStatus};
+use quorate_protocol::{AgentId, CheckpointCertificate};
+use serde::Serialize;
+
+use super::error::{ApiError, ApiResult};
+use super::handle::Readiness;
+use super::openapi::GroupParam;
+use super::router::Names;
+use super::state::Api;
+use crate::anchored::AnchoredLog;
+
+/// The group and how far this node is with it.
+#[utoipa::path(
+    get,
+    path = "/v1/groups/{group}",
+    tag = "group",
+    params(GroupParam),
+    responses((status = 200, body = GroupStatus), (status = 404, description = "not_found", body = ErrorBody))
+)]
+pub(super) async fn status(State(api): State<Api>) -> Json<GroupStatus> {
+    let node = api.node();
+    let (view, ready) = {
+        let status = node.status.borrow();
+        (status.view, status.readiness == Readiness::Ready)
+    };
+    let stable = node.stable.borrow().as_ref().map(|stable| StableStatus {
+        sequence: stable.checkpoint.sequence,
+        log_size: stable.checkpoint.log_size,
+    });
+    let group = api.group();
+    Json(node.ledger.read(|ledger| GroupStatus {
+        group: (**group).clone(),
+        view,
+        primary: view.primary(group.replicas().len()),
+        last_executed: ledger.last_executed(),
+        time: ledger.state().time(),
+        log_size: ledger.head().size,
+        log_root: ledger.head().root,
+        certified: ledger.certificate().map(|certificate| certificate.head),
+        stable,
+        anchored: ledger.anchor_within().map(anchor_status),
+        ready,
+    }))
+}
+
+fn anchor_status(anchored: &AnchoredLog) -> AnchorStatus {
+    let AnchoredLog { size, root, sequence, tx_hash, block } = *anchored;
+    AnchorStatus { size, root, sequence, tx_hash, block }
+}
+
+/// A member or admitted agent.
+#[utoipa::path(
+    get,
+    path = "/v1/groups/{group}/agents/{agent}",
+    tag = "group",
+    params(GroupParam, ("agent" = String, Path, description = "The agent's address")),
+    responses((status = 200, body = AgentView), (status = 404, description = "not_found", body = ErrorBody))
+)]
+pub(super) async fn agent(State(api): State<Api>, names: Names) -> ApiResult<Json<AgentView>> {
+    let agent: AgentId = names.read("agent")?;
+    let view = api.ledger().read(|ledger| ledger.state().agent(agent));
+    let view = view.ok_or_else(|| ApiError::not_found(format!("agent {agent} is not known to the group")))?;
+    Ok(Json(view))
+}
+
+/// The newest stable checkpoint, as the contract takes it.
+#[utoipa::path(
+    get,
+    path = "/v1/groups/{group}/checkpoint",
+    tag = "group",
+    params(GroupParam),
+    responses(
+        (status = 200, description = "A CheckpointCertificate", body = Object),
+        (status = 404, description = "not_found: none is stable yet", body = ErrorBody)
+    )
+)]
+pub(super) async fn checkpoint(State(api): State<Api>) -> ApiResult<Json<CheckpointCertificate>> {
+    let stable = api.node().stable.borrow().clone();
+    stable.map(Json).ok_or_else(|| ApiError::not_found("no checkpoint is stable yet"))
+}
+
+/// What is held against replicas.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct EvidenceList {
+    /// Pairs of contradicting statements, each under one replica's signatures.
+    #[schema(value_type = Vec<Object>)]
+    evidence: Vec<Evidence>,
+}
+
+/// Proofs that a replica contradicted itself.
+#[utoipa::path(
+    get,
+    path = "/v1/groups/{group}/evidence",
+    tag = "group",
+    params(GroupParam),
+    responses((status = 200, body = EvidenceList))
+)]
+pub(super) async fn evidence(State(api): State<Api>) -> Json<EvidenceList> {
+    let evidence = api.node().evidence.borrow().to_vec();
+    Json(EvidenceList { evidence })
+}

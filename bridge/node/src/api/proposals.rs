@@ -1,0 +1,109 @@
+//! Proposals and their decisions.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use quorate_protocol::api::{ErrorBody, ErrorCode, MAX_PAGE_PROPOSALS, ProposalView, ProposalsPage};
+use quorate_protocol::{EntryIndex, ProposalId};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::body::negotiated;
+use super::commands::{Wait, uncertified};
+use super::error::{ApiError, ApiResult};
+use super::openapi::GroupParam;
+use super::router::{Names, Params, parse};
+use super::state::{Api, deadline};
+
+/// How many proposals a page has when the request does not say.
+const DEFAULT_LIMIT: usize = 50;
+
+/// Which page.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Page {
+    /// The proposal after which the page starts; from the first if absent.
+    after: Option<String>,
+    /// How many proposals at most; 50 if absent, 100 at most.
+    limit: Option<usize>,
+}
+
+/// The proposals in ascending order of id.
+#[utoipa::path(
+    get,
+    path = "/v1/groups/{group}/proposals",
+    tag = "proposals",
+    params(GroupParam, Page),
+    responses((status = 200, body = ProposalsPage), (status = 400, description = "malformed", body = ErrorBody))
+)]
+pub(super) async fn list(
+    State(api): State<Api>,
+    Params(page): Params<Page>,
+) -> ApiResult<Json<ProposalsPage>> {
+    let after: Option<ProposalId> = page.after.as_deref().map(parse).transpose()?;
+    let limit = page.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_PAGE_PROPOSALS);
+    let mut proposals = api.ledger().read(|ledger| ledger.state().proposals(after, limit + 1));
+    let next = (proposals.len() > limit).then(|| proposals[limit - 1].id);
+    proposals.truncate(limit);
+    Ok(Json(ProposalsPage { proposals, next }))
+}
+
+/// A proposal with its votes so far.
+#[utoipa::path(
+    get,
+    path = "/v1/groups/{group}/proposals/{id}",
+    tag = "proposals",
+    params(GroupParam, ("id" = String, Path, description = "The proposal's id")),
+    responses((status = 200, body = ProposalView), (status = 404, description = "not_found", body = ErrorBody))
+)]
+pub(super) async fn show(State(api): State<Api>, names: Names) -> ApiResult<Json<ProposalView>> {
+    let id: ProposalId = names.read("id")?;
+    let view = api.ledger().read(|ledger| ledger.state().proposal(&id));
+    Ok(Json(view.ok_or_else(|| ApiError::not_found(format!("no proposal {id}")))?))
+}
+
+/// The receipt of the decision on a proposal; waits for the decision if asked to.
+#[utoipa::path(
+    get,
+    path = "/v1/groups/{group}/proposals/{id}/decision",
+    tag = "proposals",
+    params(GroupParam, ("id" = String, Path, description = "The proposal's id"), Wait),
+    responses(
+        (status = 200, description = "The receipt", content((Object = "application/json"), (Vec<u8> = "application/cbor"))),
+        (status = 404, description = "not_decided: open, or no such proposal", body = ErrorBody),
+        (status = 504, description = "pending: decided, not certified yet", body = ErrorBody)
+    )
+)]
+pub(super) async fn decision(
+    State(api): State<Api>,
+    names: Names,
+    Params(wait): Params<Wait>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let id: ProposalId = names.read("id")?;
+    let deadline = deadline(Some(wait.wait_ms.unwrap_or(0)));
+    let mut progress = api.ledger().follow();
+    loop {
+        progress.mark_unchanged();
+        let decided = decided(&api, &id);
+        if let Some(index) = decided
+            && let Some(receipt) = api.receipt(index).await?
+        {
+            return Ok(negotiated(&headers, &receipt));
+        }
+        // The sender lives as long as the ledger, which this request holds.
+        if api.until(deadline, progress.changed()).await.is_none() {
+            return Err(decided.map_or_else(|| not_decided(&id), uncertified));
+        }
+        api.check_serving()?;
+    }
+}
+
+fn decided(api: &Api, id: &ProposalId) -> Option<EntryIndex> {
+    api.ledger().read(|ledger| ledger.state().proposal(id))?.decision
+}
+
+fn not_decided(id: &ProposalId) -> ApiError {
+    ApiError::new(ErrorCode::NotDecided, format!("proposal {id} is open or unknown; wait with wait_ms"))
+}
