@@ -106,7 +106,7 @@ fn main() {
     );
     let changes = machine.take_changes();
 
-    let pairs = changes.into_iter().map(|(key, value)| (key, value.unwrap()));
+    let pairs = changes.into_iter().filter_map(|(key, value)| Some((key, value?)));
     let ballast = (0..MILLION).map(|i| (format!("ballast/{i}").into_bytes(), vec![0; 100]));
     let start = Instant::now();
     let mut machine = StateMachine::restore(&group, pairs.chain(ballast)).unwrap();
