@@ -119,6 +119,7 @@ contract Handler is Store {
         bytes memory data = abi.encodeCall(IAgentCoordinator.execute, (proposal.id, _calls(proposal)));
         if (!_try(agent % _agents.length, data, "execute")) return;
         if (proposal.tally[CHOICE_FOR] < THRESHOLD) _violate("a proposal without its threshold was executed");
+        if (block.timestamp < proposal.approvedAt + TIMELOCK) _violate("a proposal was executed before its timelock");
         _noteExecution(proposal.group, p);
     }
 
@@ -204,6 +205,25 @@ contract Handler is Store {
         _noteExecution(decision.group, decision.proposal);
     }
 
+    /// @dev Somebody makes up an entry that was never logged, with the proof of one that was.
+    function invent(uint256 g, uint256 p, uint64 index, uint256 anchored) external {
+        g %= GROUPS;
+        GroupGhost storage ghost = groups[g];
+        if (proposals.length == 0 || ghost.anchoredSizes.length == 0) return;
+        p %= proposals.length;
+        uint64 size = ghost.anchoredSizes[anchored % ghost.anchoredSizes.length];
+        if (size == 0) return;
+        index %= size;
+        Decision memory decision = _decision(g, p);
+        Entry memory entry = _entry(index, coordinator.hashDecision(decision));
+        entry.outcome = keccak256("made up");
+        bytes memory data = abi.encodeCall(
+            IAgentCoordinator.executeAnchored,
+            (decision, _calls(proposals[p]), entry, size, ghost.log.path(index, size))
+        );
+        if (_try(0, data, "invent")) _violate("a decision was executed that nobody logged");
+    }
+
     // ---------------------------------------------------------------------------------------------------------
     // Steps
     // ---------------------------------------------------------------------------------------------------------
@@ -225,6 +245,7 @@ contract Handler is Store {
         voted[p][agent] = true;
         ++proposal.voters;
         proposal.tally[choice] += agent % MEMBERS + 1;
+        if (proposal.tally[CHOICE_FOR] >= THRESHOLD && proposal.approvedAt == 0) proposal.approvedAt = block.timestamp;
     }
 
     function _noteExecution(uint256 g, uint256 p) private {

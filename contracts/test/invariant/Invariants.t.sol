@@ -124,6 +124,7 @@ contract InvariantsTest {
         }
         _handler.pass(2 hours);
         _handler.execute(0, 7);
+        _handler.invent(0, 0, 0, 1);
         _handler.executeAnchored(0, 1, 0);
         _handler.executeAnchored(1, 1, 0);
 

@@ -29,6 +29,8 @@ contract Store {
         /// Weight by choice: against, for, abstain.
         uint256[3] tally;
         uint256 voters;
+        /// When the weight for it reached the threshold, or 0.
+        uint256 approvedAt;
     }
 
     struct DecisionGhost {
