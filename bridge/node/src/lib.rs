@@ -9,10 +9,13 @@
 //! | [`config`] | the configuration file |
 //! | [`error`] | everything that can stop a node, and its exit code |
 //! | [`verify_pool`] | checking signatures, many in one batch |
+//! | [`transport`] | the links to the other replicas |
 //! | [`wal`] | the write-ahead log of what the replica said |
 //! | [`store`] | what the group decided: batches, entries, state |
 //! | [`ledger`] | the executed state, the log over it and what proves both |
 //! | [`anchored`] | what the node and the anchoring service tell each other |
+//! | [`runtime`] | the running node: the event loop and its threads |
+//! | [`frame`] | what travels between two nodes |
 //! | [`api`] | the HTTP API |
 //! | [`metrics`] | what a node counts and measures |
 
@@ -20,11 +23,15 @@ pub mod anchored;
 pub mod api;
 pub mod config;
 pub mod error;
+pub mod frame;
 pub mod ledger;
 pub mod metrics;
+pub mod runtime;
 pub mod store;
+pub mod transport;
 pub mod verify_pool;
 pub mod wal;
 
 pub use config::NodeConfig;
 pub use error::{ExitClass, NodeError};
+pub use runtime::{Node, NodeKeys};

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge as SignedGauge;
@@ -25,18 +25,10 @@ pub type Gauge = SignedGauge<u64, AtomicU64>;
 /// The media type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What became of an ordered command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-enum CommandResult {
-    Applied,
-    Refused,
-    Duplicate,
-    Dropped,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CommandLabels {
-    result: CommandResult,
+    /// `applied`, `refused`, `duplicate` or `dropped`.
+    result: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -122,12 +114,12 @@ impl Metrics {
                 Disposition::Recorded(index) => {
                     let made = batch.records.iter().find(|record| record.entry.index == *index);
                     match made.map(|record| record.entry.status) {
-                        Some(EntryStatus::Refused) => CommandResult::Refused,
-                        _ => CommandResult::Applied,
+                        Some(EntryStatus::Refused) => "refused",
+                        _ => "applied",
                     }
                 }
-                Disposition::Duplicate(_) => CommandResult::Duplicate,
-                Disposition::Dropped(_) => CommandResult::Dropped,
+                Disposition::Duplicate(_) => "duplicate",
+                Disposition::Dropped(_) => "dropped",
             };
             self.commands.get_or_create(&CommandLabels { result }).inc();
         }

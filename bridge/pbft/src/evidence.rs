@@ -3,52 +3,71 @@
 //! Each variant holds two statements under one replica's signatures that no correct replica makes both.
 //! Anybody who knows the epoch's keys can check them; nothing else is needed.
 
+use minicbor::{Decode, Encode};
 use quorate_protocol::{Digest, ReplicaIndex, Sequence, Signature, SignedCheckpoint, View};
 use serde::Serialize;
 
 /// Two contradicting statements of one replica.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Evidence {
     /// Two pre-prepares, prepares or commits for one view and sequence.
+    #[n(0)]
     Votes {
         /// Which of the three.
+        #[n(0)]
         phase: Phase,
         /// Who signed both.
+        #[n(1)]
         replica: ReplicaIndex,
         /// The view.
+        #[n(2)]
         view: View,
         /// The sequence.
+        #[n(3)]
         sequence: Sequence,
         /// One digest and the signature on it.
+        #[n(4)]
         first: (Digest, Signature),
         /// The other.
+        #[n(5)]
         second: (Digest, Signature),
     },
     /// Two checkpoints for one sequence.
+    #[n(1)]
     Checkpoints {
         /// Who signed both.
+        #[n(0)]
         replica: ReplicaIndex,
         /// One.
+        #[n(1)]
         first: Box<SignedCheckpoint>,
         /// The other.
+        #[n(2)]
         second: Box<SignedCheckpoint>,
     },
 }
 
 /// A phase of the normal case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Encode, Decode)]
 #[serde(rename_all = "snake_case")]
+#[cbor(index_only)]
 pub enum Phase {
     /// The primary's proposal.
+    #[n(0)]
     PrePrepare,
     /// A backup's agreement.
+    #[n(1)]
     Prepare,
     /// A replica's statement that the batch is prepared.
+    #[n(2)]
     Commit,
 }
 
 impl Evidence {
+    /// The most bytes of an encoded piece of evidence.
+    pub const MAX_BYTES: usize = 4_096;
+
     /// Who contradicted itself.
     pub fn replica(&self) -> ReplicaIndex {
         match self {

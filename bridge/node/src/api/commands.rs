@@ -64,14 +64,18 @@ pub(super) async fn submit(
     let command = read_command(&headers, body, api.config().max_body_bytes).await?;
     command.check_shape(&api.group().identity.group)?;
     let digest = command.digest();
-    let mut waiter = match api.ledger().read(|ledger| ledger.admit(wall_clock(), &command)) {
+    let admission = api.ledger().read(|ledger| ledger.admit(wall_clock(), &command));
+    let is_new = admission == Admission::Order;
+    let mut waiter = match admission {
         Admission::Refuse(error) => return Err(error.into()),
         Admission::Executed(index) => api.ledger().wait_for_entry(digest, index).ok_or_else(crowded)?,
         Admission::Order => order(&api, command, received).await?,
     };
     let settled = api.until(deadline, waiter.settled()).await;
     let index = certified(&api, settled)?;
-    api.node().metrics.observe_commit(received.elapsed());
+    if is_new {
+        api.node().metrics.observe_commit(received.elapsed());
+    }
     let receipt = api.receipt(index).await?;
     Ok(cbor(&receipt.ok_or_else(replaced)?))
 }

@@ -52,7 +52,6 @@ pub(super) async fn readyz(State(api): State<Api>) -> ApiResult<Json<Health>> {
 pub(super) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
     let metrics = &api.node().metrics;
     metrics.set_progress(api.ledger().progress());
-    metrics.http_connections.set(api.open_connections() as u64);
     metrics.evidence.set(api.node().evidence.borrow().len() as u64);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], metrics.encode())
 }

@@ -14,6 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::metrics::Gauge;
+
 /// How long a connection may move no byte. Longer than any request may wait for its answer.
 pub(super) const IDLE: Duration = Duration::from_secs(90);
 
@@ -21,11 +23,13 @@ pub(super) const IDLE: Duration = Duration::from_secs(90);
 pub(super) struct BoundedListener {
     listener: TcpListener,
     permits: Arc<Semaphore>,
+    open: Gauge,
 }
 
 impl BoundedListener {
-    pub(super) fn new(listener: TcpListener, permits: Arc<Semaphore>) -> Self {
-        Self { listener, permits }
+    /// Keeps at most `max` connections open at a time, and counts them in `open`.
+    pub(super) fn new(listener: TcpListener, max: usize, open: Gauge) -> Self {
+        Self { listener, permits: Arc::new(Semaphore::new(max)), open }
     }
 }
 
@@ -40,7 +44,9 @@ impl Listener for BoundedListener {
         let (stream, address) = Listener::accept(&mut self.listener).await;
         // Answers are small and awaited: they must not wait for more to come. Failing to say so is no harm.
         let _ = stream.set_nodelay(true);
-        (BoundedStream { stream, idle: Box::pin(sleep(IDLE)), _permit: permit }, address)
+        self.open.inc();
+        let place = Place { _permit: permit, open: self.open.clone() };
+        (BoundedStream { stream, idle: Box::pin(sleep(IDLE)), _place: place }, address)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -52,7 +58,19 @@ impl Listener for BoundedListener {
 pub(super) struct BoundedStream {
     stream: TcpStream,
     idle: Pin<Box<Sleep>>,
+    _place: Place,
+}
+
+/// What a connection takes up; dropping it gives it back.
+struct Place {
     _permit: OwnedSemaphorePermit,
+    open: Gauge,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.open.dec();
+    }
 }
 
 impl BoundedStream {

@@ -75,9 +75,10 @@ pub async fn serve(
 ) {
     let (close, closing) = watch::channel(false);
     let mut closed = closing.clone();
-    let api = Api::new(config, node, closing);
-    let listener = BoundedListener::new(listener, api.connections());
-    let service = router::router(api).into_make_service_with_connect_info::<Remote>();
+    let connections = node.metrics.http_connections.clone();
+    let listener = BoundedListener::new(listener, config.max_connections, connections);
+    let service =
+        router::router(Api::new(config, node, closing)).into_make_service_with_connect_info::<Remote>();
     let signal = async move {
         shutdown.await;
         close.send_replace(true);

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use quorate_protocol::api::{ErrorCode, MAX_WAIT_MS};
 use quorate_protocol::{AgentId, EntryIndex, Group, Receipt, TimestampMs};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
@@ -30,7 +30,6 @@ struct Shared {
     config: HttpConfig,
     addresses: RateLimiter<IpAddr>,
     agents: RateLimiter<AgentId>,
-    connections: Arc<Semaphore>,
     closing: watch::Receiver<bool>,
 }
 
@@ -41,7 +40,6 @@ impl Api {
             node,
             addresses: RateLimiter::new(config.requests_per_second),
             agents: RateLimiter::new(config.commands_per_second),
-            connections: Arc::new(Semaphore::new(config.max_connections)),
             config: config.clone(),
             closing,
         }))
@@ -69,15 +67,6 @@ impl Api {
 
     pub(super) fn agents(&self) -> &RateLimiter<AgentId> {
         &self.0.agents
-    }
-
-    pub(super) fn connections(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.0.connections)
-    }
-
-    /// How many connections are open.
-    pub(super) fn open_connections(&self) -> usize {
-        self.0.config.max_connections.saturating_sub(self.0.connections.available_permits())
     }
 
     /// Fails when the ledger has diverged.

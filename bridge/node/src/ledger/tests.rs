@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use quorate_protocol::merkle::{leaf_hash, verify_consistency};
 use quorate_protocol::{
-    B256, Checkpoint, Digest, Entry, EntryIndex, Epoch, LogHead, Sequence, SignedCommand, TimestampMs,
+    AgentId, B256, Checkpoint, Digest, Entry, EntryIndex, Epoch, LogHead, Sequence, SignedCommand,
+    TimestampMs,
 };
+use quorate_services::DropReason;
 
 use super::fixture::{Fixture, START, SharedLedger, execute};
 use super::*;
@@ -309,6 +311,19 @@ async fn whoever_waits_for_a_command_is_told_when_it_is_certified() {
     let divergence = Divergence { size: 2, ours: Digest::default(), theirs: Digest::default() };
     shared.ledger.write().unwrap().mark_diverged(divergence);
     assert_eq!(lost.settled().await, Settled::Abandoned);
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_command_that_makes_no_entry_is_told_why() {
+    let fixture = Fixture::new();
+    let shared = SharedLedger::new(&fixture);
+    let mut command = fixture.command(0, 1).command().clone();
+    command.agent = AgentId::from([0x77; 20]);
+    let command = SignedCommand::sign(command, &fixture.keys[0].1);
+    let mut waiter = shared.reader.wait_for(command.digest()).unwrap();
+    let batch = shared.execute(&[command]);
+    assert!(batch.records.is_empty());
+    assert_eq!(waiter.settled().await, Settled::Dropped(DropReason::UnknownAgent));
 }
 
 #[test]

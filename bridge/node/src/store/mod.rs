@@ -71,6 +71,23 @@ impl Store {
         Ok(store)
     }
 
+    /// Opens the store in `dir` if there is one, whoever it belongs to, to see what it holds.
+    ///
+    /// # Errors
+    /// As [`Self::open`], except that no owner is expected.
+    pub fn open_existing(dir: &Path) -> Result<Option<Self>, NodeError> {
+        let path = dir.join(FILE_NAME);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let database = Database::builder()
+            .set_cache_size(CACHE_BYTES)
+            .open(&path)
+            .map_err(|error| database_error(error, dir, &path))?;
+        let store = Self { inner: Arc::new(Inner { database, path }) };
+        Ok(if store.is_blank()? { None } else { Some(store) })
+    }
+
     fn check_owner(&self, dir: &Path, identity: &GroupIdentity, agent: AgentId) -> Result<(), NodeError> {
         let foreign = |what, expected: String, found: String| {
             Err(NodeError::DataForeign { dir: dir.into(), what, expected, found })

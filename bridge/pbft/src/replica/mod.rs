@@ -218,10 +218,6 @@ impl Replica {
         }
     }
 
-    fn primary(&self) -> ReplicaIndex {
-        self.view.primary(self.context.replicas.len())
-    }
-
     fn quorum(&self) -> usize {
         self.context.replicas.quorum()
     }
@@ -248,6 +244,11 @@ impl Replica {
     /// The view that the replica is in, or asks for.
     pub fn view(&self) -> View {
         self.view
+    }
+
+    /// The primary of that view.
+    pub fn primary(&self) -> ReplicaIndex {
+        self.view.primary(self.context.replicas.len())
     }
 
     /// Whether that view is open.

@@ -1,0 +1,376 @@
+//! The one event loop: the only thread that changes the consensus core and the ledger.
+//!
+//! Each round takes whatever events wait, steps the core, carries out its effects, and ends by handing the
+//! records and the messages of the round to the write-ahead log's thread. That thread makes the records
+//! durable and only then lets the messages leave, so a round costs at most one `fdatasync`, shared with the
+//! rounds that queue up behind it.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use quorate_pbft::{CommittedBatch, Effect, Event, Evidence, Executed, Message, Now, Replica, ViewState};
+use quorate_protocol::{
+    AgentId, AgentKey, Digest, EntryRecord, GroupIdentity, LogCertificate, ReplicaIndex, Sequence,
+    SignedCommand, TimestampMs, Verified,
+};
+use tokio::sync::watch;
+
+use super::outbox::{Outgoing, Parcel};
+use super::supply::Supply;
+use crate::anchored::{AnchoredLog, StableSender};
+use crate::api::{NodeStatus, Readiness};
+use crate::error::NodeError;
+use crate::frame::Frame;
+use crate::ledger::{Divergence, Ledger, SignedHead};
+use crate::metrics::Metrics;
+use crate::store::{StoreStatus, StoreWriter, Write};
+use crate::wal::WalWriter;
+
+/// The most events of one round; more wait for the next, so that messages leave in between.
+const MAX_ROUND: usize = 512;
+/// The loop wakes at least this often, in milliseconds.
+const MAX_SLEEP_MS: u64 = 1_000;
+
+/// What the rest of the node tells the core. Everything in here is verified.
+#[derive(Debug)]
+pub(crate) enum CoreEvent {
+    /// A peer's message.
+    Message { from: ReplicaIndex, message: Verified<Message> },
+    /// Commands from clients.
+    Commands(Vec<Verified<SignedCommand>>),
+    /// A replica's attestation.
+    Attestation(Verified<SignedHead>),
+    /// A certificate from a peer; the ledger checks it.
+    Certificate(LogCertificate),
+    /// A peer lacks a certificate that covers so many entries.
+    CertificateWanted { from: ReplicaIndex, size: u64 },
+    /// The contract accepted an anchor.
+    Anchored(AnchoredLog),
+    /// Part of the storage failed: the node stops.
+    Failed(NodeError),
+    /// Stop after this round.
+    Shutdown,
+}
+
+/// The monotonic clock of a process, beside the wall clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock(Instant);
+
+impl Clock {
+    pub(super) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(super) fn now(&self) -> Now {
+        let elapsed_ms = u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Now { elapsed_ms, wall: wall_clock() }
+    }
+}
+
+/// The wall clock. A clock before 1970 reads as 1970, which every peer refuses as drift.
+pub(crate) fn wall_clock() -> TimestampMs {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    TimestampMs(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// What the core's thread owns.
+pub(super) struct Core {
+    pub(super) replica: Replica,
+    pub(super) ledger: Arc<RwLock<Ledger>>,
+    pub(super) wal: WalWriter<Parcel>,
+    pub(super) store: StoreWriter,
+    pub(super) store_status: watch::Receiver<StoreStatus>,
+    pub(super) supply: Supply,
+    pub(super) clock: Clock,
+    pub(super) identity: GroupIdentity,
+    pub(super) agent: AgentId,
+    pub(super) key: AgentKey,
+    pub(super) status: watch::Sender<NodeStatus>,
+    pub(super) stable: StableSender,
+    pub(super) evidence: watch::Sender<Arc<Vec<Evidence>>>,
+    pub(super) metrics: Metrics,
+    /// How many replicas make a quorum.
+    pub(super) quorum: usize,
+    /// How often a missing certificate is asked for.
+    pub(super) certificate_interval_ms: u64,
+    pub(super) round: Round,
+}
+
+/// What a round has gathered so far, and what outlives it.
+#[derive(Default)]
+pub(super) struct Round {
+    records: Vec<Vec<u8>>,
+    outgoing: Vec<Outgoing>,
+    /// A stable checkpoint below which the write-ahead log may be cut once the store has it.
+    cut_below: Option<Sequence>,
+    certificate_due_ms: u64,
+    /// The log size at the last time that a certificate was missing.
+    uncertified: u64,
+}
+
+impl Core {
+    /// Runs until told to stop.
+    ///
+    /// # Errors
+    /// When the storage fails: the node must stop before it promises anything more.
+    pub(super) fn run(mut self, events: &Receiver<CoreEvent>) -> Result<(), NodeError> {
+        self.step(Event::Tick)?;
+        self.attest_head();
+        self.finish_round()?;
+        loop {
+            let now = self.clock.now();
+            let deadline = self.replica.next_deadline_ms(now).saturating_sub(now.elapsed_ms);
+            let first = match events.recv_timeout(Duration::from_millis(deadline.min(MAX_SLEEP_MS))) {
+                Ok(event) => Some(event),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            if !self.take_round(first, events)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Handles `first` and what else waits. Says whether to go on.
+    fn take_round(
+        &mut self,
+        first: Option<CoreEvent>,
+        events: &Receiver<CoreEvent>,
+    ) -> Result<bool, NodeError> {
+        let mut commands = Vec::new();
+        let mut go_on = true;
+        let waiting = first.into_iter().chain(events.try_iter()).take(MAX_ROUND);
+        for event in waiting {
+            match event {
+                // Commands of one round go through one step, so that a backup forwards them together and
+                // a primary batches them.
+                CoreEvent::Commands(more) => commands.extend(more),
+                CoreEvent::Message { from, message } => self.step(Event::Message { from, message })?,
+                CoreEvent::Attestation(signed) => self.take_attestation(&signed),
+                CoreEvent::Certificate(certificate) => self.take_certificate(certificate),
+                CoreEvent::CertificateWanted { from, size } => self.supply_certificate(from, size),
+                CoreEvent::Anchored(anchored) => self.take_anchor(anchored)?,
+                CoreEvent::Failed(error) => return Err(error),
+                CoreEvent::Shutdown => go_on = false,
+            }
+        }
+        if commands.is_empty() {
+            self.step(Event::Tick)?;
+        } else {
+            self.step(Event::Commands(commands))?;
+        }
+        self.ask_for_certificate();
+        self.finish_round()?;
+        Ok(go_on)
+    }
+
+    /// Steps the core and carries out its effects, those of executing batches included.
+    fn step(&mut self, event: Event) -> Result<(), NodeError> {
+        let mut effects = VecDeque::from(self.replica.step(self.clock.now(), event));
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                Effect::Persist(record) => self.round.records.push(record.encode()),
+                Effect::Send { to, message } => self.say(Some(to), &Frame::Consensus(message)),
+                Effect::Broadcast(message) => self.say(None, &Frame::Consensus(message)),
+                Effect::Execute { committed, checkpoint } => {
+                    if let Some(executed) = self.execute(committed, checkpoint)? {
+                        effects.extend(self.replica.step(self.clock.now(), Event::Executed(executed)));
+                    }
+                }
+                Effect::Stable(certificate) => {
+                    let sequence = certificate.checkpoint.sequence;
+                    tracing::debug!(%sequence, "a checkpoint is stable");
+                    self.store.write(Write::Stable(certificate.clone()))?;
+                    self.round.cut_below = Some(sequence);
+                    self.stable.send_replace(Some(certificate));
+                }
+                Effect::SupplyBatches { to, from } => {
+                    self.round.outgoing.push(Outgoing::Batches { to, from });
+                }
+                Effect::ViewChanged { view, active } => {
+                    tracing::info!(%view, active, primary = self.replica.is_primary(), "the view changed");
+                    self.metrics.view.set(view.0);
+                    self.metrics.view_changes.inc();
+                }
+                Effect::Evidence(evidence) => self.keep_evidence(&evidence)?,
+                Effect::Diverged { sequence } => self.diverge(sequence),
+            }
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, to: Option<ReplicaIndex>, frame: &Frame) {
+        let bytes: Arc<[u8]> = frame.encode().into();
+        self.round.outgoing.push(match to {
+            Some(to) => Outgoing::To(to, bytes),
+            None => Outgoing::All(bytes),
+        });
+    }
+
+    /// Executes a batch, attests to the log after it and queues it for the store. Nothing, if the ledger
+    /// contradicts the group and executes no more.
+    fn execute(
+        &mut self,
+        committed: CommittedBatch,
+        checkpoint: bool,
+    ) -> Result<Option<Executed>, NodeError> {
+        let sequence = committed.sequence;
+        let batch = &committed.batch;
+        let (executed, next_due, state) = {
+            let mut ledger = self.write_ledger();
+            if ledger.divergence().is_some() {
+                return Ok(None);
+            }
+            let executed = ledger
+                .execute(sequence, batch.timestamp, &batch.commands)
+                .map_err(|error| NodeError::Invariant(format!("executing batch {sequence}: {error}")))?;
+            let state = checkpoint.then(|| (ledger.summary(), ledger.take_changes()));
+            (executed, ledger.state().next_due(), state)
+        };
+        self.metrics.count_batch(&executed);
+        let entries = executed.records.len();
+        if entries > 0 {
+            self.attest_head();
+        }
+        let records: Vec<EntryRecord> = executed.records.into_iter().map(Arc::unwrap_or_clone).collect();
+        self.store.write(Write::Executed { sequence, batch: committed.encode(), records })?;
+        self.supply.push(committed);
+        let state = match state {
+            None => None,
+            Some((summary, changes)) => {
+                self.store.write(Write::State { sequence, changes })?;
+                Some(summary)
+            }
+        };
+        Ok(Some(Executed { sequence, entries, next_due, state }))
+    }
+
+    /// Attests to the log as it is and tells everybody.
+    fn attest_head(&mut self) {
+        let head = self.write_ledger().head();
+        let signed = SignedHead::sign(&self.identity, head, self.agent, &self.key);
+        self.say(None, &Frame::Attestation(signed));
+        // The signature was made just now.
+        self.take_attestation(&Verified::vouch(signed));
+    }
+
+    fn take_attestation(&mut self, signed: &Verified<SignedHead>) {
+        self.write_ledger().attest(signed);
+    }
+
+    fn take_certificate(&mut self, certificate: LogCertificate) {
+        let taken = self.write_ledger().offer_certificate(certificate);
+        if let Err(error) = taken {
+            tracing::debug!(%error, "a peer's certificate was refused");
+        }
+    }
+
+    fn supply_certificate(&mut self, to: ReplicaIndex, size: u64) {
+        let certificate = self.write_ledger().certificate().filter(|known| known.head.size >= size).cloned();
+        if let Some(certificate) = certificate {
+            self.say(Some(to), &Frame::Certificate(certificate));
+        }
+    }
+
+    /// A log that stays without a certificate has lost attestations, in a restart or on a broken link.
+    fn ask_for_certificate(&mut self) {
+        let now_ms = self.clock.now().elapsed_ms;
+        if now_ms < self.round.certificate_due_ms {
+            return;
+        }
+        self.round.certificate_due_ms = now_ms + self.certificate_interval_ms;
+        let (size, certified) = {
+            let ledger = self.write_ledger();
+            (ledger.head().size, ledger.certified_size())
+        };
+        if certified < size && self.round.uncertified == size {
+            self.attest_head();
+            self.say(None, &Frame::CertificateWanted(size));
+        }
+        self.round.uncertified = if certified < size { size } else { 0 };
+    }
+
+    fn take_anchor(&mut self, anchored: AnchoredLog) -> Result<(), NodeError> {
+        self.write_ledger().anchor(anchored);
+        let anchor = quorate_protocol::codec::encode(&anchored);
+        self.store.write(Write::Anchor { size: anchored.size, anchor })
+    }
+
+    fn keep_evidence(&mut self, evidence: &Evidence) -> Result<(), NodeError> {
+        tracing::warn!(replica = %evidence.replica(), ?evidence, "a replica contradicted itself");
+        self.metrics.evidence.inc();
+        self.evidence.send_modify(|held| Arc::make_mut(held).push(evidence.clone()));
+        self.store.write(Write::Evidence(quorate_protocol::codec::encode(evidence)))
+    }
+
+    /// A quorum signed another state than this replica's at a checkpoint.
+    fn diverge(&mut self, sequence: Sequence) {
+        let theirs = self.replica.stable_checkpoint().map(|stable| stable.checkpoint.clone());
+        let mut ledger = self.write_ledger();
+        let size = ledger.head().size;
+        let ours = ledger.head().root;
+        let (size, theirs) =
+            theirs.map_or((size, Digest::default()), |checkpoint| (checkpoint.log_size, checkpoint.log_root));
+        tracing::error!(%sequence, "the state differs from a quorum's at a checkpoint");
+        ledger.mark_diverged(Divergence { size, ours, theirs });
+    }
+
+    /// Hands the round to the write-ahead log, and cuts that where the store has caught up.
+    fn finish_round(&mut self) -> Result<(), NodeError> {
+        let records = std::mem::take(&mut self.round.records);
+        let outgoing = std::mem::take(&mut self.round.outgoing);
+        if !records.is_empty() || !outgoing.is_empty() {
+            let durable_since = (!records.is_empty()).then(Instant::now);
+            self.wal.persist(records, Parcel { outgoing, durable_since })?;
+        }
+        let stored = {
+            let status = self.store_status.borrow_and_update();
+            if let Some(failure) = &status.failure {
+                tracing::error!(error = %failure, "the store failed");
+                return Err(NodeError::StorageStopped { what: "the store" });
+            }
+            status.durable
+        };
+        if self.round.cut_below.is_some_and(|sequence| stored >= Some(sequence)) {
+            self.round.cut_below = None;
+            let records = self.replica.durable_records().iter().map(|record| record.encode()).collect();
+            self.wal.rotate(records, Parcel::default())?;
+        }
+        self.publish();
+        Ok(())
+    }
+
+    fn publish(&self) {
+        let status = NodeStatus { view: self.replica.view(), readiness: self.readiness() };
+        self.status.send_if_modified(|last| {
+            let changed = *last != status;
+            *last = status;
+            changed
+        });
+        let progress = *self.ledger.read().expect(NOT_POISONED).progress().borrow();
+        self.metrics.set_progress(progress);
+    }
+
+    fn readiness(&self) -> Readiness {
+        let connected = usize::try_from(self.metrics.peers_connected.get()).unwrap_or(usize::MAX);
+        let needed = self.quorum - 1;
+        if self.replica.view_state() == ViewState::Changing {
+            Readiness::NotReady(format!("waiting for view {} to open", self.replica.view()))
+        } else if self.replica.is_behind() {
+            Readiness::NotReady(format!("catching up from sequence {}", self.replica.last_executed()))
+        } else if connected < needed {
+            Readiness::NotReady(format!("{connected} peers connected, {needed} make a quorum with this one"))
+        } else {
+            Readiness::Ready
+        }
+    }
+
+    fn write_ledger(&self) -> std::sync::RwLockWriteGuard<'_, Ledger> {
+        self.ledger.write().expect(NOT_POISONED)
+    }
+}
+
+/// A panic while executing leaves a state that nothing may be promised on.
+const NOT_POISONED: &str = "nothing panics while it holds the ledger";

@@ -1,0 +1,126 @@
+//! Where a node starts from: the store, the write-ahead log, or nothing.
+
+use std::sync::Arc;
+
+use quorate_pbft::{CommittedBatch, Record, Recovered};
+use quorate_protocol::{Entry, EntryIndex, Group, Sequence, codec};
+
+use crate::anchored::AnchoredLog;
+use crate::error::NodeError;
+use crate::ledger::{Ledger, Persisted, SourceError};
+use crate::store::{Store, StoreWriter, Write};
+
+/// How many entries or batches are read from the store at once.
+const CHUNK: usize = 1_024;
+/// The most bytes of a stored anchor.
+const MAX_ANCHOR_BYTES: usize = 4_096;
+
+/// What was on disk.
+pub(super) struct Restored {
+    pub(super) ledger: Ledger,
+    pub(super) recovered: Recovered,
+}
+
+/// Brings the ledger to the last batch that the store has, and collects what the core must remember.
+///
+/// # Errors
+/// When the store and the write-ahead log contradict themselves or each other.
+pub(super) fn restore(
+    group: &Arc<Group>,
+    store: &Store,
+    writer: &StoreWriter,
+    wal_records: &[Vec<u8>],
+    wal_path: &std::path::Path,
+) -> Result<Restored, NodeError> {
+    let mut ledger = match store.state()? {
+        None => genesis(group, writer)?,
+        Some((sequence, pairs)) => from_store(group, store, sequence, pairs)?,
+    };
+    execute_again(store, &mut ledger)?;
+    if let Some((_, bytes)) = store.latest_anchor()? {
+        let anchored: AnchoredLog = codec::decode(&bytes, MAX_ANCHOR_BYTES)
+            .map_err(|error| corrupt(wal_path, format!("a stored anchor: {error}")))?;
+        ledger.anchor(anchored);
+    }
+    let records = wal_records
+        .iter()
+        .map(|bytes| Record::decode(bytes))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| corrupt(wal_path, format!("a record: {error}")))?;
+    let recovered = Recovered {
+        records,
+        last_executed: ledger.last_executed(),
+        stable: store.stable_checkpoint()?,
+        next_due: ledger.state().next_due(),
+    };
+    Ok(Restored { ledger, recovered })
+}
+
+fn corrupt(path: &std::path::Path, detail: String) -> NodeError {
+    NodeError::DataCorrupt { path: path.into(), detail }
+}
+
+/// A group's first start at this node.
+fn genesis(group: &Arc<Group>, writer: &StoreWriter) -> Result<Ledger, NodeError> {
+    let (mut ledger, record) = Ledger::genesis(Arc::clone(group));
+    writer.write(Write::Group(Group::clone(group)))?;
+    writer.write(Write::Executed {
+        sequence: Sequence(0),
+        batch: Vec::new(),
+        records: vec![Arc::unwrap_or_clone(record)],
+    })?;
+    writer.write(Write::State { sequence: Sequence(0), changes: ledger.take_changes() })?;
+    Ok(ledger)
+}
+
+fn from_store(
+    group: &Arc<Group>,
+    store: &Store,
+    sequence: Sequence,
+    pairs: Vec<(Vec<u8>, Vec<u8>)>,
+) -> Result<Ledger, NodeError> {
+    let checkpoint = store
+        .stable_checkpoint()?
+        .map(|certificate| certificate.checkpoint)
+        .filter(|checkpoint| checkpoint.sequence == sequence);
+    let persisted = Persisted { pairs, entries: entries(store), sequence, checkpoint };
+    Ledger::restore(Arc::clone(group), persisted).map_err(|error| store.corrupt(error.to_string()))
+}
+
+/// All stored entries in order, read in chunks.
+fn entries(store: &Store) -> impl Iterator<Item = Result<Entry, SourceError>> + '_ {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let chunk = store.entries(EntryIndex(next), CHUNK);
+        let chunk = match chunk {
+            Ok(records) if records.is_empty() => return None,
+            Ok(records) => {
+                next += records.len() as u64;
+                records.into_iter().map(|record| Ok(record.entry)).collect::<Vec<_>>()
+            }
+            Err(error) => vec![Err(SourceError::from(error))],
+        };
+        Some(chunk)
+    })
+    .flatten()
+}
+
+/// Executes the stored batches that follow the ledger's state. Their entries are in the store already.
+fn execute_again(store: &Store, ledger: &mut Ledger) -> Result<(), NodeError> {
+    loop {
+        let from = ledger.last_executed().next();
+        let batches = store.batches(from, CHUNK, CommittedBatch::MAX_BYTES)?;
+        if batches.is_empty() {
+            return Ok(());
+        }
+        for (sequence, bytes) in batches {
+            let contradiction = |detail: String| store.corrupt(format!("batch {sequence}: {detail}"));
+            let committed =
+                CommittedBatch::decode(&bytes).map_err(|error| contradiction(error.to_string()))?;
+            let batch = &committed.batch;
+            ledger
+                .execute(committed.sequence, batch.timestamp, &batch.commands)
+                .map_err(|error| contradiction(error.to_string()))?;
+        }
+    }
+}
