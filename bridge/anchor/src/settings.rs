@@ -1,5 +1,9 @@
 //! How an anchorer behaves: the section `[anchor]` of a node's configuration, in the units that the core counts in.
 
+use quorate_node::config::AnchorConfig;
+
+use crate::error::AnchorError;
+
 /// Wei in one gwei.
 const WEI_PER_GWEI: u128 = 1_000_000_000;
 
@@ -44,24 +48,29 @@ impl Default for Settings {
     }
 }
 
-/// A setting with which an anchorer cannot work.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("[anchor] {name} is {value}: it must be at least {least}")]
-pub struct InvalidSetting {
-    /// The setting's name.
-    pub name: &'static str,
-    /// Its value.
-    pub value: u128,
-    /// The least value that it may have.
-    pub least: u128,
+impl From<&AnchorConfig> for Settings {
+    /// The settings of a node's configuration. The chain is looked at four times within `interval_ms`, at most once
+    /// every 50 ms and at least once a second; what the configuration does not name is as by default.
+    fn from(config: &AnchorConfig) -> Self {
+        Self {
+            min_entries: config.min_entries,
+            interval_ms: config.interval_ms,
+            takeover_ms: config.takeover_ms,
+            confirmations: config.confirmations,
+            receipt_timeout_ms: config.receipt_timeout_ms,
+            max_fee: u128::from(config.max_fee_gwei) * WEI_PER_GWEI,
+            poll_ms: (config.interval_ms / 4).clamp(50, 1_000),
+            ..Self::default()
+        }
+    }
 }
 
 impl Settings {
     /// Checks the values that every other part takes for granted.
     ///
     /// # Errors
-    /// The first value that is too small.
-    pub fn check(&self) -> Result<(), InvalidSetting> {
+    /// [`AnchorError::Setting`] with the first value that is too small.
+    pub fn check(&self) -> Result<(), AnchorError> {
         let bounds = [
             ("min_entries", u128::from(self.min_entries), 1),
             ("takeover_ms", u128::from(self.takeover_ms), 1),
@@ -72,7 +81,7 @@ impl Settings {
             ("request_timeout_ms", u128::from(self.request_timeout_ms), 10),
         ];
         match bounds.into_iter().find(|(_, value, least)| value < least) {
-            Some((name, value, least)) => Err(InvalidSetting { name, value, least }),
+            Some((name, value, least)) => Err(AnchorError::Setting { name, value, least }),
             None => Ok(()),
         }
     }
@@ -83,8 +92,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_configuration_of_a_node_is_taken_over() {
+        let config = AnchorConfig { interval_ms: 400, max_fee_gwei: 7, ..AnchorConfig::default() };
+        let settings = Settings::from(&config);
+        assert!(settings.check().is_ok());
+        assert_eq!((settings.interval_ms, settings.poll_ms, settings.max_fee), (400, 100, 7_000_000_000));
+    }
+
+    #[test]
     fn defaults_work_and_a_zero_is_named() {
-        assert_eq!(Settings::default().check(), Ok(()));
+        assert!(Settings::default().check().is_ok());
         let settings = Settings { min_entries: 0, ..Settings::default() };
         let error = settings.check().expect_err("no entries are never worth an anchor");
         assert_eq!(error.to_string(), "[anchor] min_entries is 0: it must be at least 1");

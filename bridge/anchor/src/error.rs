@@ -1,0 +1,58 @@
+//! What can go wrong between an anchoring service and the chain.
+
+use alloy::primitives::Address;
+
+/// Why anchoring cannot start, or why a look at the chain failed.
+#[derive(Debug, thiserror::Error)]
+pub enum AnchorError {
+    /// A setting with which anchoring cannot work.
+    #[error("[anchor] {name} is {value}: it must be at least {least}")]
+    Setting {
+        /// The setting's name.
+        name: &'static str,
+        /// Its value.
+        value: u128,
+        /// The least value that it may have.
+        least: u128,
+    },
+    /// The endpoint's address cannot be read.
+    #[error("{url:?} is no http address of an RPC endpoint; set chain.rpc_url to one")]
+    Url {
+        /// What was given.
+        url: String,
+    },
+    /// The endpoint does not answer, or with an error of its own.
+    #[error("the RPC endpoint does not answer {question}: {reason}; check chain.rpc_url, and that it runs")]
+    Unreachable {
+        /// What was asked.
+        question: &'static str,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The endpoint serves another chain.
+    #[error(
+        "the RPC endpoint serves chain {found}, the group lives on chain {expected}; check chain.rpc_url"
+    )]
+    WrongChain {
+        /// The chain of the group.
+        expected: u64,
+        /// The chain of the endpoint.
+        found: u64,
+    },
+    /// The address holds no coordinator.
+    #[error(
+        "there is no AgentCoordinator at {contract} on chain {chain_id}; check chain.contract and chain.rpc_url"
+    )]
+    NoContract {
+        /// The address.
+        contract: Address,
+        /// The chain.
+        chain_id: u64,
+    },
+    /// The chain has no base fee, so that fees cannot be offered as EIP-1559 has it.
+    #[error("chain {chain_id} has no base fee (EIP-1559): anchors cannot be submitted to it")]
+    NoBaseFee {
+        /// The chain.
+        chain_id: u64,
+    },
+}

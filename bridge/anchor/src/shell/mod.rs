@@ -1,0 +1,9 @@
+//! The shell: everything that the core must not have, a clock, a socket and a task.
+
+mod backoff;
+mod chain;
+mod refusal;
+mod service;
+mod transport;
+
+pub use service::{AnchorHandle, AnchorService, AnchorStatus};

@@ -1,0 +1,99 @@
+//! Why the contract or an endpoint does not take an anchor, in words.
+
+use alloy_json_rpc::ErrorPayload;
+use quorate_contracts::AgentCoordinator::AgentCoordinatorErrors as Errors;
+use quorate_contracts::Refusal;
+
+use crate::core::BroadcastOutcome;
+
+/// The most characters that are kept of what an endpoint says.
+const MAX_REASON: usize = 200;
+
+/// The contract's reason to refuse `anchor`, or what the endpoint says instead.
+pub(super) fn reason(error: &ErrorPayload) -> String {
+    match error.as_revert_data().and_then(|data| Refusal::decode(&data)) {
+        Some(Refusal::Coordinator(refusal)) => explain(&refusal).unwrap_or_else(|| said(error)),
+        _ => said(error),
+    }
+}
+
+fn explain(refusal: &Errors) -> Option<String> {
+    Some(match refusal {
+        Errors::UnknownGroup(error) => format!("the contract knows no group {}", error.groupId),
+        Errors::EpochMismatch(error) => {
+            format!("it is of epoch {}, the contract is in epoch {}", error.epoch, error.current)
+        }
+        Errors::StaleSequence(error) => format!("sequence {} is already anchored", error.last),
+        Errors::LogShrunk(error) => {
+            format!("its log has {} entries, {} are already anchored", error.logSize, error.last)
+        }
+        Errors::LogRootMismatch(error) => {
+            format!("for {} entries the root {} is already anchored", error.logSize, error.anchored)
+        }
+        Errors::InboxNotSupported(error) => {
+            format!("it counts {} inbox commands, and the contract has no inbox", error.inboxCount)
+        }
+        Errors::RotationNotSupported(_) => "the contract cannot change an epoch's members".to_owned(),
+        Errors::NotEnoughSignatures(error) => {
+            format!("it has {} signatures, {} are needed", error.count, error.quorum)
+        }
+        Errors::InvalidSignature(error) => format!("its signature {} is invalid", error.position),
+        Errors::NotReplica(error) => format!("its signer {} is no replica of the group", error.signer),
+        _ => return None,
+    })
+}
+
+/// The endpoint's own words, cut and without control characters, so that they can be logged.
+fn said(error: &ErrorPayload) -> String {
+    let printable = error.message.chars().filter(|character| !character.is_control());
+    format!("the endpoint says: {}", printable.take(MAX_REASON).collect::<String>())
+}
+
+/// What an endpoint's error means for a transaction that was sent to it. Neither the codes nor the words are
+/// standardised; these are those of geth, reth, erigon, nethermind and anvil. Whatever is not known counts as a refusal.
+pub(super) fn broadcast_outcome(error: &ErrorPayload) -> BroadcastOutcome {
+    let message = error.message.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    if says(&["already known", "already imported", "alreadyknown", "known transaction"]) {
+        BroadcastOutcome::Accepted
+    } else if says(&["nonce too low", "nonce is too low", "oldnonce"]) {
+        BroadcastOutcome::NonceUsed
+    } else if says(&["underpriced", "replacementnotallowed"]) {
+        BroadcastOutcome::Underpriced
+    } else {
+        BroadcastOutcome::Refused(reason(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::hex;
+    use alloy::sol_types::SolError;
+    use quorate_contracts::AgentCoordinator::StaleSequence;
+
+    use super::*;
+
+    fn payload(message: &str, data: Option<&[u8]>) -> ErrorPayload {
+        let data = data.map(hex::encode_prefixed);
+        serde_json::from_value(serde_json::json!({ "code": 3, "message": message, "data": data })).unwrap()
+    }
+
+    #[test]
+    fn a_revert_is_explained() {
+        let data = StaleSequence { sequence: 128, last: 256 }.abi_encode();
+        assert_eq!(reason(&payload("execution reverted", Some(&data))), "sequence 256 is already anchored");
+        let unknown = reason(&payload("execution reverted\u{1b}[2J", Some(&[1, 2, 3, 4])));
+        assert_eq!(unknown, "the endpoint says: execution reverted[2J");
+        assert!(reason(&payload(&"x".repeat(10_000), None)).len() < 300);
+    }
+
+    #[test]
+    fn the_words_of_endpoints_are_told_apart() {
+        let outcome = |message| broadcast_outcome(&payload(message, None));
+        assert_eq!(outcome("already known"), BroadcastOutcome::Accepted);
+        assert_eq!(outcome("transaction already imported"), BroadcastOutcome::Accepted);
+        assert_eq!(outcome("nonce too low: next nonce 5, tx nonce 4"), BroadcastOutcome::NonceUsed);
+        assert_eq!(outcome("replacement transaction underpriced"), BroadcastOutcome::Underpriced);
+        assert!(matches!(outcome("Insufficient funds"), BroadcastOutcome::Refused(_)));
+    }
+}

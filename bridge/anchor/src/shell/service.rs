@@ -1,0 +1,256 @@
+//! The task that looks at the chain again and again, and does what the core says.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_node::anchored::{AnchorSender, AnchoredLog, StableReceiver};
+use quorate_protocol::{AccountKey, B256, Group};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::backoff;
+use super::chain::{Chain, Look};
+use crate::core::{Action, AnchorState, Anchorer, Event, Report};
+use crate::error::AnchorError;
+use crate::settings::Settings;
+
+/// How often the transaction of a new anchor is searched for before the node is told without it.
+const MAX_SEARCHES: u32 = 8;
+
+/// What an operator can know of a running service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AnchorStatus {
+    /// The latest anchor at the chain's head.
+    pub anchor: AnchorState,
+    /// How many different transactions were sent, replacements included.
+    pub sent: u64,
+    /// How many checkpoints were anchored by one of them.
+    pub anchored: u64,
+    /// How many looks at the chain failed since the last that succeeded.
+    pub failures: u32,
+}
+
+/// An anchoring service that has found its chain and contract.
+#[derive(Debug)]
+pub struct AnchorService {
+    settings: Settings,
+    chain: Chain,
+    core: Anchorer,
+}
+
+impl AnchorService {
+    /// Prepares to anchor for `group` over the endpoint at `rpc_url`, paid and signed for by the account of `key`.
+    ///
+    /// # Errors
+    /// A setting is out of bounds, the address is no URL, the endpoint does not answer, or it serves another chain or
+    /// no contract where the group's should be.
+    pub async fn connect(
+        rpc_url: &str,
+        settings: Settings,
+        group: Group,
+        key: AccountKey,
+    ) -> Result<Self, AnchorError> {
+        settings.check()?;
+        let chain = Chain::new(rpc_url, &settings, &group, key.address())?;
+        chain.check().await?;
+        Ok(Self { core: Anchorer::new(settings.clone(), group, key), settings, chain })
+    }
+
+    /// Starts the service as a task of its own. It reads stable checkpoints from `stable` and publishes each anchor
+    /// that the chain has, whoever submitted it, to `anchored`. Both only carry the newest value, so that neither side
+    /// ever waits for the other.
+    ///
+    /// # Panics
+    /// When called outside a tokio runtime.
+    pub fn spawn(self, stable: StableReceiver, anchored: AnchorSender) -> AnchorHandle {
+        let (stop, stopped) = oneshot::channel();
+        let (publish, status) = watch::channel(AnchorStatus::default());
+        let task = Task {
+            settings: self.settings,
+            chain: self.chain,
+            core: self.core,
+            stable,
+            anchored,
+            publish,
+            started: Instant::now(),
+            sent: None,
+            searches: 0,
+        };
+        let task = tokio::spawn(async move {
+            // Being cut off at any point is safe: what was sent is found on the chain after the next start.
+            tokio::select! {
+                () = task.run() => {}
+                _ = stopped => {}
+            }
+        });
+        AnchorHandle { stop, task, status }
+    }
+}
+
+/// A running service. Dropping it stops the service.
+#[derive(Debug)]
+pub struct AnchorHandle {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+    status: watch::Receiver<AnchorStatus>,
+}
+
+impl AnchorHandle {
+    /// What the service has seen and done so far.
+    pub fn status(&self) -> AnchorStatus {
+        *self.status.borrow()
+    }
+
+    /// Stops the service and waits until it has stopped, for no longer than a task switch takes. Transactions on
+    /// their way stay on their way.
+    pub async fn shutdown(self) {
+        drop(self.stop);
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the anchoring service had failed");
+        }
+    }
+}
+
+struct Task {
+    settings: Settings,
+    chain: Chain,
+    core: Anchorer,
+    stable: StableReceiver,
+    anchored: AnchorSender,
+    publish: watch::Sender<AnchorStatus>,
+    started: Instant,
+    sent: Option<B256>,
+    searches: u32,
+}
+
+impl Task {
+    async fn run(mut self) {
+        // Published before it is looked at for the first time, or not at all.
+        self.stable.mark_changed();
+        let mut failures: u32 = 0;
+        loop {
+            let pause_ms = match self.look(failures > 0).await {
+                Ok(()) => {
+                    if failures > 0 {
+                        tracing::info!(failures, "the RPC endpoint answers again");
+                    }
+                    failures = 0;
+                    self.settings.poll_ms
+                }
+                Err(error) => {
+                    failures = failures.saturating_add(1);
+                    let pause_ms =
+                        backoff::pause_ms(self.settings.poll_ms, failures, rand::random_range(0.0..=1.0));
+                    tracing::warn!(%error, failures, pause_ms, "anchoring waits for the RPC endpoint");
+                    pause_ms
+                }
+            };
+            self.publish.send_modify(|status| status.failures = failures);
+            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        }
+    }
+
+    /// Looks at the chain once, and does what comes of it. After an outage the endpoint may be another one, so chain
+    /// and contract are checked again.
+    async fn look(&mut self, check: bool) -> Result<(), AnchorError> {
+        if check {
+            self.chain.check().await?;
+        }
+        if self.stable.has_changed().unwrap_or(false) {
+            let certificate = self.stable.borrow_and_update().clone();
+            if let Some(certificate) = certificate {
+                let actions = self.step(Event::Stable(Arc::new(certificate)));
+                self.perform(actions, None).await?;
+            }
+        }
+        let look = self.chain.look().await?;
+        self.publish.send_modify(|status| status.anchor = look.view.anchor);
+        let actions = self.step(Event::Chain(look.view));
+        self.perform(actions, Some(&look)).await
+    }
+
+    fn step(&mut self, event: Event) -> Vec<Action> {
+        let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.core.step(now_ms, event)
+    }
+
+    /// Does what the core wants, and tells it what came of it, until it wants nothing more.
+    async fn perform(&mut self, actions: Vec<Action>, look: Option<&Look>) -> Result<(), AnchorError> {
+        let mut queue = VecDeque::from(actions);
+        while let Some(action) = queue.pop_front() {
+            let event = match action {
+                Action::Report(report) => {
+                    self.tell(&report);
+                    continue;
+                }
+                Action::Inspect(inspection) => {
+                    let look = look.expect("the core inspects the account only after a look at the chain");
+                    Event::Account(self.chain.inspect(look, &inspection).await?)
+                }
+                Action::Broadcast(transaction) => {
+                    if self.sent.replace(transaction.hash) != Some(transaction.hash) {
+                        self.publish.send_modify(|status| status.sent += 1);
+                    }
+                    tracing::info!(
+                        sequence = %transaction.sequence,
+                        nonce = transaction.nonce,
+                        hash = %transaction.hash,
+                        max_fee_wei = transaction.fees.max_fee,
+                        "sending an anchor"
+                    );
+                    let outcome = self.chain.broadcast(&transaction).await;
+                    Event::Broadcast { hash: transaction.hash, outcome }
+                }
+                Action::Announce(anchor) => {
+                    let look = look.expect("the core announces only what a look at the chain has shown");
+                    if !self.announce(look, &anchor).await? {
+                        continue;
+                    }
+                    Event::Announced(anchor)
+                }
+            };
+            queue.extend(self.step(event));
+        }
+        Ok(())
+    }
+
+    /// Tells the node of an anchor. False when that has to wait until the endpoint finds its transaction; after some
+    /// looks the node is told without it, because it is the root that matters.
+    async fn announce(&mut self, look: &Look, anchor: &AnchorState) -> Result<bool, AnchorError> {
+        if *anchor == AnchorState::default() {
+            tracing::warn!("the chain has no anchor of the group any more");
+            self.anchored.send_replace(None);
+            return Ok(true);
+        }
+        let place = self.chain.locate(look, anchor).await?;
+        // Endpoints show a new state before they can find its events. The core asks again at the next look.
+        if place.is_none() && self.searches < MAX_SEARCHES {
+            self.searches += 1;
+            return Ok(false);
+        }
+        self.searches = 0;
+        tracing::info!(sequence = %anchor.sequence, size = anchor.log_size, root = %anchor.log_root, "anchored");
+        let log = AnchoredLog {
+            size: anchor.log_size,
+            root: anchor.log_root,
+            sequence: anchor.sequence,
+            tx_hash: place.map_or(B256::ZERO, |place| place.tx_hash),
+            block: place.map_or(0, |place| place.block),
+        };
+        self.anchored.send_replace(Some(log));
+        Ok(true)
+    }
+
+    fn tell(&self, report: &Report) {
+        if matches!(report, Report::Anchored { .. }) {
+            self.publish.send_modify(|status| status.anchored += 1);
+        }
+        if report.is_ordinary() {
+            tracing::info!("{report}");
+        } else {
+            tracing::warn!("{report}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! An anvil process with the coordinator and a group of four on it.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use alloy::network::TransactionBuilder;
+use alloy::primitives::{Address, B256, U256};
+use alloy::providers::{DynProvider, Provider, ProviderBuilder};
+use alloy::rpc::types::{Filter, Log, TransactionRequest};
+use alloy::sol_types::SolEvent;
+use quorate_contracts::AgentCoordinator::{self, Anchored};
+use quorate_protocol::checkpoint::CheckpointSignature;
+use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
+use quorate_protocol::{
+    AccountKey, AgentId, AgentKey, Checkpoint, CheckpointCertificate, Digest, Epoch, Group, GroupId,
+    GroupIdentity, Member, Policy, ReplicaIndex, Sequence, SignedCheckpoint,
+};
+
+/// A running anvil. Killed when dropped.
+pub(crate) struct Anvil {
+    child: Child,
+    pub(crate) port: u16,
+}
+
+impl Anvil {
+    /// Starts anvil on `port` (0: any that is free), with blocks every 200 ms.
+    pub(crate) fn start(port: u16, arguments: &[&str]) -> Self {
+        let mut child = Command::new(binary())
+            .args(["--host", "127.0.0.1", "--port", &port.to_string(), "--block-time", "0.2"])
+            .arg("--auto-impersonate")
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("anvil starts");
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let port = lines
+            .find_map(|line| {
+                Some(line.ok()?.strip_prefix("Listening on 127.0.0.1:")?.trim().parse().unwrap())
+            })
+            .expect("anvil says where it listens");
+        // Nobody reads the rest, but anvil must be able to write it.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, port }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Asks anvil to stop, as Ctrl-C does, which makes it write its state.
+    pub(crate) fn stop(mut self) {
+        let asked = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        assert!(asked.expect("kill runs").success());
+        assert!(self.child.wait().expect("anvil is a child").success(), "anvil stops in order");
+    }
+}
+
+impl Drop for Anvil {
+    fn drop(&mut self) {
+        // It may have been stopped already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The binary that `npm ci` has installed.
+fn binary() -> PathBuf {
+    let os = if cfg!(target_os = "macos") { "darwin" } else { std::env::consts::OS };
+    let machine = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
+    let binary = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../contracts/node_modules/@foundry-rs")
+        .join(format!("anvil-{os}-{machine}/bin/anvil"));
+    assert!(binary.exists(), "{} is missing: run `npm ci` in contracts/", binary.display());
+    binary
+}
+
+/// The group on its chain, as the tests see it: over a connection of their own.
+pub(crate) struct Deployment {
+    pub(crate) provider: DynProvider,
+    pub(crate) group: Group,
+    /// The replicas' accounts, in the order of the members.
+    pub(crate) keys: Vec<AccountKey>,
+}
+
+impl Deployment {
+    /// Deploys the coordinator, registers four agents and creates their group.
+    pub(crate) async fn new(url: &str) -> Self {
+        let provider = ProviderBuilder::new().connect(url).await.expect("anvil answers").erased();
+        let deployer = provider.get_accounts().await.unwrap()[0];
+        let contract = AgentCoordinator::deploy_builder(&provider).from(deployer).deploy().await.unwrap();
+        let coordinator = AgentCoordinator::new(contract, &provider);
+        let (members, keys) = members();
+        for member in &members {
+            let funds = TransactionRequest::default()
+                .with_from(deployer)
+                .with_to(member.agent.0)
+                .with_value(U256::from(10).pow(U256::from(18)));
+            provider.send_transaction(funds).await.unwrap().watch().await.unwrap();
+            let register = coordinator.register(B256::from(member.key.0)).from(member.agent.0);
+            register.send().await.unwrap().watch().await.unwrap();
+        }
+        let on_chain = members
+            .iter()
+            .map(|member| quorate_contracts::Member {
+                account: member.agent.0,
+                key: B256::from(member.key.0),
+                weight: member.weight,
+                flags: member.flags,
+            })
+            .collect();
+        let policy = quorate_contracts::Policy { threshold: 3, votingPeriod: 3600, timelock: 0 };
+        let id = coordinator.groupIdOf(deployer, B256::ZERO).call().await.unwrap();
+        let create = coordinator.createGroup(on_chain, policy, B256::ZERO).from(deployer);
+        create.send().await.unwrap().watch().await.unwrap();
+        let identity = GroupIdentity { chain_id: 31337, contract: AgentId(contract), group: GroupId(id) };
+        let policy = Policy { threshold: 3, voting_period_s: 3600, timelock_s: 0 };
+        Self { provider, group: Group { identity, epoch: Epoch(0), members, policy }, keys }
+    }
+
+    /// The accounts by their rank in the turn that follows the anchor of `sequence`.
+    pub(crate) fn by_rank(&self, sequence: u64) -> Vec<AccountKey> {
+        let replicas = self.group.replicas();
+        let rank = |key: &AccountKey| -> u64 {
+            let me: ReplicaIndex = replicas.index_of(AgentId(key.address())).unwrap();
+            quorate_anchor::core::rank(self.group.identity.group, Sequence(sequence), me, replicas.len())
+        };
+        let mut keys = self.keys.clone();
+        keys.sort_by_key(rank);
+        keys
+    }
+
+    /// A checkpoint that all replicas signed.
+    pub(crate) fn certificate(&self, sequence: u64, log_size: u64) -> CheckpointCertificate {
+        let checkpoint = Checkpoint {
+            group: self.group.identity.group,
+            epoch: Epoch(0),
+            sequence: Sequence(sequence),
+            log_size,
+            log_root: Digest::of(&[&log_size.to_be_bytes()]),
+            state_root: Digest::from([2; 32]),
+            inbox_count: 0,
+            next_members_hash: Digest::default(),
+        };
+        let sign = |key: &AccountKey| {
+            let signed = SignedCheckpoint::sign(&self.group.identity, checkpoint.clone(), key);
+            CheckpointSignature { replica: signed.replica, signature: signed.signature }
+        };
+        let signatures = self.keys.iter().map(sign).collect();
+        CheckpointCertificate { checkpoint, signatures }
+    }
+
+    /// The sequences that the canonical chain has anchors of, in order.
+    pub(crate) async fn anchors(&self) -> Vec<u64> {
+        self.anchor_logs().await.iter().map(sequence_of).collect()
+    }
+
+    /// Who sent the transaction that anchored `sequence`.
+    pub(crate) async fn sender(&self, sequence: u64) -> Address {
+        let logs = self.anchor_logs().await;
+        let log = logs.iter().find(|log| sequence_of(log) == sequence).expect("it is anchored");
+        let receipt = self.provider.get_transaction_receipt(log.transaction_hash.unwrap()).await.unwrap();
+        receipt.expect("it is in a block").from
+    }
+
+    async fn anchor_logs(&self) -> Vec<Log> {
+        let filter = Filter::new()
+            .address(self.group.identity.contract.0)
+            .event_signature(Anchored::SIGNATURE_HASH)
+            .from_block(0);
+        self.provider.get_logs(&filter).await.expect("anvil answers")
+    }
+
+    /// Calls a method of anvil's own.
+    pub(crate) async fn anvil(
+        &self,
+        method: &'static str,
+        parameters: serde_json::Value,
+    ) -> serde_json::Value {
+        self.provider.raw_request(method.into(), parameters).await.expect("anvil has the method")
+    }
+
+    /// From now on blocks are only made by [`Self::mine`].
+    pub(crate) async fn stop_mining(&self) {
+        self.anvil("evm_setIntervalMining", serde_json::json!([0])).await;
+    }
+
+    pub(crate) async fn mine(&self) {
+        self.anvil("evm_mine", serde_json::json!([])).await;
+    }
+
+    /// How many transactions wait in the pool and could be mined.
+    pub(crate) async fn pending(&self) -> u64 {
+        let status = self.anvil("txpool_status", serde_json::json!([])).await;
+        let count: alloy::primitives::U64 = serde_json::from_value(status["pending"].clone()).unwrap();
+        count.to()
+    }
+}
+
+fn sequence_of(log: &Log) -> u64 {
+    Anchored::decode_log(&log.inner).expect("it is the event").sequence
+}
+
+fn members() -> (Vec<Member>, Vec<AccountKey>) {
+    let mut keys: Vec<_> = (1..=4u8)
+        .map(|i| (AccountKey::from_secret(&[i; 32]).unwrap(), AgentKey::from_secret(&[i; 32])))
+        .collect();
+    keys.sort_by_key(|(account, _)| account.address());
+    keys.into_iter()
+        .map(|(account, key)| {
+            let agent = AgentId(account.address());
+            let member = Member { agent, key: key.public(), weight: 1, flags: FLAG_VOTER | FLAG_REPLICA };
+            (member, account)
+        })
+        .unzip()
+}

@@ -1,0 +1,74 @@
+//! Anchoring services against a real chain: anvil with the deployed coordinator.
+
+#![expect(clippy::unwrap_used, reason = "what a test sets up has to work")]
+
+mod chain;
+mod proxy;
+
+mod endpoints;
+mod reorganisation;
+mod rotation;
+mod start;
+
+use std::time::Duration;
+
+use quorate_anchor::{AnchorHandle, AnchorService, Settings};
+use quorate_node::anchored::{AnchorReceiver, AnchoredLog, StableSender};
+use quorate_protocol::{AccountKey, CheckpointCertificate, Group, Sequence};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How long a test waits for what must come.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Fast enough for a test, slow enough that a turn is longer than a few blocks on a busy machine.
+fn settings() -> Settings {
+    Settings {
+        interval_ms: 100,
+        takeover_ms: 5_000,
+        receipt_timeout_ms: 10_000,
+        poll_ms: 50,
+        ..Settings::default()
+    }
+}
+
+/// One replica's service with the two ends that its node would hold.
+struct Replica {
+    handle: AnchorHandle,
+    stable: StableSender,
+    anchored: AnchorReceiver,
+}
+
+impl Replica {
+    async fn start(rpc_url: &str, settings: Settings, group: &Group, key: &AccountKey) -> Self {
+        let service = AnchorService::connect(rpc_url, settings, group.clone(), key.clone())
+            .await
+            .expect("chain and contract are there");
+        let (stable, stable_receiver) = watch::channel(None);
+        let (anchored_sender, anchored) = watch::channel(None);
+        Self { handle: service.spawn(stable_receiver, anchored_sender), stable, anchored }
+    }
+
+    fn make_stable(&self, certificate: &CheckpointCertificate) {
+        self.stable.send_replace(Some(certificate.clone()));
+    }
+
+    /// Waits until the node would know of the anchor of `sequence`.
+    async fn anchored(&mut self, sequence: u64) -> AnchoredLog {
+        let anchored = self
+            .anchored
+            .wait_for(|anchored| anchored.is_some_and(|anchored| anchored.sequence == Sequence(sequence)));
+        let anchored = tokio::time::timeout(LIMIT, anchored).await;
+        let anchored = anchored.expect("it is anchored in time").expect("the service runs");
+        anchored.expect("it was waited for")
+    }
+}
+
+/// Waits until `condition` holds.
+async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let began = Instant::now();
+    while !condition().await {
+        assert!(began.elapsed() < LIMIT, "waited in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
