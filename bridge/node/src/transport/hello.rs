@@ -1,0 +1,80 @@
+//! The first thing that both ends of a link say.
+
+use std::io;
+
+use minicbor::{Decode, Encode};
+use quorate_protocol::{AgentId, Epoch, GroupIdentity, codec};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+
+use super::{SILENCE, framing};
+
+/// The version of what follows a hello.
+const PROTOCOL_VERSION: u64 = 1;
+/// The most bytes of an encoded hello.
+const MAX_HELLO_BYTES: usize = 256;
+
+/// What a node says about itself. TLS has proved its key; this says what it means to talk about.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(super) struct Hello {
+    #[n(0)]
+    version: u64,
+    #[n(1)]
+    identity: GroupIdentity,
+    #[n(2)]
+    epoch: Epoch,
+    #[n(3)]
+    agent: AgentId,
+}
+
+impl Hello {
+    /// This node's hello.
+    pub(super) fn new(identity: GroupIdentity, epoch: Epoch, agent: AgentId) -> Self {
+        Self { version: PROTOCOL_VERSION, identity, epoch, agent }
+    }
+
+    /// The hello that `agent` should answer this node with.
+    fn expected_of(&self, agent: AgentId) -> Self {
+        Self { agent, ..self.clone() }
+    }
+
+    /// Says hello and hears the other end's, within [`SILENCE`]; both at once, so that each end learns what
+    /// the other is even when it is refused.
+    pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: &mut S,
+        peer: AgentId,
+    ) -> io::Result<()> {
+        let heard = timeout(SILENCE, async {
+            framing::write(stream, &codec::encode(self)).await?;
+            framing::read_short(stream, MAX_HELLO_BYTES).await
+        })
+        .await
+        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no hello came"))??;
+        let heard: Self = codec::decode(&heard, MAX_HELLO_BYTES)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("the hello is {error}")))?;
+        heard.check(&self.expected_of(peer))
+    }
+
+    fn check(&self, expected: &Self) -> io::Result<()> {
+        let refuse = |text: String| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        if self.version != expected.version {
+            return refuse(format!(
+                "it speaks version {} of the peer protocol, this node version {}",
+                self.version, expected.version
+            ));
+        }
+        if self.identity != expected.identity {
+            let (theirs, ours) = (self.identity.origin(), expected.identity.origin());
+            return refuse(format!("it is a node of the group {theirs}, this is one of {ours}"));
+        }
+        if self.epoch != expected.epoch {
+            return refuse(format!("it is in epoch {}, this node in epoch {}", self.epoch, expected.epoch));
+        }
+        if self.agent != expected.agent {
+            return refuse(format!("it claims to be {}, its key is {}'s", self.agent, expected.agent));
+        }
+        Ok(())
+    }
+}
