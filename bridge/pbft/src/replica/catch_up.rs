@@ -4,6 +4,8 @@
 //! sender seems to have missed: the NEW-VIEW, a checkpoint, votes. That is all the retransmission there is.
 //! It costs nothing while everybody keeps up, and it needs no acknowledgement.
 
+use std::ops::Bound::{Excluded, Unbounded};
+
 use quorate_protocol::{ReplicaIndex, Sequence};
 
 use super::{Replica, ViewState};
@@ -13,6 +15,22 @@ use crate::message::{CatchUp, CatchUpRequest, Message, PrePrepare, Status};
 
 /// For how many sequences votes are sent again in answer to one status.
 const MAX_RESENT: u64 = 16;
+
+/// What is known of another replica.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Peer {
+    /// Where it said last that it stands. Only a claim.
+    pub(super) status: Option<Status>,
+    /// When a status of its was last answered.
+    answered_ms: Option<u64>,
+}
+
+impl Peer {
+    /// The last sequence that the peer claims to have executed.
+    pub(super) fn last_executed(&self) -> Sequence {
+        self.status.map_or(Sequence(0), |status| status.last_executed)
+    }
+}
 
 impl Replica {
     pub(super) fn send_status(&mut self) {
@@ -25,15 +43,22 @@ impl Replica {
         self.broadcast(Message::Status(status));
     }
 
+    /// Nothing in a status is signed or believed: it may name any number. Answers are far larger than the
+    /// status, so a peer gets no more of them than its own interval between statuses calls for.
     pub(super) fn on_status(&mut self, now: Now, from: ReplicaIndex, status: Status) {
-        let earlier = self.peers.insert(from, status);
-        let stalled = earlier.is_some_and(|earlier| earlier.last_executed == status.last_executed);
-        self.help_with_view(from, status);
-        self.help_with_checkpoint(from, status);
-        if stalled && status.active && status.view == self.view && self.state == ViewState::Active {
-            self.resend_votes(from, status.last_executed);
+        let pause_ms = self.config.status_interval_ms / 2;
+        let peer = self.peers.entry(from).or_default();
+        let stalled = peer.status.is_some_and(|earlier| earlier.last_executed == status.last_executed);
+        peer.status = Some(status);
+        if peer.answered_ms.is_none_or(|at| now.elapsed_ms.saturating_sub(at) >= pause_ms) {
+            peer.answered_ms = Some(now.elapsed_ms);
+            self.help_with_view(from, status);
+            self.help_with_checkpoint(from, status);
+            if stalled && status.active && status.view == self.view && self.state == ViewState::Active {
+                self.resend_votes(from, status.last_executed);
+            }
         }
-        self.ask_if_behind(now, from, status);
+        self.ask_if_behind(now, status);
     }
 
     fn help_with_view(&mut self, from: ReplicaIndex, status: Status) {
@@ -55,7 +80,7 @@ impl Replica {
         }
         let own: Vec<_> = self
             .checkpoints
-            .range(status.stable.next()..)
+            .range((Excluded(status.stable), Unbounded))
             .filter_map(|(_, signers)| signers.get(&self.me).cloned())
             .collect();
         for signed in own {
@@ -67,7 +92,8 @@ impl Replica {
     fn resend_votes(&mut self, to: ReplicaIndex, executed: Sequence) {
         let me = self.me;
         let mut messages = Vec::new();
-        for (&sequence, slot) in self.slots.range(executed.next()..Sequence(executed.0 + 1 + MAX_RESENT)) {
+        let stuck = self.slots.range((Excluded(executed), Unbounded));
+        for (&sequence, slot) in stuck.take_while(|(at, _)| at.0 - executed.0 <= MAX_RESENT) {
             if let Some(proposal) = &slot.proposal
                 && proposal.view == self.view
                 && self.is_primary()
@@ -91,38 +117,40 @@ impl Replica {
 
     /// Asks for committed batches when a peer is ahead and either this replica makes no progress by itself
     /// or the votes that it lacks are gone.
-    fn ask_if_behind(&mut self, now: Now, from: ReplicaIndex, status: Status) {
+    fn ask_if_behind(&mut self, now: Now, status: Status) {
         let stuck = self.last_executed == self.executed_at_status || status.stable > self.last_executed;
         let asked_lately = self
             .catch_up_sent_ms
-            .is_some_and(|sent| now.elapsed_ms.saturating_sub(sent) < 2 * self.config.status_interval_ms);
+            .is_some_and(|sent| now.elapsed_ms.saturating_sub(sent) < self.config.status_interval_ms);
         if status.last_executed > self.last_executed && stuck && !asked_lately {
-            self.ask_for_batches(now, from);
+            self.ask_for_batches(now);
         }
     }
 
-    fn ask_for_batches(&mut self, now: Now, from: ReplicaIndex) {
+    /// Asks the next peer in turn that claims to be ahead. Turns see to it that peers which claim much and
+    /// supply nothing, or little and late, cannot keep this replica from those that would help.
+    fn ask_for_batches(&mut self, now: Now) {
+        let ahead = |(_, peer): &(&ReplicaIndex, &Peer)| peer.last_executed() > self.last_executed;
+        let after = self.catch_up_asked.map_or(Unbounded, Excluded);
+        let next = self.peers.range((after, Unbounded)).find(ahead).or_else(|| self.peers.iter().find(ahead));
+        let Some((&to, _)) = next else { return };
+        self.catch_up_asked = Some(to);
         self.catch_up_sent_ms = Some(now.elapsed_ms);
-        self.send(from, Message::CatchUpRequest(CatchUpRequest { from: self.last_executed.next() }));
+        self.send(to, Message::CatchUpRequest(CatchUpRequest { from: self.last_executed.next() }));
     }
 
     /// Executes committed batches that follow. Each carries commits of a quorum, so it matters neither who
     /// sent them nor which view this replica is in.
-    pub(super) fn on_catch_up(&mut self, now: Now, from: ReplicaIndex, catch_up: CatchUp) {
+    pub(super) fn on_catch_up(&mut self, now: Now, catch_up: CatchUp) {
         let before = self.last_executed;
         for committed in catch_up.batches {
             if committed.sequence == self.last_executed.next() {
                 self.execute(now, committed);
             }
         }
-        if self.last_executed == before {
-            return;
-        }
-        self.catch_up_sent_ms = None;
-        self.execute_committed(now);
-        let ahead = self.peers.get(&from).is_some_and(|peer| peer.last_executed > self.last_executed);
-        if ahead {
-            self.ask_for_batches(now, from);
+        if self.last_executed > before {
+            self.execute_committed(now);
+            self.ask_for_batches(now);
         }
     }
 }

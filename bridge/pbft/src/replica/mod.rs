@@ -19,11 +19,12 @@ use quorate_protocol::{
 use crate::config::{Config, Context};
 use crate::event::{Effect, Event, Now};
 use crate::evidence::Evidence;
-use crate::message::{Forward, MAX_FORWARD, Message, NewView, Status, ViewChange};
+use crate::message::{Forward, MAX_FORWARD, Message, NewView, ViewChange};
 use crate::pool::{Offer, Pool};
 use crate::record::Recovered;
 use crate::slot::Slot;
 
+use catch_up::Peer;
 pub(crate) use new_view::reproposals;
 
 /// How much evidence a replica reports; more of the same says nothing new.
@@ -79,9 +80,11 @@ pub struct Replica {
     /// Since when entries wait for a checkpoint.
     unsettled_since_ms: Option<u64>,
 
-    peers: BTreeMap<ReplicaIndex, Status>,
+    peers: BTreeMap<ReplicaIndex, Peer>,
     /// When the last request for committed batches left.
     catch_up_sent_ms: Option<u64>,
+    /// To whom.
+    catch_up_asked: Option<ReplicaIndex>,
     status_due_ms: u64,
     /// The last sequence executed when the last status was sent.
     executed_at_status: Sequence,
@@ -126,6 +129,7 @@ impl Replica {
             unsettled_since_ms: None,
             peers: BTreeMap::new(),
             catch_up_sent_ms: None,
+            catch_up_asked: None,
             status_due_ms: now.elapsed_ms,
             executed_at_status: recovered.last_executed,
             failed_views: 0,
@@ -170,7 +174,7 @@ impl Replica {
             Message::CatchUpRequest(request) => {
                 self.effects.push(Effect::SupplyBatches { to: from, from: request.from });
             }
-            Message::CatchUp(catch_up) => self.on_catch_up(now, from, catch_up),
+            Message::CatchUp(catch_up) => self.on_catch_up(now, catch_up),
             Message::BatchRequest(request) => self.on_batch_request(from, request),
             Message::BatchReply(batch) => self.on_batch_reply(now, batch),
             Message::Forward(forward) => self.take_in(now, forward.commands.into_iter()),

@@ -73,7 +73,7 @@ impl Replica {
     /// Whether a correct replica executed more than this one. Then the view works, and what this replica
     /// waits for is its own to fetch.
     pub fn is_behind(&self) -> bool {
-        let ahead = self.peers.values().filter(|peer| peer.last_executed > self.last_executed).count();
+        let ahead = self.peers.values().filter(|peer| peer.last_executed() > self.last_executed).count();
         ahead >= self.context.replicas.weak_quorum()
     }
 

@@ -1,0 +1,68 @@
+//! What a single faulty replica can make the others do, hold or send is bounded, whatever numbers it names.
+
+use quorate_pbft::Message;
+use quorate_pbft::message::{BatchRequest, CatchUpRequest, Status};
+use quorate_protocol::Digest;
+
+use crate::harness::{Group, Sequence, View, r};
+
+/// A group that has worked a little, with something still under way, and a faulty replica 3.
+fn busy_group() -> Group {
+    let mut group = Group::of_four();
+    group.silence(r(3));
+    for nonce in 0..3 {
+        let command = group.members.command(1, nonce);
+        group.submit(r(1), &command);
+        group.must_execute(500, &[command]);
+    }
+    let command = group.members.command(1, 3);
+    group.submit(r(1), &command);
+    group.run_for(2);
+    group
+}
+
+#[test]
+fn no_number_in_any_message_stops_a_replica() {
+    let mut group = busy_group();
+    let liar = r(3);
+    let last = [u64::MAX, u64::MAX - 1, u64::MAX - 16, 1 << 63, 0];
+    for value in last {
+        let (sequence, view) = (Sequence(value), View(value));
+        let mut messages = vec![
+            Message::CatchUpRequest(CatchUpRequest { from: sequence }),
+            Message::BatchRequest(BatchRequest { sequence, digest: Digest::default() }),
+            group.forge.prepare(liar, view, sequence, Digest::default()),
+            group.forge.commit(liar, view, sequence, Digest::default()),
+            Message::Checkpoint(group.forge.signed_checkpoint(liar, group.forge.checkpoint(sequence, 1))),
+            Message::ViewChange(group.forge.view_change(liar, view, None, vec![])),
+        ];
+        for active in [true, false] {
+            for (stable, last_executed) in [(sequence, sequence), (Sequence(0), sequence)] {
+                let status = Message::Status(Status { view, active, stable, last_executed });
+                messages.extend([status.clone(), status]);
+            }
+        }
+        for message in &messages {
+            for to in [r(0), r(1)] {
+                group.inject(liar, to, message);
+                group.run_for(30);
+            }
+        }
+    }
+    let command = group.members.command(1, 9);
+    group.submit(r(2), &command);
+    group.must_execute(2_000, &[command]);
+}
+
+#[test]
+fn a_flood_of_statuses_is_not_answered_one_by_one() {
+    let mut group = busy_group();
+    group.run_for(500);
+    let status = Status { view: View(0), active: true, stable: Sequence(0), last_executed: Sequence(0) };
+    let before: u64 = group.sent.values().sum();
+    for _ in 0..1_000 {
+        group.inject(r(3), r(0), &Message::Status(status));
+    }
+    let answers = group.sent.values().sum::<u64>() - before;
+    assert!(answers <= 40, "{answers} messages in answer to a flood");
+}

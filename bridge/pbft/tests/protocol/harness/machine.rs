@@ -1,0 +1,65 @@
+//! A stand-in for the services: a chain of hashes over what was executed.
+
+use std::collections::BTreeSet;
+
+use quorate_pbft::event::StateSummary;
+use quorate_pbft::{CommittedBatch, Executed};
+use quorate_protocol::{Digest, Sequence, SignedCommand, TimestampMs};
+
+/// Executes every command once. Two machines with one root have executed the same commands in one order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Machine {
+    pub(crate) last: Sequence,
+    pub(crate) commands: Vec<Digest>,
+    seen: BTreeSet<Digest>,
+    pub(crate) root: Digest,
+    pub(crate) time: TimestampMs,
+    /// What falls due, each brought by the first batch whose time has come.
+    pub(crate) due: BTreeSet<TimestampMs>,
+    /// A machine with a fault computes other roots from here on.
+    pub(crate) corrupt: bool,
+}
+
+impl Machine {
+    pub(crate) fn execute(&mut self, committed: &CommittedBatch, checkpoint: bool) -> Executed {
+        assert_eq!(committed.sequence, self.last.next(), "batches come in order");
+        self.last = committed.sequence;
+        self.time = self.time.max(committed.batch.timestamp);
+        let mut entries = 0;
+        while self.due.first().is_some_and(|&due| due <= self.time) {
+            self.due.pop_first();
+            self.chain(b"due");
+            entries += 1;
+        }
+        for command in &committed.batch.commands {
+            if self.seen.insert(command.digest()) {
+                self.commands.push(command.digest());
+                self.chain(command.digest().as_bytes());
+                entries += 1;
+            }
+        }
+        Executed {
+            sequence: self.last,
+            entries,
+            next_due: self.due.first().copied(),
+            state: checkpoint.then(|| self.summary()),
+        }
+    }
+
+    pub(crate) fn has(&self, command: &SignedCommand) -> bool {
+        self.seen.contains(&command.digest())
+    }
+
+    fn chain(&mut self, what: &[u8]) {
+        let fault: &[u8] = if self.corrupt { b"fault" } else { b"" };
+        self.root = Digest::of(&[self.root.as_bytes(), what, fault]);
+    }
+
+    fn summary(&self) -> StateSummary {
+        StateSummary {
+            log_size: self.commands.len() as u64,
+            log_root: self.root,
+            state_root: Digest::of(&[b"state", self.root.as_bytes()]),
+        }
+    }
+}

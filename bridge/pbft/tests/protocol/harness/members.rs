@@ -1,0 +1,64 @@
+//! The replicas' keys and the clients'.
+
+use quorate_pbft::{Context, ReplicaKeys};
+use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
+use quorate_protocol::{
+    AccountKey, AgentId, AgentKey, Command, Epoch, Group, GroupId, GroupIdentity, Member, Nonce, Operation,
+    Policy, SignedCommand, TimestampMs,
+};
+
+/// A group's keys, known to the tests alone.
+#[derive(Clone, Debug)]
+pub(crate) struct Members {
+    pub(crate) context: Context,
+    pub(crate) keys: Vec<ReplicaKeys>,
+}
+
+impl Members {
+    pub(crate) fn new(n: u8) -> Self {
+        let mut keys: Vec<ReplicaKeys> = (1..=n)
+            .map(|i| ReplicaKeys {
+                agent: AgentKey::from_secret(&[i; 32]),
+                account: AccountKey::from_secret(&[i; 32]).expect("a small secret is a key"),
+            })
+            .collect();
+        keys.sort_by_key(|keys| keys.account.address());
+        let members: Vec<Member> = keys
+            .iter()
+            .map(|keys| Member {
+                agent: AgentId(keys.account.address()),
+                key: keys.agent.public(),
+                weight: 1,
+                flags: FLAG_VOTER | FLAG_REPLICA,
+            })
+            .collect();
+        let identity = GroupIdentity {
+            chain_id: 31_337,
+            contract: AgentId::from([0xcc; 20]),
+            group: GroupId::from([0x11; 32]),
+        };
+        let policy = Policy { threshold: u128::from(n), voting_period_s: 60, timelock_s: 0 };
+        let group = Group { identity, epoch: Epoch(0), members, policy };
+        group.validate().expect("the sample group is sound");
+        Self { context: Context { identity, epoch: Epoch(0), replicas: group.replicas() }, keys }
+    }
+
+    /// The `nonce`th command of the client with this number.
+    pub(crate) fn command(&self, client: u8, nonce: u64) -> SignedCommand {
+        self.command_of(AgentId::from([client; 20]), &AgentKey::from_secret(&[client; 32]), nonce)
+    }
+
+    /// A command in `agent`'s name under any key.
+    pub(crate) fn command_of(&self, agent: AgentId, key: &AgentKey, nonce: u64) -> SignedCommand {
+        let operation = Operation { service: "test".into(), body: nonce.to_be_bytes().to_vec() };
+        let command = Command {
+            group: self.context.identity.group,
+            agent,
+            key: key.public(),
+            nonce: Nonce(nonce),
+            expires: TimestampMs(u64::MAX),
+            operations: vec![operation],
+        };
+        SignedCommand::sign(command, key)
+    }
+}
