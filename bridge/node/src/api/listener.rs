@@ -16,8 +16,17 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::metrics::Gauge;
 
-/// How long a connection may move no byte. Longer than any request may wait for its answer.
-pub(super) const IDLE: Duration = Duration::from_secs(90);
+/// How long a connection may do what without being cut off.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// Move no byte.
+    idle: Duration,
+    /// Go on sending a request, counted from its first byte.
+    request: Duration,
+}
+
+/// Idle for longer than any request may wait for its answer; a request is some hundred kilobytes at most.
+const PATIENCE: Patience = Patience { idle: Duration::from_secs(90), request: Duration::from_secs(30) };
 
 /// Listens, with a bound on open connections. Above it, new ones wait in the kernel's queue.
 pub(super) struct BoundedListener {
@@ -46,7 +55,7 @@ impl Listener for BoundedListener {
         let _ = stream.set_nodelay(true);
         self.open.inc();
         let place = Place { _permit: permit, open: self.open.clone() };
-        (BoundedStream { stream, idle: Box::pin(sleep(IDLE)), _place: place }, address)
+        (BoundedStream::new(stream, place, PATIENCE), address)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -54,10 +63,13 @@ impl Listener for BoundedListener {
     }
 }
 
-/// A connection that counts against the bound, and ends when it is idle for [`IDLE`].
+/// A connection that counts against the bound, and ends when it is idle or trickles for too long.
 pub(super) struct BoundedStream {
     stream: TcpStream,
+    patience: Patience,
     idle: Pin<Box<Sleep>>,
+    /// When the first byte came that is not answered yet.
+    request_began: Option<Instant>,
     _place: Place,
 }
 
@@ -74,10 +86,16 @@ impl Drop for Place {
 }
 
 impl BoundedStream {
+    fn new(stream: TcpStream, place: Place, patience: Patience) -> Self {
+        let idle = Box::pin(sleep(patience.idle));
+        Self { stream, patience, idle, request_began: None, _place: place }
+    }
+
     /// Passes on a poll's result; a pending one fails once the connection has been idle too long.
-    fn watch<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn unless_idle<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if poll.is_ready() {
-            self.idle.as_mut().reset(Instant::now() + IDLE);
+            let until = Instant::now() + self.patience.idle;
+            self.idle.as_mut().reset(until);
             return poll;
         }
         match self.idle.as_mut().poll(cx) {
@@ -93,15 +111,24 @@ impl AsyncRead for BoundedStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
         let poll = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.watch(cx, poll)
+        if buf.filled().len() > before {
+            let now = Instant::now();
+            let began = *self.request_began.get_or_insert(now);
+            if now.duration_since(began) > self.patience.request {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+        }
+        self.unless_idle(cx, poll)
     }
 }
 
 impl AsyncWrite for BoundedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.request_began = None;
         let poll = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.watch(cx, poll)
+        self.unless_idle(cx, poll)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -117,8 +144,9 @@ impl AsyncWrite for BoundedStream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.request_began = None;
         let poll = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.watch(cx, poll)
+        self.unless_idle(cx, poll)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -133,5 +161,53 @@ pub(super) struct Remote(pub(super) SocketAddr);
 impl Connected<IncomingStream<'_, BoundedListener>> for Remote {
     fn connect_info(stream: IncomingStream<'_, BoundedListener>) -> Self {
         Self(*stream.remote_addr())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    async fn pair(patience: Patience) -> (TcpStream, BoundedStream) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let place = Place { _permit: permit, open: Gauge::default() };
+        (client.unwrap(), BoundedStream::new(accepted.unwrap().0, place, patience))
+    }
+
+    #[tokio::test]
+    async fn a_silent_connection_ends() {
+        let (_client, mut server) = pair(Patience { idle: Duration::from_millis(30), request: LONG }).await;
+        let error = server.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_trickles_ends_and_one_that_is_answered_goes_on() {
+        let (mut client, mut server) =
+            pair(Patience { idle: LONG, request: Duration::from_millis(100) }).await;
+        let trickle = tokio::spawn(async move {
+            while client.write_all(b"x").await.is_ok() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        });
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(300) {
+            server.read_u8().await.expect("each byte is answered");
+            server.write_all(b"y").await.unwrap();
+        }
+        let error = loop {
+            if let Err(error) = server.read_u8().await {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        trickle.abort();
     }
 }
