@@ -56,8 +56,8 @@ pub struct Anchorer {
     /// Since when an anchor is due.
     due_since_ms: Option<u64>,
     submission: Option<Submission>,
-    /// The last nonce and fees that a pool may hold for us: whatever replaces it has to offer more.
-    offered: Option<(u64, Fees)>,
+    /// The last offer that was made: whatever replaces it has to offer more.
+    offered: Option<Offer>,
     /// The last transaction of ours that was seen in a block.
     settled: Option<Settled>,
     /// Since when a pending transaction that is not ours is waited for.
@@ -67,6 +67,14 @@ pub struct Anchorer {
     refusals: u32,
     announced: Option<AnchorState>,
     reported: Option<Report>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Offer {
+    nonce: u64,
+    fees: Fees,
+    /// Whether a pool may hold it. If not, what waits on this nonce is not ours.
+    accepted: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -288,7 +296,7 @@ impl Anchorer {
                 actions.push(Action::Broadcast(transaction));
             }
             None => {
-                self.offered = Some((stuck.nonce, stuck.fees));
+                self.offered = Some(Offer { nonce: stuck.nonce, fees: stuck.fees, accepted: true });
                 submission.made_ms = now_ms;
                 submission.sent_ms = now_ms;
                 actions.push(Action::Broadcast(stuck));
@@ -301,7 +309,7 @@ impl Anchorer {
     fn submit(&mut self, now_ms: u64, view: &ChainView, account: &AccountView, actions: &mut Vec<Action>) {
         let Some(certificate) = self.candidate(&view.anchor).cloned() else { return };
         let nonce = account.nonce;
-        let ours = self.offered.is_some_and(|(offered, _)| offered == nonce);
+        let ours = self.offered.is_some_and(|offer| offer.nonce == nonce && offer.accepted);
         if account.pending_nonce > nonce && !ours {
             let since = *self.pending_since_ms.get_or_insert(now_ms);
             if now_ms.saturating_sub(since) < self.settings.receipt_timeout_ms {
@@ -337,8 +345,9 @@ impl Anchorer {
         };
         let cap = self.settings.max_fee;
         let market = Fees::quote(view.base_fee, account.tip, cap);
-        let offered = self.offered.filter(|(offered, _)| *offered == nonce);
-        let fees = market.and_then(|market| offered.map_or(Some(market), |(_, fees)| fees.bump(market, cap)));
+        let offered = self.offered.filter(|offer| offer.nonce == nonce);
+        let fees =
+            market.and_then(|market| offered.map_or(Some(market), |offer| offer.fees.bump(market, cap)));
         let Some(fees) = fees else {
             // What was offered may be gone from every pool; after the pause the market's price is tried alone.
             self.offered = None;
@@ -353,7 +362,8 @@ impl Anchorer {
             self.report(Report::SpendLimit { total, limit }, actions);
             return None;
         }
-        self.offered = Some((nonce, fees));
+        let accepted = offered.is_some_and(|offer| offer.accepted);
+        self.offered = Some(Offer { nonce, fees, accepted });
         let terms = Terms { nonce, gas_limit, fees };
         let identity = &self.group.identity;
         Some(Arc::new(AnchorTransaction::sign(&self.key, identity, &self.replicas, certificate, terms)))
@@ -373,11 +383,14 @@ impl Anchorer {
         let reason = match outcome {
             BroadcastOutcome::Accepted | BroadcastOutcome::Unknown => {
                 submission.accepted = true;
+                if let Some(offer) = &mut self.offered {
+                    offer.accepted = true;
+                }
                 return;
             }
             // An earlier version may be the reason, and if it is, its receipt will tell.
             _ if submission.accepted => return,
-            // `offered` stays: the next attempt offers more.
+            // `offered` stays: the next attempt offers more, after whoever is there has had time to be included.
             BroadcastOutcome::Underpriced => "another transaction of this nonce offers as much".to_owned(),
             BroadcastOutcome::NonceUsed => {
                 self.offered = None;

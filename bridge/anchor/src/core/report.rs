@@ -123,7 +123,7 @@ impl fmt::Display for Report {
             Self::OtherRoot { sequence, chain, group } => write!(
                 f,
                 "for sequence {sequence} the chain has log root {chain}, the group has {group}: the endpoint lies, or more \
-         replicas are faulty than the group tolerates; check the contract with another endpoint"
+                 replicas are faulty than the group tolerates; check the contract with another endpoint"
             ),
             Self::LaggingHead { head, seen } => {
                 write!(f, "the endpoint's head fell from block {seen} to {head}; waiting for it to catch up")
@@ -142,7 +142,7 @@ impl fmt::Display for Report {
             Self::SpendLimit { total, limit } => write!(
                 f,
                 "anchoring now could bring this hour's cost to {total} wei, above the limit of {limit} wei; waiting, other \
-         replicas take over (the limit is max_spend_gwei_per_hour)"
+                 replicas take over (the limit is max_spend_gwei_per_hour)"
             ),
             Self::Refused { sequence, reason } => {
                 write!(f, "the checkpoint of sequence {sequence} is refused: {reason}; trying again later")

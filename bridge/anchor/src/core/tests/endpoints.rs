@@ -1,5 +1,8 @@
 //! What an endpoint that lags, lies or asks for too much can make us do.
 
+use alloy::consensus::{Transaction, TxEnvelope};
+use alloy::eips::eip2718::Decodable2718;
+
 use super::*;
 
 #[test]
@@ -45,6 +48,8 @@ fn the_gas_that_an_endpoint_asks_for_is_bounded_and_so_is_the_hour() {
     greedy.account.tip = u128::MAX;
     let sent = greedy.submitted();
     assert_eq!(sent.fees.max_fee, SETTINGS.max_fee);
+    let decoded = TxEnvelope::decode_2718(&mut sent.raw.as_ref()).unwrap();
+    assert_eq!(decoded.gas_limit(), 3_000_000);
 }
 
 #[test]

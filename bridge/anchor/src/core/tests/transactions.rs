@@ -99,8 +99,9 @@ fn a_restart_replaces_a_transaction_that_stays_stuck() {
     assert_eq!(sent.nonce, 3);
     // The endpoint asks for more than the unknown transaction offers: the next attempts offer more and more.
     script.outcome(sent.hash, BroadcastOutcome::Underpriced);
-    assert!(script.look(FIRST_PAUSE_MS - 1).is_none());
-    let raised = script.look(1).expect("the pause is over");
+    assert!(script.look(FIRST_PAUSE_MS).is_none());
+    assert!(script.look(SETTINGS.receipt_timeout_ms - 1).is_none(), "nobody is displaced in a hurry");
+    let raised = script.look(1).expect("it is still stuck");
     assert_eq!(raised.nonce, 3);
     assert!(raised.fees.max_fee > sent.fees.max_fee && raised.fees.tip > sent.fees.tip);
 }
