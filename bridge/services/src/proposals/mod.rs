@@ -170,8 +170,8 @@ fn close(context: &mut Context<'_, '_>, proposal: ProposalId, mut tally: Tally, 
         against_weight: tally.against_weight,
         abstain_weight: tally.abstain_weight,
     };
-    let Text { proposer, salt, description, calls, opened, .. } = text;
-    let record = DecisionRecord { decision, proposer, salt, description, calls, opened };
+    let Text { proposer, salt, description, calls, .. } = text;
+    let record = DecisionRecord { decision, proposer, salt, description, calls };
     let entry = context.draft(Draft::Decision(Box::new(record)));
     context.remove(&record::closing_key(tally.closes, proposal));
     tally.closing = Some(Closing { status, entry });

@@ -9,7 +9,9 @@ use crate::fixture::*;
 const PLAIN: usize = 2;
 const AGENTS: usize = 5 + PLAIN;
 /// Proposals of one proposer differ in their salts.
-const SALTS: u64 = 3;
+const SALTS: u64 = 6;
+/// Votes aim at the proposals of this many agents.
+const PROPOSERS: usize = 2;
 
 #[derive(Clone, Debug)]
 enum Doing {
@@ -25,8 +27,8 @@ enum Doing {
 enum Manner {
     /// Under the agent's next nonce.
     Proper,
-    /// Under a nonce that the agent used before.
-    Reused,
+    /// Under a nonce this far below the next: used, skipped, or below the window.
+    Earlier(u64),
     /// Skipping some nonces, possibly more than the window.
     Jumping(u64),
     /// With the key of another.
@@ -52,18 +54,24 @@ pub(crate) struct Plan(Vec<(i64, Vec<Act>)>);
 pub(crate) type Batch = (u64, Vec<SignedCommand>);
 
 impl Plan {
-    /// Plans of up to 40 batches of up to six commands.
+    /// Plans of up to 40 batches of up to seven commands.
     pub(crate) fn any() -> impl Strategy<Value = Self> {
-        let batch = (-5_000i64..40_000, prop::collection::vec(act(), 0..6));
+        let step = prop_oneof![60 => -500i64..2_000, 1 => Just(PERIOD_MS as i64)];
+        let batch = (step, prop::collection::vec(act(), 0..8));
         prop::collection::vec(batch, 1..40).prop_map(Self)
     }
 
     /// The batches of this plan among the agents of [`agents`].
     pub(crate) fn play(self, group: &Group, agents: &[Keys]) -> Vec<Batch> {
-        let mut time = 100_000i64;
+        let mut time = 1i64;
         let mut nonces = vec![0u64; AGENTS];
         let mut sent: Vec<SignedCommand> = Vec::new();
-        let mut batches = Vec::new();
+        // Histories that begin with open proposals spend their commands on votes.
+        sent.extend(
+            agents[..PROPOSERS].iter().map(|agent| agent.command(0, (0..SALTS - 2).map(propose).collect())),
+        );
+        nonces[..PROPOSERS].fill(1);
+        let mut batches = vec![(1, sent.clone())];
         for (step, acts) in self.0 {
             time += step;
             let from = sent.len();
@@ -90,28 +98,29 @@ pub(crate) fn every_proposal(agents: &[Keys]) -> Vec<ProposalId> {
 
 fn act() -> impl Strategy<Value = Act> {
     let manner = prop_oneof![
-        12 => Just(Manner::Proper),
-        1 => Just(Manner::Reused),
-        1 => (1u64..80).prop_map(Manner::Jumping),
+        24 => Just(Manner::Proper),
+        1 => (1u64..100).prop_map(Manner::Earlier),
+        1 => Just(Manner::Earlier(1)),
+        2 => (40u64..160).prop_map(Manner::Jumping),
         1 => Just(Manner::Forged),
         1 => Just(Manner::Expired),
         3 => any::<usize>().prop_map(Manner::Again),
     ];
-    (0..AGENTS, prop::collection::vec(doing(), 1..4), manner).prop_map(|(agent, doings, manner)| Act {
-        agent,
-        doings,
-        manner,
-    })
+    // Mostly voters, and mostly one operation: most commands of a history should take effect.
+    let agent = prop_oneof![6 => 0..4usize, 1 => 4..AGENTS];
+    let count = prop_oneof![3 => Just(1usize), 1 => 2..4usize];
+    let doings = count.prop_flat_map(|count| prop::collection::vec(doing(), count));
+    (agent, doings, manner).prop_map(|(agent, doings, manner)| Act { agent, doings, manner })
 }
 
 fn doing() -> impl Strategy<Value = Doing> {
     // Few targets, so that votes meet on the same proposals.
-    let target = || (0..3usize, 0..SALTS);
+    let target = || (0..PROPOSERS, 0..SALTS);
     let choice = prop_oneof![4 => Just(Choice::For), 2 => Just(Choice::Against), 1 => Just(Choice::Abstain)];
     prop_oneof![
-        6 => (0..SALTS).prop_map(|salt| Doing::Propose { salt }),
-        14 => (target(), choice).prop_map(|(target, choice)| Doing::Vote { target, choice }),
-        1 => target().prop_map(|target| Doing::Cancel { target }),
+        5 => (0..SALTS).prop_map(|salt| Doing::Propose { salt }),
+        20 => (target(), choice).prop_map(|(target, choice)| Doing::Vote { target, choice }),
+        3 => target().prop_map(|target| Doing::Cancel { target }),
         2 => (5..AGENTS).prop_map(|agent| Doing::Admit { agent }),
         1 => Just(Doing::Leave),
         1 => Just(Doing::Garbage),
@@ -147,7 +156,7 @@ fn command(
     match act.manner {
         Manner::Again(chosen) if !sent.is_empty() => sent[chosen % sent.len()].clone(),
         Manner::Proper | Manner::Again(_) => agent.command(fresh(0), operations),
-        Manner::Reused => agent.command(next.saturating_sub(1), operations),
+        Manner::Earlier(distance) => agent.command(next.saturating_sub(distance), operations),
         Manner::Jumping(skipped) => agent.command(fresh(skipped), operations),
         Manner::Forged => agent.forged_by(&agents[(act.agent + 1) % AGENTS], *next, operations),
         Manner::Expired => agent.command_until(fresh(0), TimestampMs(5), operations),

@@ -1,7 +1,7 @@
 //! What holds for every history. The checkers work on the records alone, as an auditor would, and share
 //! no code with the machine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -145,12 +145,13 @@ proptest! {
 fn the_histories_reach_every_way_that_a_command_and_a_proposal_can_end() {
     let (group, agents) = agents();
     let mut runner = TestRunner::new(config());
-    let mut ends = BTreeSet::new();
+    let mut ends: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut count = |end| *ends.entry(end).or_default() += 1;
     for _ in 0..config().cases {
         let plan = Plan::any().new_tree(&mut runner).unwrap().current();
         let (_, records, dispositions) = play(&group, &plan.play(&group, &agents));
         for disposition in dispositions {
-            ends.insert(match disposition {
+            count(match disposition {
                 Disposition::Recorded(_) => "recorded",
                 Disposition::Duplicate(_) => "duplicate",
                 Disposition::Dropped(DropReason::UnknownAgent) => "unknown agent",
@@ -160,7 +161,7 @@ fn the_histories_reach_every_way_that_a_command_and_a_proposal_can_end() {
             });
         }
         for record in records {
-            ends.insert(match (&record.body, record.outcome.refusal()) {
+            count(match (&record.body, record.outcome.refusal()) {
                 (EntryBody::Decision(decided), _) => match decided.decision.status {
                     DecisionStatus::Approved => "approved",
                     DecisionStatus::Rejected => "rejected",
@@ -194,8 +195,9 @@ fn the_histories_reach_every_way_that_a_command_and_a_proposal_can_end() {
         "unknown agent",
         "wrong key",
     ];
-    let missing: Vec<_> = expected.into_iter().filter(|end| !ends.contains(end)).collect();
-    assert!(missing.is_empty(), "no history has: {missing:?}");
+    let rare = |end: &&str| ends.get(end).is_none_or(|count| *count < config().cases / 8);
+    let rare: Vec<_> = expected.into_iter().filter(rare).collect();
+    assert!(rare.is_empty(), "too rare: {rare:?} in {ends:?}");
 }
 
 /// A proposal as the records tell it.
