@@ -42,7 +42,7 @@ check-rust:
 
 check-contracts: setup
 	$(FORGE) fmt --check
-	$(FORGE) lint --deny warnings
+	FOUNDRY_PROFILE=lint $(FORGE) lint --deny warnings
 
 fmt: setup ## format everything
 	$(CARGO) fmt --all

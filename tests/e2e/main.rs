@@ -1,1 +1,19 @@
-//! End-to-end tests.
+//! End to end: the real binary, a process a node, a real anvil, real crashes.
+//!
+//! These tests are built as a test of the `quorate` package, which has the binary.
+//!
+//! | module | what it shows |
+//! |---|---|
+//! | `network` | the harness: anvil, contract, group and node processes |
+//! | `crash` | kill -9 of any node loses nothing and stops nobody for long |
+//! | `receipts` | a receipt verifies with the chain alone, and no byte of it can be changed |
+//! | `refusals` | every bad command is a typed error, an entry where it was ordered, and no effect |
+//! | `startup` | a node that cannot start says why, with its own exit code |
+//! | `demo` | the main job, as a user runs it |
+
+mod crash;
+mod demo;
+mod network;
+mod receipts;
+mod refusals;
+mod startup;

@@ -32,7 +32,11 @@ pub struct Operation {
     #[cbor(n(0), decode_with = "bounded_text::<Ctx, MAX_SERVICE_NAME>")]
     pub service: String,
     /// The service's own encoding of the operation (see [`crate::operations`]).
-    #[cbor(n(1), encode_with = "minicbor::bytes::encode", decode_with = "bounded_bytes::<Ctx, MAX_COMMAND_BYTES>")]
+    #[cbor(
+        n(1),
+        encode_with = "minicbor::bytes::encode",
+        decode_with = "bounded_bytes::<Ctx, MAX_COMMAND_BYTES>"
+    )]
     #[serde(with = "alloy_primitives::hex")]
     pub body: Vec<u8>,
 }

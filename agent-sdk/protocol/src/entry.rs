@@ -282,6 +282,9 @@ pub enum EntryError {
 
 impl EntryRecord {
     /// Makes the record of `body` with `outcome`.
+    ///
+    /// # Panics
+    /// When the outcome is of another kind: a command is applied or refused, everything else is recorded.
     pub fn new(
         identity: &GroupIdentity,
         index: EntryIndex,
@@ -290,7 +293,8 @@ impl EntryRecord {
         body: EntryBody,
         outcome: Outcome,
     ) -> Self {
-        let status = implied_status(&body, &outcome);
+        let status =
+            implied_status(&body, &outcome).expect("the caller gives the body an outcome of its kind");
         let entry = Entry {
             index,
             sequence,
@@ -329,7 +333,7 @@ impl EntryRecord {
         if found != outcome {
             return Err(EntryError::Outcome { index, expected: outcome, found });
         }
-        if implied_status(&self.body, &self.outcome) != status {
+        if implied_status(&self.body, &self.outcome) != Some(status) {
             return Err(EntryError::Status { index, status });
         }
         match &self.body {
@@ -342,12 +346,16 @@ impl EntryRecord {
     }
 }
 
-fn implied_status(body: &EntryBody, outcome: &Outcome) -> EntryStatus {
+/// The status that follows from body and outcome; nothing where the two do not belong together.
+fn implied_status(body: &EntryBody, outcome: &Outcome) -> Option<EntryStatus> {
     match (body, outcome) {
-        (EntryBody::Command(_), Outcome::Refused { .. }) => EntryStatus::Refused,
-        (EntryBody::Command(_), Outcome::Applied { .. } | Outcome::Recorded) => EntryStatus::Applied,
-        (EntryBody::Decision(record), _) => EntryStatus::Decided(record.decision.status),
-        (EntryBody::System(_), _) => EntryStatus::Recorded,
+        (EntryBody::Command(_), Outcome::Applied { .. }) => Some(EntryStatus::Applied),
+        (EntryBody::Command(_), Outcome::Refused { .. }) => Some(EntryStatus::Refused),
+        (EntryBody::Decision(record), Outcome::Recorded) => {
+            Some(EntryStatus::Decided(record.decision.status))
+        }
+        (EntryBody::System(_), Outcome::Recorded) => Some(EntryStatus::Recorded),
+        _ => None,
     }
 }
 

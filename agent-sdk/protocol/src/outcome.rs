@@ -41,7 +41,11 @@ pub enum Outcome {
 #[cbor(map)]
 pub struct OperationResult {
     /// The service's encoding of its outcome.
-    #[cbor(n(0), encode_with = "minicbor::bytes::encode", decode_with = "bounded_bytes::<Ctx, MAX_RESULT_BYTES>")]
+    #[cbor(
+        n(0),
+        encode_with = "minicbor::bytes::encode",
+        decode_with = "bounded_bytes::<Ctx, MAX_RESULT_BYTES>"
+    )]
     #[serde(with = "alloy_primitives::hex")]
     pub body: Vec<u8>,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{bounded_bytes, bounded_list, bounded_text};
 use crate::group::GroupIdentity;
-use crate::ids::{AgentId, Digest, GroupId, ProposalId, TimestampMs};
+use crate::ids::{AgentId, Digest, GroupId, ProposalId};
 
 /// The most calls of a proposal.
 pub const MAX_CALLS: usize = 32;
@@ -27,7 +27,11 @@ pub struct Call {
     #[cbor(n(1), with = "crate::codec::u256")]
     pub value: U256,
     /// Call data.
-    #[cbor(n(2), encode_with = "minicbor::bytes::encode", decode_with = "bounded_bytes::<Ctx, MAX_CALL_DATA_BYTES>")]
+    #[cbor(
+        n(2),
+        encode_with = "minicbor::bytes::encode",
+        decode_with = "bounded_bytes::<Ctx, MAX_CALL_DATA_BYTES>"
+    )]
     #[serde(with = "alloy_primitives::hex")]
     pub data: Vec<u8>,
 }
@@ -101,7 +105,8 @@ pub struct Decision {
     pub abstain_weight: u128,
 }
 
-/// A decision with what an auditor needs to understand it: the body of a decision's entry.
+/// A decision with what an auditor needs to understand it: the body of a decision's entry. The decision
+/// commits to every other field, so a receipt proves them too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
 #[cbor(map)]
 pub struct DecisionRecord {
@@ -120,9 +125,6 @@ pub struct DecisionRecord {
     /// The calls that `actions_hash` covers.
     #[cbor(n(4), decode_with = "bounded_list::<Call, Ctx, MAX_CALLS>")]
     pub calls: Vec<Call>,
-    /// When the proposal opened, by the batch's clock.
-    #[n(5)]
-    pub opened: TimestampMs,
 }
 
 impl DecisionRecord {
@@ -242,7 +244,6 @@ mod tests {
             salt: 7,
             description: "pay".into(),
             calls,
-            opened: TimestampMs(5),
         };
         assert!(record.is_consistent());
         assert!(!DecisionRecord { salt: 8, ..record.clone() }.is_consistent());

@@ -169,55 +169,117 @@ mod tests {
     use super::*;
     use crate::attestation::LogHead;
     use crate::attestation::tests::certificate;
+    use crate::command::{Command, Operation, SignedCommand};
     use crate::entry::tests::sample_record;
+    use crate::entry::{EntryBody, SystemEvent};
     use crate::group::tests::sample_group;
+    use crate::ids::{EntryIndex, Nonce, Sequence, TimestampMs};
+    use crate::keys::AgentKey;
     use crate::merkle::MerkleLog;
+    use crate::outcome::{OperationResult, Outcome};
+    use crate::proposal::{Decision, DecisionRecord, DecisionStatus, actions_hash, proposal_id};
 
-    fn receipt() -> (Receipt, Group) {
+    /// Bodies of every kind; a receipt must bind each of them whole.
+    fn bodies(group: &Group, key: &AgentKey) -> Vec<(EntryBody, Outcome)> {
+        let command = Command {
+            group: group.identity.group,
+            agent: group.members[0].agent,
+            key: key.public(),
+            nonce: Nonce(1),
+            expires: TimestampMs(7),
+            operations: vec![Operation { service: "s".into(), body: vec![1] }],
+        };
+        let hash = actions_hash(&[]);
+        let proposer = group.members[1].agent;
+        let decision = Decision {
+            group: group.identity.group,
+            proposal: proposal_id(&group.identity.group, proposer, 3, hash, "tea"),
+            actions_hash: hash,
+            status: DecisionStatus::Approved,
+            for_weight: 3,
+            against_weight: 1,
+            abstain_weight: 0,
+        };
+        let record = DecisionRecord { decision, proposer, salt: 3, description: "tea".into(), calls: vec![] };
+        let event = SystemEvent::EpochStarted { epoch: Epoch(1), members_hash: Digest::from([3; 32]) };
+        let results = vec![OperationResult { body: vec![2] }];
+        vec![
+            (EntryBody::Command(SignedCommand::sign(command, key)), Outcome::Applied { results }),
+            (EntryBody::Decision(Box::new(record)), Outcome::Recorded),
+            (EntryBody::System(event), Outcome::Recorded),
+        ]
+    }
+
+    /// Receipts of one log, one for each kind of entry.
+    fn receipts() -> (Vec<Receipt>, Group) {
         let (group, keys) = sample_group(4);
+        let records: Vec<EntryRecord> = (0..)
+            .zip(bodies(&group, &keys[0].1))
+            .map(|(index, (body, outcome))| {
+                let at = (EntryIndex(index), Sequence(1), TimestampMs(5));
+                EntryRecord::new(&group.identity, at.0, at.1, at.2, body, outcome)
+            })
+            .collect();
         let mut log = MerkleLog::new();
-        for index in 0..11 {
+        for record in &records {
+            log.append(record.entry.leaf_hash());
+        }
+        for index in 3..11 {
             log.append(sample_record(index).entry.leaf_hash());
         }
         let head = LogHead { size: 11, root: log.root(), time_s: 1_700_000_000 };
-        let anchor =
-            AnchorProof { size: 8, root: log.root_at(8).unwrap(), proof: log.inclusion_proof(6, 8).unwrap() };
-        let receipt = Receipt {
-            identity: group.identity,
-            epoch: group.epoch,
-            record: sample_record(6),
-            certificate: certificate(&group, &keys, head, 3),
-            proof: log.inclusion_proof(6, 11).unwrap(),
-            anchor: Some(anchor),
-        };
-        (receipt, group)
+        let receipts = records
+            .into_iter()
+            .map(|record| {
+                let index = record.entry.index.0;
+                let anchor = AnchorProof {
+                    size: 8,
+                    root: log.root_at(8).unwrap(),
+                    proof: log.inclusion_proof(index, 8).unwrap(),
+                };
+                Receipt {
+                    identity: group.identity,
+                    epoch: group.epoch,
+                    record,
+                    certificate: certificate(&group, &keys, head, 3),
+                    proof: log.inclusion_proof(index, 11).unwrap(),
+                    anchor: Some(anchor),
+                }
+            })
+            .collect();
+        (receipts, group)
+    }
+
+    fn anchored(receipt: &Receipt) -> impl FnOnce(u64) -> Option<Digest> + use<> {
+        let anchor = receipt.anchor.clone();
+        move |size| anchor.filter(|anchor| anchor.size == size).map(|anchor| anchor.root)
     }
 
     #[test]
-    fn a_receipt_verifies_and_so_does_its_anchor() {
-        let (receipt, group) = receipt();
-        let root = receipt.anchor.as_ref().map(|anchor| anchor.root);
-        assert_eq!(receipt.verify(&group), Ok(()));
-        assert_eq!(receipt.verify_anchored(&group, |size| (size == 8).then_some(root).flatten()), Ok(()));
-        assert!(matches!(
-            receipt.verify_anchored(&group, |_| None),
-            Err(ReceiptError::NotAnchored { size: 8, .. })
-        ));
+    fn receipts_verify_and_so_do_their_anchors() {
+        let (receipts, group) = receipts();
+        for receipt in receipts {
+            assert_eq!(receipt.verify(&group), Ok(()));
+            assert_eq!(receipt.verify_anchored(&group, anchored(&receipt)), Ok(()));
+            assert!(matches!(
+                receipt.verify_anchored(&group, |_| None),
+                Err(ReceiptError::NotAnchored { size: 8, .. })
+            ));
+        }
     }
 
     #[test]
     fn no_single_bit_can_be_flipped() {
-        let (receipt, group) = receipt();
-        let root = receipt.anchor.as_ref().map(|anchor| anchor.root);
-        let bytes = receipt.encode();
-        for at in 0..bytes.len() {
-            for bit in 0..8 {
+        let (receipts, group) = receipts();
+        for receipt in receipts {
+            let bytes = receipt.encode();
+            for (at, bit) in (0..bytes.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
                 let mut changed = bytes.clone();
                 changed[at] ^= 1 << bit;
-                let verdict = Receipt::decode(&changed).and_then(|receipt| {
-                    receipt.verify_anchored(&group, |size| (size == 8).then_some(root).flatten())
-                });
-                assert!(verdict.is_err(), "bit {bit} of byte {at} may be flipped");
+                let verdict = Receipt::decode(&changed)
+                    .and_then(|changed| changed.verify_anchored(&group, anchored(&receipt)));
+                let kind = receipt.record.entry.status.kind();
+                assert!(verdict.is_err(), "bit {bit} of byte {at} of a {kind:?} entry may be flipped");
             }
         }
     }

@@ -84,9 +84,6 @@ impl Ballots {
         let Some(open) = self.open.remove(&decision.proposal) else {
             return fault("no proposal of this id is open".into());
         };
-        if open.opened != record.opened {
-            return fault(format!("it opened at {} ms, not at {} ms", open.opened, record.opened));
-        }
         let weight = |wanted: Choice| -> u128 {
             let voters = open.votes.iter().filter(|(_, choice)| **choice == wanted);
             voters.filter_map(|(voter, _)| group.member(*voter)).map(|member| u128::from(member.weight)).sum()

@@ -54,7 +54,7 @@ fn decision(proposal: ProposalId) -> DecisionRecord {
         abstain_weight: 0,
     };
     let (proposer, description) = (agent(), String::new());
-    DecisionRecord { decision, proposer, salt: 0, description, calls: vec![], opened: TimestampMs(0) }
+    DecisionRecord { decision, proposer, salt: 0, description, calls: vec![] }
 }
 
 fn executed(sequence: u64, records: Vec<EntryRecord>) -> Write {

@@ -1,0 +1,335 @@
+//! The harness: everything a group needs, on this machine, and gone when it is dropped.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use alloy::primitives::{Address, B256, U256};
+use alloy::providers::{DynProvider, Provider as _, ProviderBuilder};
+use alloy::rpc::types::TransactionRequest;
+use quorate_contracts::AgentCoordinator;
+use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
+use quorate_protocol::{GroupId, Member, Policy};
+use quorate_sdk::keystore::{ACCOUNT_FILE, KEY_FILE};
+use quorate_sdk::{Agent, ChainAgent, Client, CoordinatorReader, KeystoreOptions, ScryptCost};
+
+/// How long anything may take on a loaded machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// The nodes' first time-out for a primary.
+pub(crate) const VIEW_TIMEOUT_MS: u64 = 1_000;
+
+const PASSWORD: &str = "correct horse battery staple";
+const BINARY: &str = env!("CARGO_BIN_EXE_quorate");
+
+/// Waits until `look` finds something, with a bound.
+pub(crate) async fn wait_for<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited too long for {what}");
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+/// A child process that dies with its owner.
+pub(crate) struct Process(Child);
+
+impl Process {
+    fn start(program: impl AsRef<std::ffi::OsStr>, arguments: &[&str], log: &Path) -> Self {
+        let log = File::create(log).unwrap();
+        let child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+
+    /// SIGKILL: the process does not get to say or to write another thing.
+    pub(crate) fn kill_9(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `N` ports that were free just now.
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+pub(crate) struct Anvil {
+    pub(crate) url: String,
+    _process: Process,
+}
+
+impl Anvil {
+    pub(crate) async fn start(dir: &Path) -> Self {
+        let architecture = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
+        let system = if cfg!(target_os = "macos") { "darwin" } else { "linux" };
+        let binary = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!(
+            "../../contracts/node_modules/@foundry-rs/anvil-{system}-{architecture}/bin/anvil"
+        ));
+        assert!(binary.is_file(), "{} is missing: run `make setup`", binary.display());
+        let [port] = free_ports();
+        let port = port.to_string();
+        let arguments = ["--port", &port, "--block-time", "0.2", "--silent"];
+        let process = Process::start(&binary, &arguments, &dir.join("anvil.log"));
+        let url = format!("http://127.0.0.1:{port}");
+        let provider = connect(&url);
+        wait_for("anvil", async || provider.get_chain_id().await.ok()).await;
+        Self { url, _process: process }
+    }
+}
+
+fn connect(url: &str) -> DynProvider {
+    ProviderBuilder::new().connect_http(url.parse().unwrap()).erased()
+}
+
+/// A group of four with its nodes.
+pub(crate) struct Network {
+    pub(crate) anvil: Anvil,
+    pub(crate) contract: Address,
+    pub(crate) group: GroupId,
+    pub(crate) account: Address,
+    pub(crate) agents: Vec<Agent>,
+    nodes: Vec<Option<Process>>,
+    ports: Vec<[u16; 2]>,
+    dir: tempfile::TempDir,
+    http: reqwest::Client,
+}
+
+impl Network {
+    /// Starts everything and waits until all nodes are ready.
+    pub(crate) async fn start() -> Self {
+        let mut network = Self::found().await;
+        for at in 0..network.agents.len() {
+            network.launch(at);
+        }
+        for at in 0..network.agents.len() {
+            network.ready(at).await;
+        }
+        network
+    }
+
+    /// Everything but the nodes: the chain, the contract, the keys, the group with funds in its account, and
+    /// the nodes' configurations.
+    pub(crate) async fn found() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let anvil = Anvil::start(dir.path()).await;
+        let provider = connect(&anvil.url);
+        let payer = provider.get_accounts().await.unwrap()[0];
+        let deployment = AgentCoordinator::deploy_builder(&provider).from(payer).send().await.unwrap();
+        let contract = deployment.get_receipt().await.unwrap().contract_address.unwrap();
+
+        let mut agents = Vec::new();
+        for number in 0..4 {
+            let options = KeystoreOptions { cost: ScryptCost::LIGHT, overwrite: false };
+            let keys = dir.path().join(format!("keys-{number}"));
+            agents.push(Agent::create_with(keys, PASSWORD, options).unwrap());
+        }
+        for agent in &agents {
+            let money = (agent.id().0, U256::from(10u128.pow(20)));
+            let () = provider.raw_request("anvil_setBalance".into(), money).await.unwrap();
+            let account = ChainAgent::new(&anvil.url, contract, agent.account.clone()).await.unwrap();
+            account.register(&agent.public_key()).await.unwrap();
+        }
+        let mut members: Vec<Member> = agents
+            .iter()
+            .map(|agent| Member {
+                agent: agent.id(),
+                key: agent.public_key(),
+                weight: 1,
+                flags: FLAG_VOTER | FLAG_REPLICA,
+            })
+            .collect();
+        members.sort_by_key(|member| member.agent);
+        let policy = Policy { threshold: 3, voting_period_s: 600, timelock_s: 0 };
+        let creator = ChainAgent::new(&anvil.url, contract, agents[0].account.clone()).await.unwrap();
+        let salt = B256::repeat_byte(1);
+        let chain_id = provider.get_chain_id().await.unwrap();
+        creator.create_group(&members, &policy, salt).await.unwrap();
+        let group = quorate_protocol::group::group_id(chain_id, contract, agents[0].id().0, salt);
+
+        let reader = CoordinatorReader::connect(&anvil.url, contract).await.unwrap();
+        let account = reader.group_account(group).await.unwrap();
+        let funding = TransactionRequest::default()
+            .from(payer)
+            .to(account)
+            .value(U256::from(5_000_000_000_000_000_000u128));
+        provider.send_transaction(funding).await.unwrap().get_receipt().await.unwrap();
+
+        let ports: [u16; 8] = free_ports();
+        let ports = ports.chunks(2).map(|pair| [pair[0], pair[1]]).collect();
+        let nodes = (0..4).map(|_| None).collect();
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
+        let network = Self { anvil, contract, group, account, agents, nodes, ports, dir, http };
+        for at in 0..4 {
+            network.write_config(at);
+        }
+        network
+    }
+
+    fn write_config(&self, at: usize) {
+        let mut peers = String::new();
+        for (agent, ports) in self.agents.iter().zip(&self.ports) {
+            let entry = format!(
+                "\n[[peers.replicas]]\nagent = \"{}\"\nendpoint = \"127.0.0.1:{}\"\n",
+                agent.id(),
+                ports[1]
+            );
+            peers.push_str(&entry);
+        }
+        let keys = self.dir.path().join(format!("keys-{at}"));
+        std::fs::write(self.dir.path().join("password"), format!("{PASSWORD}\n")).unwrap();
+        let text = format!(
+            "data_dir = \"data\"\n\
+             [chain]\nrpc_url = \"{rpc}\"\ncontract = \"{contract}\"\ngroup = \"{group}\"\n\
+             [keys]\naccount = \"{account}\"\nagent = \"{key}\"\npassword_file = \"../password\"\n\
+             [http]\nlisten = \"127.0.0.1:{http}\"\nrequests_per_second = 10000\ncommands_per_second = 10000\n\
+             [consensus]\nview_timeout_ms = {VIEW_TIMEOUT_MS}\nstatus_interval_ms = 200\n\
+             checkpoint_delay_ms = 300\n\
+             [anchor]\ninterval_ms = 500\ntakeover_ms = 3000\n\
+             [log]\nfilter = \"info\"\n\
+             [peers]\nlisten = \"127.0.0.1:{peer}\"\n{peers}",
+            rpc = self.anvil.url,
+            contract = self.contract,
+            group = self.group,
+            account = keys.join(ACCOUNT_FILE).display(),
+            key = keys.join(KEY_FILE).display(),
+            http = self.ports[at][0],
+            peer = self.ports[at][1],
+        );
+        std::fs::create_dir_all(self.node_dir(at)).unwrap();
+        std::fs::write(self.config(at), text).unwrap();
+    }
+
+    pub(crate) fn node_dir(&self, at: usize) -> PathBuf {
+        self.dir.path().join(format!("node-{at}"))
+    }
+
+    pub(crate) fn config(&self, at: usize) -> PathBuf {
+        self.node_dir(at).join("node.toml")
+    }
+
+    /// Starts the process of a node.
+    pub(crate) fn launch(&mut self, at: usize) {
+        assert!(self.nodes[at].is_none(), "node {at} runs already");
+        let config = self.config(at);
+        let arguments = ["node", "run", "--config", config.to_str().unwrap()];
+        let log = self.node_dir(at).join("node.log");
+        self.nodes[at] = Some(Process::start(BINARY, &arguments, &log));
+    }
+
+    /// Kills the process of a node with SIGKILL.
+    pub(crate) fn kill_9(&mut self, at: usize) {
+        self.nodes[at].take().expect("the node runs").kill_9();
+    }
+
+    /// Runs `quorate node run` for a configuration that must not start, and returns its exit code and what it
+    /// said.
+    pub(crate) fn run_to_its_end(&self, config: &Path) -> (i32, String) {
+        let mut child = Command::new(BINARY)
+            .args(["node", "run", "--config", config.to_str().unwrap()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while child.try_wait().unwrap().is_none() {
+            if Instant::now() > deadline {
+                child.kill().unwrap();
+                panic!("the node started although it must not");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let output = child.wait_with_output().unwrap();
+        (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    pub(crate) fn url(&self, at: usize) -> String {
+        format!("http://127.0.0.1:{}", self.ports[at][0])
+    }
+
+    pub(crate) async fn ready(&self, at: usize) {
+        let url = format!("{}/readyz", self.url(at));
+        let log = self.node_dir(at).join("node.log");
+        let what = format!("node {at}, whose log is {}", log.display());
+        wait_for(&what, async || {
+            let answer = self.http.get(&url).send().await.ok()?;
+            answer.status().is_success().then_some(())
+        })
+        .await;
+    }
+
+    /// A client of all nodes that has the group from the contract.
+    pub(crate) async fn client(&self) -> Client {
+        let nodes = (0..self.agents.len()).map(|at| self.url(at));
+        Client::builder().nodes(nodes).connect(&self.anvil.url, self.contract, self.group).await.unwrap()
+    }
+
+    /// A client of one node.
+    pub(crate) async fn client_of(&self, at: usize) -> Client {
+        Client::builder()
+            .node(self.url(at))
+            .connect(&self.anvil.url, self.contract, self.group)
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn reader(&self) -> CoordinatorReader {
+        CoordinatorReader::connect(&self.anvil.url, self.contract).await.unwrap()
+    }
+
+    pub(crate) fn provider(&self) -> DynProvider {
+        connect(&self.anvil.url)
+    }
+
+    /// Posts bytes as a command to a node; the status and the body.
+    pub(crate) async fn post(&self, at: usize, body: Vec<u8>) -> (u16, Vec<u8>) {
+        let url = format!("{}/v1/groups/{}/commands", self.url(at), self.group);
+        let request = self.http.post(url).header("content-type", "application/cbor").body(body);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.bytes().await.unwrap().to_vec())
+    }
+
+    /// The JSON of a path below the group at a node.
+    pub(crate) async fn get_json(&self, at: usize, path: &str) -> serde_json::Value {
+        let url = format!("{}/v1/groups/{}{path}", self.url(at), self.group);
+        self.http.get(url).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// How many entries a node's log has, and their root.
+    pub(crate) async fn log(&self, at: usize) -> (u64, String) {
+        let status = self.get_json(at, "").await;
+        let root = status["log_root"].as_str().unwrap_or_default().to_owned();
+        (status["log_size"].as_u64().unwrap_or_default(), root)
+    }
+
+    /// Waits until all of `nodes` have one log.
+    pub(crate) async fn one_log(&self, nodes: &[usize]) -> (u64, String) {
+        wait_for("one log on all nodes", async || {
+            let mut logs = Vec::new();
+            for at in nodes {
+                logs.push(self.log(*at).await);
+            }
+            logs.windows(2).all(|pair| pair[0] == pair[1]).then(|| logs[0].clone())
+        })
+        .await
+    }
+}
