@@ -59,6 +59,7 @@ impl From<&AnchorConfig> for Settings {
             confirmations: config.confirmations,
             receipt_timeout_ms: config.receipt_timeout_ms,
             max_fee: u128::from(config.max_fee_gwei) * WEI_PER_GWEI,
+            max_spend_per_hour: u128::from(config.max_spend_gwei_per_hour) * WEI_PER_GWEI,
             poll_ms: (config.interval_ms / 4).clamp(50, 1_000),
             ..Self::default()
         }

@@ -149,6 +149,9 @@ pub struct AnchorConfig {
     pub confirmations: u64,
     /// The highest fee per gas that is paid, in gwei. Above it, anchoring waits.
     pub max_fee_gwei: u64,
+    /// The most that anchoring spends in an hour, in gwei, counted at the worst case. Beyond it, anchoring
+    /// waits: an endpoint that lies must not empty the account.
+    pub max_spend_gwei_per_hour: u64,
     /// How long a submitted anchor may take before it is replaced at a higher fee.
     pub receipt_timeout_ms: u64,
 }
@@ -225,6 +228,7 @@ impl Default for AnchorConfig {
             takeover_ms: 30_000,
             confirmations: 0,
             max_fee_gwei: 200,
+            max_spend_gwei_per_hour: 100_000_000,
             receipt_timeout_ms: 60_000,
         }
     }

@@ -4,16 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
+use quorate_pbft::Config;
 use quorate_protocol::command::MAX_COMMAND_BYTES;
 
 use super::{ConsensusConfig, NodeConfig, PASSWORD_VARIABLE};
-
-/// Bytes that a signed command may have beyond its body in an HTTP request.
-const MIN_BODY_BYTES: usize = MAX_COMMAND_BYTES;
-/// The most bytes of a batch's commands: what a peer's frame has room for.
-const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
-/// The most commands of a batch.
-const MAX_BATCH_COMMANDS: usize = 16 * 1024;
 
 /// Something in the configuration that keeps the node from running.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +98,8 @@ impl NodeConfig {
 
     fn check_http(&self, findings: &mut Findings) {
         let http = &self.http;
-        let (least, most) = (MIN_BODY_BYTES as u64, 16 * 1024 * 1024);
+        // A body is one command; a smaller bound would keep some out that the group allows.
+        let (least, most) = (MAX_COMMAND_BYTES as u64, 16 * 1024 * 1024);
         findings.range("http.max_body_bytes", http.max_body_bytes as u64, least, most);
         findings.range("http.max_connections", http.max_connections as u64, 1, 1 << 20);
         let rates = [
@@ -151,29 +146,29 @@ impl NodeConfig {
         findings.range("anchor.interval_ms", anchor.interval_ms, 1, 86_400_000);
         findings.range("anchor.takeover_ms", anchor.takeover_ms, 1, 86_400_000);
         findings.range("anchor.max_fee_gwei", anchor.max_fee_gwei, 1, 1_000_000);
+        findings.range("anchor.max_spend_gwei_per_hour", anchor.max_spend_gwei_per_hour, 1, u64::MAX);
         findings.range("anchor.receipt_timeout_ms", anchor.receipt_timeout_ms, 1000, 86_400_000);
     }
 }
 
 fn check_consensus(consensus: &ConsensusConfig, findings: &mut Findings) {
     let ConsensusConfig { checkpoint_interval: interval, window, pipeline, .. } = *consensus;
-    findings.range("consensus.checkpoint_interval", interval, 1, 1 << 16);
+    findings.range("consensus.checkpoint_interval", interval, 1, Config::MAX_WINDOW / 2);
     // With a shorter window the primary would stand still while a checkpoint becomes stable.
-    if window < interval.saturating_mul(2) || window > 1 << 18 {
-        let cause = format!("{window} is out of bounds");
-        let mend =
-            format!("set it from {} (twice checkpoint_interval) to {}", interval.saturating_mul(2), 1 << 18);
-        findings.add("consensus.window", cause, mend);
+    let (least, most) = (interval.saturating_mul(2), Config::MAX_WINDOW);
+    if !(least..=most).contains(&window) {
+        let mend = format!("set it from {least} (twice checkpoint_interval) to {most}");
+        findings.add("consensus.window", format!("{window} is out of bounds"), mend);
     }
     findings.range("consensus.pipeline", pipeline, 1, window.max(1));
     let commands = consensus.max_batch_commands as u64;
-    findings.range("consensus.max_batch_commands", commands, 1, MAX_BATCH_COMMANDS as u64);
+    findings.range("consensus.max_batch_commands", commands, 1, Config::MAX_BATCH_COMMANDS as u64);
     // A batch must have room for the largest command, or that command would never be ordered.
-    let (least, most) = (MAX_COMMAND_BYTES as u64, MAX_BATCH_BYTES as u64);
+    let (least, most) = (MAX_COMMAND_BYTES as u64, Config::MAX_BATCH_BYTES as u64);
     findings.range("consensus.max_batch_bytes", consensus.max_batch_bytes as u64, least, most);
     findings.range("consensus.view_timeout_ms", consensus.view_timeout_ms, 50, 600_000);
     findings.range("consensus.max_clock_drift_ms", consensus.max_clock_drift_ms, 1, 3_600_000);
-    findings.range("consensus.checkpoint_delay_ms", consensus.checkpoint_delay_ms, 1, 600_000);
+    findings.range("consensus.checkpoint_delay_ms", consensus.checkpoint_delay_ms, 10, 600_000);
     findings.range("consensus.status_interval_ms", consensus.status_interval_ms, 10, 60_000);
 }
 
@@ -220,6 +215,36 @@ mod tests {
             let problems = config.check();
             assert_eq!(problems.iter().map(|p| p.key.as_str()).collect::<Vec<_>>(), [key], "{problems:?}");
         }
+    }
+
+    #[test]
+    fn whatever_passes_is_taken_by_the_core() {
+        let edges = [0, 1, 9, 10, 50, 64, 511, 512, 513, 1024, 1025, 65_535, 65_536, 1 << 22, (1 << 22) + 1];
+        let mut passed = 0;
+        for field in 0..9 {
+            for edge in edges {
+                let mut consensus = ConsensusConfig { window: 1024, ..ConsensusConfig::default() };
+                let size = usize::try_from(edge).unwrap();
+                match field {
+                    0 => consensus.checkpoint_interval = edge,
+                    1 => consensus.window = edge,
+                    2 => consensus.pipeline = edge,
+                    3 => consensus.max_batch_commands = size,
+                    4 => consensus.max_batch_bytes = size,
+                    5 => consensus.view_timeout_ms = edge,
+                    6 => consensus.max_clock_drift_ms = edge,
+                    7 => consensus.checkpoint_delay_ms = edge,
+                    _ => consensus.status_interval_ms = edge,
+                }
+                let mut findings = Findings::default();
+                check_consensus(&consensus, &mut findings);
+                if findings.0.is_empty() {
+                    passed += 1;
+                    assert_eq!(Config::from(&consensus).problems(), Vec::<String>::new(), "{consensus:?}");
+                }
+            }
+        }
+        assert!(passed > 40, "only {passed} pass");
     }
 
     #[test]
