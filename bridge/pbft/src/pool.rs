@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use quorate_protocol::{AgentId, Digest, SignedCommand};
+use quorate_protocol::{Digest, PublicKey, ReplicaIndex, SignedCommand};
 
-/// The most commands that wait.
+/// The most commands that wait, over all sources.
 const MAX_PENDING: usize = 32_768;
-/// The most commands of one agent that wait; as many as the reply table can tell apart.
-const MAX_PENDING_PER_AGENT: usize = 64;
+/// The most bytes of commands that wait, over all sources.
+const MAX_PENDING_BYTES: usize = 64 * 1024 * 1024;
+/// The most commands of one key that wait; as many as the reply table can tell apart. What counts is the
+/// key that signed, not the agent that is named: anybody can name an agent.
+const MAX_PENDING_PER_KEY: usize = 64;
 /// How many executed commands are remembered, so that a late copy is not ordered again for nothing.
 const MAX_REMEMBERED: usize = 16_384;
 
@@ -18,33 +21,66 @@ pub(crate) enum Offer {
     Added,
     /// It was there, or was executed lately.
     Known,
-    /// There is no room, over all or for its agent.
+    /// There is no room for its key or from its source.
     Full,
 }
 
 #[derive(Debug)]
 struct Pending {
     command: SignedCommand,
-    /// When the wait for the current primary began.
-    since_ms: u64,
+    source: ReplicaIndex,
+    /// When it is told to every replica next.
+    spread_at_ms: u64,
 }
 
-/// The pool: commands in order of arrival, each once, bounded over all and for each agent.
-#[derive(Debug, Default)]
+/// How much of the pool a source uses.
+#[derive(Clone, Copy, Debug, Default)]
+struct Share {
+    commands: usize,
+    bytes: usize,
+}
+
+/// The pool: commands in order of arrival, each once, bounded over all, for each key and for each source.
+///
+/// A source is the replica that handed the command over, this one for its own clients. Each has an equal
+/// share, so a faulty replica can fill no more than its own, and the primary has room for what every other
+/// replica lets in.
+#[derive(Debug)]
 pub(crate) struct Pool {
+    sources: usize,
     pending: BTreeMap<u64, Pending>,
     by_digest: BTreeMap<Digest, u64>,
-    per_agent: BTreeMap<AgentId, usize>,
+    per_key: BTreeMap<PublicKey, usize>,
+    per_source: BTreeMap<ReplicaIndex, Share>,
     /// Arrival numbers of the commands that stand in no batch.
     queue: BTreeSet<u64>,
-    /// Those among them that were not told to every replica.
-    unspread: BTreeSet<u64>,
+    /// When each command is told to every replica next, with its arrival number.
+    spread_due: BTreeSet<(u64, u64)>,
     next_arrival: u64,
+    /// Since when the command that came first is the first.
+    first_since_ms: u64,
     remembered: BTreeSet<Digest>,
     remembered_order: VecDeque<Digest>,
 }
 
 impl Pool {
+    /// An empty pool of a group with so many replicas.
+    pub(crate) fn new(sources: usize) -> Self {
+        Self {
+            sources,
+            pending: BTreeMap::new(),
+            by_digest: BTreeMap::new(),
+            per_key: BTreeMap::new(),
+            per_source: BTreeMap::new(),
+            queue: BTreeSet::new(),
+            spread_due: BTreeSet::new(),
+            next_arrival: 0,
+            first_since_ms: 0,
+            remembered: BTreeSet::new(),
+            remembered_order: VecDeque::new(),
+        }
+    }
+
     /// How many commands wait.
     pub(crate) fn len(&self) -> usize {
         self.pending.len()
@@ -55,22 +91,39 @@ impl Pool {
         !self.queue.is_empty()
     }
 
-    pub(crate) fn offer(&mut self, command: &SignedCommand, now_ms: u64) -> Offer {
+    /// Takes a command in that `source` handed over. If it still waits at `spread_at_ms`, every replica is to
+    /// be told of it.
+    pub(crate) fn offer(
+        &mut self,
+        command: &SignedCommand,
+        source: ReplicaIndex,
+        now_ms: u64,
+        spread_at_ms: u64,
+    ) -> Offer {
         let digest = command.digest();
         if self.by_digest.contains_key(&digest) || self.remembered.contains(&digest) {
             return Offer::Known;
         }
-        let of_agent = self.per_agent.entry(command.command().agent).or_default();
-        if self.pending.len() >= MAX_PENDING || *of_agent >= MAX_PENDING_PER_AGENT {
+        let of_key = self.per_key.get(&command.command().key).copied().unwrap_or_default();
+        let share = self.per_source.get(&source).copied().unwrap_or_default();
+        let bytes = share.bytes + command.payload_len();
+        if of_key >= MAX_PENDING_PER_KEY
+            || share.commands >= MAX_PENDING / self.sources
+            || bytes > MAX_PENDING_BYTES / self.sources
+        {
             return Offer::Full;
         }
-        *of_agent += 1;
+        self.per_key.insert(command.command().key, of_key + 1);
+        self.per_source.insert(source, Share { commands: share.commands + 1, bytes });
+        if self.pending.is_empty() {
+            self.first_since_ms = now_ms;
+        }
         let arrival = self.next_arrival;
         self.next_arrival += 1;
         self.by_digest.insert(digest, arrival);
         self.queue.insert(arrival);
-        self.unspread.insert(arrival);
-        self.pending.insert(arrival, Pending { command: command.clone(), since_ms: now_ms });
+        self.spread_due.insert((spread_at_ms, arrival));
+        self.pending.insert(arrival, Pending { command: command.clone(), source, spread_at_ms });
         Offer::Added
     }
 
@@ -85,7 +138,7 @@ impl Pool {
                 break;
             }
             commands.push(pending.command.clone());
-            self.unqueue(arrival);
+            self.queue.remove(&arrival);
         }
         commands
     }
@@ -93,30 +146,26 @@ impl Pool {
     /// Notes that the commands stand in a batch of the current view.
     pub(crate) fn mark_proposed(&mut self, commands: &[SignedCommand]) {
         for command in commands {
-            if let Some(&arrival) = self.by_digest.get(&command.digest()) {
-                self.unqueue(arrival);
+            if let Some(arrival) = self.by_digest.get(&command.digest()) {
+                self.queue.remove(arrival);
             }
         }
     }
 
     /// Forgets commands that were executed.
-    pub(crate) fn executed(&mut self, commands: &[SignedCommand]) {
+    pub(crate) fn executed(&mut self, commands: &[SignedCommand], now_ms: u64) {
+        let first = self.pending.first_key_value().map(|(&arrival, _)| arrival);
         for command in commands {
             let digest = command.digest();
             if let Some(arrival) = self.by_digest.remove(&digest) {
-                self.unqueue(arrival);
-                self.pending.remove(&arrival);
-                let agent = command.command().agent;
-                if let Some(count) = self.per_agent.get_mut(&agent) {
-                    *count -= 1;
-                    if *count == 0 {
-                        self.per_agent.remove(&agent);
-                    }
-                }
+                self.remove(arrival);
             }
             if self.remembered.insert(digest) {
                 self.remembered_order.push_back(digest);
             }
+        }
+        if self.pending.first_key_value().map(|(&arrival, _)| arrival) != first {
+            self.first_since_ms = now_ms;
         }
         while self.remembered_order.len() > MAX_REMEMBERED {
             if let Some(oldest) = self.remembered_order.pop_front() {
@@ -125,19 +174,33 @@ impl Pool {
         }
     }
 
-    /// A new view begins: nothing stands in a batch, and every wait begins again.
-    pub(crate) fn restart(&mut self, now_ms: u64) {
-        for (&arrival, pending) in &mut self.pending {
-            pending.since_ms = now_ms;
-            self.queue.insert(arrival);
-            self.unspread.insert(arrival);
+    fn remove(&mut self, arrival: u64) {
+        let Some(pending) = self.pending.remove(&arrival) else { return };
+        self.queue.remove(&arrival);
+        self.spread_due.remove(&(pending.spread_at_ms, arrival));
+        if let Some(count) = self.per_key.get_mut(&pending.command.command().key) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_key.remove(&pending.command.command().key);
+            }
+        }
+        if let Some(share) = self.per_source.get_mut(&pending.source) {
+            share.commands -= 1;
+            share.bytes -= pending.command.payload_len();
         }
     }
 
-    /// When the longest wait began.
-    pub(crate) fn oldest_since(&self) -> Option<u64> {
-        // Arrival numbers and waits grow together, except that a new view restarts all waits at once.
-        self.pending.first_key_value().map(|(_, pending)| pending.since_ms)
+    /// A new view begins: nothing stands in a batch, and every wait begins again.
+    pub(crate) fn restart(&mut self, now_ms: u64) {
+        self.first_since_ms = now_ms;
+        self.queue.extend(self.pending.keys());
+    }
+
+    /// Since when the command that came first is waited for. Section 4.5.2: the wait begins anew with each
+    /// command that is waited for, so that a long queue which moves is no reason to give a primary up, and
+    /// one command that is passed over is.
+    pub(crate) fn waiting_since(&self) -> Option<u64> {
+        (!self.pending.is_empty()).then_some(self.first_since_ms)
     }
 
     /// Up to `max` commands that stand in no batch, oldest first.
@@ -145,89 +208,148 @@ impl Pool {
         self.queue.iter().take(max).map(|arrival| self.pending[arrival].command.clone()).collect()
     }
 
-    /// Up to `max` commands that stand in no batch since `before_ms` or longer and were not spread yet; notes
-    /// that they are.
-    pub(crate) fn take_unspread(&mut self, before_ms: u64, max: usize) -> Vec<SignedCommand> {
-        let due: Vec<u64> = self
-            .unspread
-            .iter()
-            .copied()
-            .take_while(|arrival| self.pending[arrival].since_ms <= before_ms)
-            .take(max)
-            .collect();
-        for arrival in &due {
-            self.unspread.remove(arrival);
+    /// Up to `max` commands that every replica is to be told of by now, and again at `again_ms`. It matters
+    /// not whether they stand in a batch: nobody but this replica may have seen it.
+    pub(crate) fn take_spread(&mut self, now_ms: u64, again_ms: u64, max: usize) -> Vec<SignedCommand> {
+        let due = self.spread_due.iter().take_while(|(at, _)| *at <= now_ms).take(max);
+        let due: Vec<(u64, u64)> = due.copied().collect();
+        let mut commands = Vec::with_capacity(due.len());
+        for (at, arrival) in due {
+            self.spread_due.remove(&(at, arrival));
+            self.spread_due.insert((again_ms, arrival));
+            let pending = self.pending.get_mut(&arrival).expect("only pending commands are spread");
+            pending.spread_at_ms = again_ms;
+            commands.push(pending.command.clone());
         }
-        due.iter().map(|arrival| self.pending[arrival].command.clone()).collect()
+        commands
     }
 
-    /// Since when the command waits that is to be spread next.
-    pub(crate) fn oldest_unspread_since(&self) -> Option<u64> {
-        self.unspread.first().map(|arrival| self.pending[arrival].since_ms)
-    }
-
-    fn unqueue(&mut self, arrival: u64) {
-        self.queue.remove(&arrival);
-        self.unspread.remove(&arrival);
+    /// When the next command is to be told to every replica.
+    pub(crate) fn next_spread_ms(&self) -> Option<u64> {
+        self.spread_due.first().map(|&(at, _)| at)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate_protocol::{AgentKey, Command, GroupId, Nonce, Operation, TimestampMs};
+    use quorate_protocol::{AgentId, AgentKey, Command, GroupId, Nonce, Operation, TimestampMs};
 
-    fn command(agent: u8, nonce: u64) -> SignedCommand {
-        let key = AgentKey::from_secret(&[agent; 32]);
+    const ME: ReplicaIndex = ReplicaIndex(0);
+    const PEER: ReplicaIndex = ReplicaIndex(1);
+
+    fn command_of(agent: u8, key: u64, nonce: u64, bytes: usize) -> SignedCommand {
+        let mut secret = [7; 32];
+        secret[..8].copy_from_slice(&key.to_be_bytes());
+        let key = AgentKey::from_secret(&secret);
         let command = Command {
             group: GroupId::from([1; 32]),
             agent: AgentId::from([agent; 20]),
             key: key.public(),
             nonce: Nonce(nonce),
             expires: TimestampMs(u64::MAX),
-            operations: vec![Operation { service: "s".into(), body: vec![] }],
+            operations: vec![Operation { service: "s".into(), body: vec![0; bytes] }],
         };
         SignedCommand::sign(command, &key)
     }
 
-    #[test]
-    fn a_command_waits_once_and_is_not_taken_back_after_execution() {
-        let mut pool = Pool::default();
-        assert_eq!(pool.offer(&command(1, 1), 0), Offer::Added);
-        assert_eq!(pool.offer(&command(1, 1), 5), Offer::Known);
-        assert_eq!(pool.take_batch(10, 10_000).len(), 1);
-        assert!(!pool.has_queued());
-        pool.executed(&[command(1, 1)]);
-        assert_eq!(pool.len(), 0);
-        assert_eq!(pool.offer(&command(1, 1), 9), Offer::Known);
+    fn command(agent: u8, nonce: u64) -> SignedCommand {
+        command_of(agent, u64::from(agent), nonce, 0)
+    }
+
+    fn offer(pool: &mut Pool, command: &SignedCommand, now_ms: u64) -> Offer {
+        pool.offer(command, ME, now_ms, now_ms + 10)
     }
 
     #[test]
-    fn one_agent_cannot_fill_the_pool() {
-        let mut pool = Pool::default();
-        for nonce in 0..MAX_PENDING_PER_AGENT as u64 {
-            assert_eq!(pool.offer(&command(1, nonce), 0), Offer::Added);
+    fn a_command_waits_once_and_is_not_taken_back_after_execution() {
+        let mut pool = Pool::new(4);
+        assert_eq!(offer(&mut pool, &command(1, 1), 0), Offer::Added);
+        assert_eq!(offer(&mut pool, &command(1, 1), 5), Offer::Known);
+        assert_eq!(pool.take_batch(10, 10_000).len(), 1);
+        assert!(!pool.has_queued());
+        pool.executed(&[command(1, 1)], 6);
+        assert_eq!((pool.len(), pool.next_spread_ms(), pool.waiting_since()), (0, None, None));
+        assert_eq!(offer(&mut pool, &command(1, 1), 9), Offer::Known);
+    }
+
+    #[test]
+    fn one_key_cannot_fill_the_pool_nor_use_up_the_room_of_the_agent_it_names() {
+        let mut pool = Pool::new(4);
+        for nonce in 0..MAX_PENDING_PER_KEY as u64 {
+            assert_eq!(offer(&mut pool, &command_of(2, 99, nonce, 0), 0), Offer::Added);
         }
-        assert_eq!(pool.offer(&command(1, 999), 0), Offer::Full);
-        assert_eq!(pool.offer(&command(2, 0), 0), Offer::Added);
+        assert_eq!(offer(&mut pool, &command_of(2, 99, 999, 0), 0), Offer::Full);
+        assert_eq!(offer(&mut pool, &command(2, 0), 0), Offer::Added, "the agent's own key has room");
+    }
+
+    #[test]
+    fn one_source_cannot_fill_the_pool() {
+        let mut pool = Pool::new(2_048);
+        let share = (MAX_PENDING / 2_048) as u64;
+        for key in 0..share {
+            assert_eq!(pool.offer(&command_of(1, key, 0, 0), PEER, 0, 10), Offer::Added);
+        }
+        for key in share..2 * share {
+            assert_eq!(pool.offer(&command_of(1, key, 0, 0), PEER, 0, 10), Offer::Full);
+        }
+        assert_eq!(pool.per_key.len(), share as usize, "what was refused leaves nothing behind");
+        assert_eq!(offer(&mut pool, &command_of(1, share, 0, 0), 0), Offer::Added);
+
+        pool.executed(&[command_of(1, 0, 0, 0)], 1);
+        assert_eq!(pool.offer(&command_of(1, 3 * share, 0, 0), PEER, 0, 10), Offer::Added);
+    }
+
+    #[test]
+    fn the_bytes_of_a_source_are_bounded() {
+        let mut pool = Pool::new(1_024);
+        assert_eq!(offer(&mut pool, &command_of(1, 1, 0, 40_000), 0), Offer::Added);
+        assert_eq!(offer(&mut pool, &command_of(1, 2, 0, 40_000), 0), Offer::Full);
+        assert_eq!(offer(&mut pool, &command_of(1, 3, 0, 10_000), 0), Offer::Added);
+    }
+
+    #[test]
+    fn a_queue_that_moves_is_no_reason_to_lose_patience_and_a_command_passed_over_is() {
+        let mut pool = Pool::new(4);
+        for nonce in 0..3 {
+            offer(&mut pool, &command(1, nonce), nonce);
+        }
+        assert_eq!(pool.waiting_since(), Some(0));
+        pool.executed(&[command(1, 0)], 50);
+        assert_eq!(pool.waiting_since(), Some(50));
+        pool.executed(&[command(1, 2)], 90);
+        assert_eq!(pool.waiting_since(), Some(50), "the first one still waits");
     }
 
     #[test]
     fn a_new_view_takes_everything_up_again() {
-        let mut pool = Pool::default();
-        pool.offer(&command(1, 1), 0);
-        pool.offer(&command(2, 1), 3);
+        let mut pool = Pool::new(4);
+        offer(&mut pool, &command(1, 1), 0);
+        offer(&mut pool, &command(2, 1), 3);
         assert_eq!(pool.take_batch(1, 10_000).len(), 1);
         pool.restart(50);
-        assert_eq!(pool.oldest_since(), Some(50));
+        assert_eq!(pool.waiting_since(), Some(50));
         assert_eq!(pool.take_batch(10, 10_000).len(), 2);
     }
 
     #[test]
+    fn a_command_is_spread_again_and_again_until_it_is_executed() {
+        let mut pool = Pool::new(4);
+        offer(&mut pool, &command(1, 1), 0);
+        pool.mark_proposed(&[command(1, 1)]);
+        assert_eq!(pool.take_spread(9, 100, 10).len(), 0);
+        assert_eq!(pool.take_spread(10, 100, 10).len(), 1);
+        assert_eq!(pool.take_spread(99, 200, 10).len(), 0);
+        assert_eq!(pool.take_spread(100, 200, 10).len(), 1);
+        pool.executed(&[command(1, 1)], 150);
+        assert_eq!(pool.take_spread(999, 2_000, 10).len(), 0);
+    }
+
+    #[test]
     fn a_batch_keeps_its_bounds_but_is_never_empty() {
-        let mut pool = Pool::default();
-        pool.offer(&command(1, 1), 0);
-        pool.offer(&command(2, 1), 0);
+        let mut pool = Pool::new(4);
+        offer(&mut pool, &command(1, 1), 0);
+        offer(&mut pool, &command(2, 1), 0);
         assert_eq!(pool.take_batch(10, 1).len(), 1);
         assert_eq!(pool.take_batch(10, 1).len(), 1);
     }

@@ -21,6 +21,8 @@ const MAX_RESENT: u64 = 16;
 pub(super) struct Peer {
     /// Where it said last that it stands. Only a claim.
     pub(super) status: Option<Status>,
+    /// When anything came from it last.
+    pub(super) heard_ms: Option<u64>,
     /// When a status of its was last answered.
     answered_ms: Option<u64>,
 }
@@ -107,8 +109,11 @@ impl Replica {
                     batch: batch.clone(),
                 }));
             }
-            messages.extend(slot.vote(Phase::Prepare, me).copied().map(Message::Prepare));
-            messages.extend(slot.vote(Phase::Commit, me).copied().map(Message::Commit));
+            // Votes of earlier views are of no use to a peer in this one, and after a crash they may be
+            // votes that never left: this replica has promised not to take part in those views any more.
+            let vote = |phase| slot.vote(phase, me).copied().filter(|vote| vote.view == self.view);
+            messages.extend(vote(Phase::Prepare).map(Message::Prepare));
+            messages.extend(vote(Phase::Commit).map(Message::Commit));
         }
         for message in messages {
             self.send(to, message);

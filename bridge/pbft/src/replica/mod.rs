@@ -68,8 +68,6 @@ pub struct Replica {
     /// The next sequence that this replica proposes for as the primary.
     next_sequence: Sequence,
     last_executed: Sequence,
-    /// The time of the last batch that this replica proposed as the primary.
-    last_proposed: TimestampMs,
     pool: Pool,
 
     stable: Option<CheckpointCertificate>,
@@ -96,6 +94,9 @@ pub struct Replica {
     next_due: Option<TimestampMs>,
     /// Since when work is due and no batch brought it.
     overdue_since_ms: Option<u64>,
+    /// No wait began before this: when the view was entered, or when this replica was last behind or out of
+    /// touch.
+    waits_from_ms: u64,
 
     reported: BTreeSet<(ReplicaIndex, Sequence, View)>,
     effects: Vec<Effect>,
@@ -109,6 +110,7 @@ impl Replica {
     pub fn new(config: Config, context: Context, keys: ReplicaKeys, recovered: Recovered, now: Now) -> Self {
         assert_eq!(config.problems(), Vec::<String>::new(), "the configuration is checked before");
         let me = context.replicas.index_of_key(&keys.agent.public()).expect("the keys are a replica's");
+        let replicas = context.replicas.len();
         let mut replica = Self {
             config,
             context,
@@ -121,8 +123,7 @@ impl Replica {
             slots: BTreeMap::new(),
             next_sequence: Sequence(1),
             last_executed: recovered.last_executed,
-            last_proposed: TimestampMs(0),
-            pool: Pool::default(),
+            pool: Pool::new(replicas),
             stable: None,
             checkpoints: BTreeMap::new(),
             own_checkpoints: BTreeMap::new(),
@@ -136,6 +137,7 @@ impl Replica {
             new_view_deadline_ms: None,
             next_due: recovered.next_due,
             overdue_since_ms: None,
+            waits_from_ms: now.elapsed_ms,
             reported: BTreeSet::new(),
             effects: Vec::new(),
         };
@@ -148,7 +150,8 @@ impl Replica {
         match event {
             Event::Message { from, message } => self.on_message(now, from, message),
             Event::Commands(commands) => {
-                self.take_in(now, commands.into_iter().map(Verified::into_inner));
+                let commands = commands.into_iter().map(Verified::into_inner);
+                self.take_in(now, self.me, commands);
             }
             Event::Executed(executed) => self.on_executed(now, executed),
             Event::Tick => {}
@@ -162,6 +165,7 @@ impl Replica {
         if from == self.me {
             return;
         }
+        self.peers.entry(from).or_default().heard_ms = Some(now.elapsed_ms);
         match message.into_inner() {
             Message::PrePrepare(pre_prepare) => self.on_pre_prepare(now, pre_prepare),
             Message::Prepare(vote) => self.on_prepare(now, vote),
@@ -177,15 +181,17 @@ impl Replica {
             Message::CatchUp(catch_up) => self.on_catch_up(now, catch_up),
             Message::BatchRequest(request) => self.on_batch_request(from, request),
             Message::BatchReply(batch) => self.on_batch_reply(now, batch),
-            Message::Forward(forward) => self.take_in(now, forward.commands.into_iter()),
+            Message::Forward(forward) => self.take_in(now, from, forward.commands.into_iter()),
         }
     }
 
     /// Commands from clients or from other replicas: the primary queues them; a backup hands them on and
     /// watches what becomes of them.
-    fn take_in(&mut self, now: Now, commands: impl Iterator<Item = SignedCommand>) {
-        let new: Vec<SignedCommand> =
-            commands.filter(|command| self.pool.offer(command, now.elapsed_ms) == Offer::Added).collect();
+    fn take_in(&mut self, now: Now, source: ReplicaIndex, commands: impl Iterator<Item = SignedCommand>) {
+        let spread_at_ms = now.elapsed_ms.saturating_add(self.timeout_ms() / 2);
+        let new: Vec<SignedCommand> = commands
+            .filter(|command| self.pool.offer(command, source, now.elapsed_ms, spread_at_ms) == Offer::Added)
+            .collect();
         for chunk in new.chunks(MAX_FORWARD) {
             let forward = Message::Forward(Forward { commands: chunk.to_vec() });
             match self.state {

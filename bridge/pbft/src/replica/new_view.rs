@@ -88,6 +88,7 @@ impl Replica {
         self.state = ViewState::Active;
         self.new_view_deadline_ms = None;
         self.view_changes.retain(|_, view_change| view_change.view > view);
+        self.waits_from_ms = now.elapsed_ms;
         self.pool.restart(now.elapsed_ms);
         let null = Batch::null().digest(&self.context);
         let mut last = self.low().max(self.last_executed);

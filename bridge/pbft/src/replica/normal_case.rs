@@ -1,6 +1,6 @@
 //! Pre-prepare, prepare and commit (section 4.2).
 
-use quorate_protocol::{Sequence, domain};
+use quorate_protocol::{Sequence, TimestampMs, domain};
 
 use super::{Replica, ViewState};
 use crate::batch::Batch;
@@ -23,30 +23,35 @@ impl Replica {
                 return;
             }
             let commands = self.pool.take_batch(self.config.max_batch_commands, self.config.max_batch_bytes);
-            let timestamp = now.wall.max(self.last_proposed);
-            self.last_proposed = timestamp;
-            self.propose_batch(now, Batch { timestamp, checkpoint, commands });
+            self.propose_batch(now, Batch { timestamp: now.wall, checkpoint, commands });
         }
     }
 
-    fn may_propose(&self) -> bool {
+    pub(super) fn may_propose(&self) -> bool {
         self.state == ViewState::Active
             && self.is_primary()
             && self.within_watermarks(self.next_sequence)
             && self.next_sequence.0 <= self.last_executed.0 + self.config.pipeline
     }
 
-    /// Whether entries have waited long enough for a checkpoint and no batch under way takes one.
     fn wants_checkpoint(&self, now: Now) -> bool {
-        let waited = self
-            .unsettled_since_ms
-            .is_some_and(|since| now.elapsed_ms.saturating_sub(since) >= self.config.checkpoint_delay_ms);
-        waited && !self.under_way(|sequence, batch| self.takes_checkpoint(sequence, batch))
+        self.checkpoint_wanted_ms().is_some_and(|at| at <= now.elapsed_ms)
     }
 
-    /// Whether something falls due by now that no batch under way brings.
+    /// When entries will have waited long enough for a checkpoint, unless a batch under way takes one.
+    pub(super) fn checkpoint_wanted_ms(&self) -> Option<u64> {
+        let since = self.unsettled_since_ms?;
+        let comes = self.under_way(|sequence, batch| self.takes_checkpoint(sequence, batch));
+        (!comes).then(|| since.saturating_add(self.config.checkpoint_delay_ms))
+    }
+
     fn work_is_due(&self, now: Now) -> bool {
-        self.next_due.is_some_and(|due| due <= now.wall && !self.under_way(|_, batch| batch.timestamp >= due))
+        self.unattended_work().is_some_and(|due| due <= now.wall)
+    }
+
+    /// When something falls due that no batch under way brings.
+    pub(super) fn unattended_work(&self) -> Option<TimestampMs> {
+        self.next_due.filter(|&due| !self.under_way(|_, batch| batch.timestamp >= due))
     }
 
     fn under_way(&self, matches: impl Fn(Sequence, &Batch) -> bool) -> bool {

@@ -6,6 +6,8 @@ use super::{Replica, ViewState};
 use crate::event::Now;
 use crate::message::{Forward, MAX_FORWARD, Message};
 
+/// A peer that was not heard of for so many intervals between statuses is out of touch.
+const SILENT_INTERVALS: u64 = 4;
 /// Time-outs stop doubling here: 2^6 times the configured one.
 const MAX_DOUBLINGS: u32 = 6;
 
@@ -20,45 +22,46 @@ impl Replica {
     pub fn next_deadline_ms(&self, now: Now) -> u64 {
         let mut next = self.status_due_ms;
         let mut consider = |deadline: Option<u64>| next = next.min(deadline.unwrap_or(u64::MAX));
-        consider(self.view_deadline_ms());
+        consider(self.view_deadline_ms(now));
         consider(self.spread_deadline_ms());
-        if self.may_propose_on_time() {
-            consider(self.unsettled_since_ms.map(|since| since + self.config.checkpoint_delay_ms));
+        let at = |due: TimestampMs| now.elapsed_ms.saturating_add(due.since(now.wall));
+        if let Some(due) = self.next_due.filter(|_| self.overdue_since_ms.is_none()) {
+            consider(Some(at(due.plus(self.config.max_clock_drift_ms))));
         }
-        let until_due = |due: TimestampMs| now.elapsed_ms.saturating_add(due.since(now.wall));
-        consider(self.next_due.filter(|_| self.overdue_since_ms.is_none()).map(until_due));
+        if self.may_propose() {
+            consider(self.checkpoint_wanted_ms());
+            consider(self.unattended_work().map(at));
+        }
         next
     }
 
-    fn may_propose_on_time(&self) -> bool {
-        self.state == ViewState::Active
-            && self.is_primary()
-            && self.last_executed.next() == self.next_sequence
-    }
-
     pub(super) fn on_time(&mut self, now: Now) {
-        if self.next_due.is_some_and(|due| due <= now.wall) {
+        if self.next_due.is_some_and(|due| self.is_overdue(now, due)) {
             self.overdue_since_ms.get_or_insert(now.elapsed_ms);
+        }
+        if self.state == ViewState::Active && self.cannot_judge(now) {
+            self.waits_from_ms = now.elapsed_ms;
+        }
+        if self.view_deadline_ms(now).is_some_and(|deadline| deadline <= now.elapsed_ms) {
+            self.start_view_change(now, self.view.next());
         }
         if self.spread_deadline_ms().is_some_and(|deadline| deadline <= now.elapsed_ms) {
             self.spread(now);
-        }
-        if self.view_deadline_ms().is_some_and(|deadline| deadline <= now.elapsed_ms) {
-            self.start_view_change(now, self.view.next());
         }
         if self.status_due_ms <= now.elapsed_ms {
             self.on_status_due(now);
         }
     }
 
-    /// When this replica gives the current view up. A backup waits for the oldest of: a command that waits,
-    /// a batch that was proposed and not executed, work that is due. A replica that asked for a view waits
-    /// for its NEW-VIEW only once a quorum asked for it too: before that, the view is not late.
-    fn view_deadline_ms(&self) -> Option<u64> {
+    /// When this replica gives the current view up. It waits for the oldest of: a command that waits, a batch
+    /// that was proposed and not executed, work that is due. The primary waits like everybody else: it may be
+    /// the only one who knows of a batch that the others refuse or never saw. A replica that asked for a view
+    /// waits for its NEW-VIEW only once a quorum asked for it too: before that, the view is not late.
+    fn view_deadline_ms(&self, now: Now) -> Option<u64> {
         if self.state == ViewState::Changing {
             return self.new_view_deadline_ms;
         }
-        if self.is_primary() || self.is_behind() {
+        if self.cannot_judge(now) {
             return None;
         }
         let proposed = self
@@ -66,29 +69,47 @@ impl Replica {
             .range(self.last_executed.next()..)
             .find_map(|(_, slot)| slot.proposal.as_ref())
             .map(|proposal| proposal.accepted_ms);
-        let waiting_since = [self.pool.oldest_since(), proposed, self.overdue_since_ms];
-        waiting_since.into_iter().flatten().min().map(|since| since.saturating_add(self.timeout_ms()))
+        let waiting_since = [self.pool.waiting_since(), proposed, self.overdue_since_ms];
+        let since = waiting_since.into_iter().flatten().min()?.max(self.waits_from_ms);
+        Some(since.saturating_add(self.timeout_ms()))
     }
 
-    /// Whether a correct replica executed more than this one. Then the view works, and what this replica
-    /// waits for is its own to fetch.
+    /// Whether work should have been brought by a batch of a correct primary, whose clock may be behind this
+    /// replica's by the allowed drift.
+    fn is_overdue(&self, now: Now, due: TimestampMs) -> bool {
+        due.plus(self.config.max_clock_drift_ms) <= now.wall
+    }
+
+    /// Whether a lack of progress says nothing about the view.
+    ///
+    /// A replica that is behind has its own lack to make up. One that hears too few others to make a quorum
+    /// with could not change the view either; if it asked, it would be lost to the view that the others go on
+    /// in when it is in touch again.
+    fn cannot_judge(&self, now: Now) -> bool {
+        let since = now.elapsed_ms.saturating_sub(SILENT_INTERVALS * self.config.status_interval_ms);
+        let heard = self.peers.values().filter(|peer| peer.heard_ms.is_some_and(|at| at >= since)).count();
+        self.is_behind() || heard + 1 < self.quorum()
+    }
+
+    /// Whether a correct replica executed more than this one.
     pub fn is_behind(&self) -> bool {
         let ahead = self.peers.values().filter(|peer| peer.last_executed() > self.last_executed).count();
         ahead >= self.context.replicas.weak_quorum()
     }
 
-    /// When commands that the primary did not take up are told to every replica: half-way to giving the view
-    /// up, so that all of them watch the primary, not only the one that the client chose.
+    /// When commands that wait are told to every replica: half-way to giving the view up, so that all of them
+    /// watch the primary, not only the one that the client chose. Then again and again, because messages get
+    /// lost.
     fn spread_deadline_ms(&self) -> Option<u64> {
         if self.is_primary() && self.state == ViewState::Active {
             return None;
         }
-        self.pool.oldest_unspread_since().map(|since| since.saturating_add(self.timeout_ms() / 2))
+        self.pool.next_spread_ms()
     }
 
     fn spread(&mut self, now: Now) {
-        let before = now.elapsed_ms.saturating_sub(self.timeout_ms() / 2);
-        let commands = self.pool.take_unspread(before, MAX_FORWARD);
+        let again_ms = now.elapsed_ms.saturating_add(self.timeout_ms());
+        let commands = self.pool.take_spread(now.elapsed_ms, again_ms, MAX_FORWARD);
         if !commands.is_empty() {
             self.broadcast(Message::Forward(Forward { commands }));
         }

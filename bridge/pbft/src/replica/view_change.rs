@@ -67,6 +67,10 @@ impl Replica {
 
     /// With a quorum for the view that is asked for, its primary opens it and everybody else begins to wait
     /// for that.
+    ///
+    /// Whoever asks for a later view has given this one up too. So the wait also begins when a quorum asks
+    /// for this view or later ones: a replica that once asked for this view and has moved on repeats only its
+    /// latest wish, and those that missed the earlier one would wait for it for ever.
     fn on_view_change_quorum(&mut self, now: Now) {
         if self.state != ViewState::Changing {
             return;
@@ -74,13 +78,13 @@ impl Replica {
         let view = self.view;
         let asked: Vec<&ViewChange> =
             self.view_changes.values().filter(|view_change| view_change.view == view).collect();
-        if asked.len() < self.quorum() {
-            return;
-        }
-        if self.is_primary() {
+        if self.is_primary() && asked.len() >= self.quorum() {
             let view_changes = asked.into_iter().take(self.quorum()).cloned().collect();
             self.open_view(now, view_changes);
-        } else if self.new_view_deadline_ms.is_none() {
+            return;
+        }
+        let given_up = self.view_changes.values().filter(|view_change| view_change.view >= view).count();
+        if given_up >= self.quorum() && self.new_view_deadline_ms.is_none() {
             self.new_view_deadline_ms = Some(now.elapsed_ms.saturating_add(self.timeout_ms()));
         }
     }

@@ -4,4 +4,6 @@
 mod bounds;
 mod catch_up;
 mod harness;
+mod liveness;
 mod normal_case;
+mod seeds;
