@@ -1,0 +1,83 @@
+//! What the commands print: data on standard output, as text or as JSON; everything else on standard error.
+
+pub(crate) mod progress;
+pub(crate) mod table;
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use crate::error::CliError;
+
+/// Data that a command prints.
+pub(crate) trait Report: Serialize {
+    /// The data for a reader. Lines end with a line end.
+    fn text(&self) -> String;
+}
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// For a reader.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+impl Format {
+    /// The format that a `--json` flag asks for.
+    pub(crate) fn json_if(json: bool) -> Self {
+        if json { Self::Json } else { Self::Text }
+    }
+
+    /// Prints `report` on standard output.
+    pub(crate) fn print(self, report: &impl Report) -> Result<(), CliError> {
+        let text = match self {
+            Self::Text => report.text(),
+            Self::Json => to_json(report)?,
+        };
+        print(&text)
+    }
+}
+
+/// `value` as readable JSON with a line end.
+pub(crate) fn to_json(value: &impl Serialize) -> Result<String, CliError> {
+    let mut text = serde_json::to_string_pretty(value).map_err(|error| CliError::Failed {
+        cause: format!("a result cannot be written as JSON: {error}"),
+        mend: "run the command without --json".into(),
+    })?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// Writes `text` to standard output. A reader that went away, such as `head`, is no failure.
+pub(crate) fn print(text: &str) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(CliError::io("write to", "standard output")(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The first and the last digits of a long hex text, for tables.
+pub(crate) fn short(hex: impl std::fmt::Display) -> String {
+    let text = hex.to_string();
+    if text.len() <= 16 || !text.is_ascii() {
+        return text;
+    }
+    format!("{}…{}", &text[..8], &text[text.len() - 6..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_identifiers_are_shortened_and_short_ones_are_not() {
+        assert_eq!(short("0x1234567890abcdef1234567890abcdef"), "0x123456…abcdef");
+        assert_eq!(short("entry 7"), "entry 7");
+        assert_eq!(short("für die Überweisung von zehn"), "für die Überweisung von zehn");
+    }
+}
