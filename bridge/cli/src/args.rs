@@ -1,0 +1,126 @@
+//! The command line: the tree of commands. Each command's own options stand in its file in [`crate::commands`].
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands::audit::Audit;
+use crate::commands::completions::Completions;
+use crate::commands::decision::DecisionCommand;
+use crate::commands::demo::Demo;
+use crate::commands::devnet::Devnet;
+use crate::commands::group::Group;
+use crate::commands::guard::Guard;
+use crate::commands::keys::Keys;
+use crate::commands::node::Node;
+use crate::commands::propose::Propose;
+use crate::commands::vote::Vote;
+use crate::connection::ConnectionOptions;
+use crate::exit;
+
+/// Quorate: groups of agents decide together, and anyone can prove later what was decided.
+#[derive(Debug, Parser)]
+#[command(name = "quorate", version, after_help = exit::table(), disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    /// Prints data, and failures, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How a command that prints data prints it.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct OutputOptions {
+    /// Prints JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(Demo),
+    Devnet(Devnet),
+    #[command(subcommand)]
+    Node(Node),
+    #[command(subcommand)]
+    Keys(Keys),
+    #[command(subcommand)]
+    Group(Group),
+    Propose(Propose),
+    Vote(Vote),
+    Decision(DecisionCommand),
+    #[command(subcommand)]
+    Audit(Audit),
+    Completions(Completions),
+    #[command(hide = true)]
+    Guard(Guard),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_tree_of_commands_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    /// A global option and an option of a command must not share a name within clap, which only parsing tells.
+    #[test]
+    fn every_command_parses() {
+        let id = format!("0x{}", "00".repeat(32));
+        for line in [
+            "quorate demo --json out.json --nodes 7",
+            "quorate devnet --nodes 4 --dir net --block-time 0.5 --json",
+            "quorate node run --config node.toml --exit-with-stdin",
+            "quorate node check-config --json",
+            "quorate keys new --overwrite --keys keys",
+            "quorate keys import --account-hex file",
+            "quorate keys show",
+            "quorate keys register",
+            "quorate group create group.toml --deploy",
+            "quorate --profile profile.toml group show",
+            "quorate propose tea --salt 3 --json",
+            "quorate vote ID abstain",
+            "quorate decision ID --wait 3 --receipt file",
+            "quorate completions bash",
+        ] {
+            let line = line.replace("ID", &id);
+            if let Err(error) = Cli::try_parse_from(line.split(' ')) {
+                panic!("{line}: {error}");
+            }
+        }
+        for line in [
+            "quorate devnet --nodes 3",
+            "quorate devnet --nodes 17",
+            "quorate devnet --block-time 0",
+            "quorate",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn connection_options_stand_before_and_behind_the_command() {
+        for line in [
+            "quorate --node http://a vote 0x00 for",
+            "quorate vote --node http://a 0x00 for",
+            "quorate vote 0x00 for --node http://a",
+        ] {
+            // The proposal id is too short: what matters is that nothing but that is wrong.
+            let error = Cli::try_parse_from(line.split(' ')).unwrap_err().to_string();
+            assert!(error.contains("is not a proposal id"), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_help_of_the_binary_lists_the_exit_codes() {
+        let help = Cli::command().render_help().to_string();
+        assert!(help.contains("Exit codes:") && help.contains("10  time-out"), "{help}");
+        assert!(!help.contains("guard"), "{help}");
+    }
+}

@@ -1,0 +1,13 @@
+//! The commands, one file each: its options, what it does, and what it prints.
+
+pub(crate) mod audit;
+pub(crate) mod completions;
+pub(crate) mod decision;
+pub(crate) mod demo;
+pub(crate) mod devnet;
+pub(crate) mod group;
+pub(crate) mod guard;
+pub(crate) mod keys;
+pub(crate) mod node;
+pub(crate) mod propose;
+pub(crate) mod vote;

@@ -1,0 +1,238 @@
+//! `quorate node`: runs a node, and checks its configuration.
+//!
+//! Here a node is put together: its keys, the group as the contract has it, the runtime of `quorate-node` and the
+//! anchoring service of `quorate-anchor`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use quorate_anchor::{AnchorError, AnchorHandle, AnchorService, Settings};
+use quorate_contracts::reader::{CoordinatorReader, ReaderError};
+use quorate_node::config::{LogFormat, NodeConfig};
+use quorate_node::{Node as RunningNode, NodeError, NodeKeys};
+use quorate_protocol::{AccountKey, Group};
+use quorate_sdk::keystore::{open_account, open_key};
+use serde::Serialize;
+use tokio::task::JoinHandle;
+
+use crate::args::OutputOptions;
+use crate::error::CliError;
+use crate::network::lifeline::standard_input_closed;
+use crate::output::{Format, Report};
+use crate::password::{self, Purpose};
+use crate::sdk::blocking;
+use crate::{logging, signals};
+
+/// How long to wait before the anchoring service looks for a chain that did not answer again.
+const CHAIN_PAUSE: Duration = Duration::from_secs(5);
+
+/// Runs a node, or checks its configuration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Node {
+    /// Runs a node until it is told to stop (Ctrl-C or SIGTERM)
+    Run(Run),
+    /// Checks a node's configuration without starting it
+    CheckConfig(CheckConfig),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The node's configuration
+    #[arg(long, value_name = "FILE", default_value = "node.toml")]
+    config: PathBuf,
+    /// Stops when standard input ends, so that no node outlives the process that started it
+    #[arg(long)]
+    exit_with_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckConfig {
+    /// The node's configuration
+    #[arg(long, value_name = "FILE", default_value = "node.toml")]
+    config: PathBuf,
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+/// A configuration that a node can run with.
+#[derive(Debug, Serialize)]
+struct Checked {
+    config: PathBuf,
+    data_dir: PathBuf,
+    http: String,
+    peers: String,
+    group: String,
+}
+
+impl Report for Checked {
+    fn text(&self) -> String {
+        format!(
+            "{} is in order: HTTP on {}, peers on {}, data in {}, group {}\n",
+            self.config.display(),
+            self.http,
+            self.peers,
+            self.data_dir.display(),
+            self.group
+        )
+    }
+}
+
+impl Node {
+    /// Whether the command's own flag asks for JSON.
+    pub(crate) fn asks_for_json(&self) -> bool {
+        match self {
+            Self::Run(_) => false,
+            Self::CheckConfig(CheckConfig { output, .. }) => output.json,
+        }
+    }
+
+    pub(crate) async fn run(self, format: Format) -> Result<(), CliError> {
+        match self {
+            Self::Run(run) => run.run().await,
+            Self::CheckConfig(CheckConfig { config: path, .. }) => {
+                let config = NodeConfig::load(&path)?;
+                format.print(&Checked {
+                    config: path,
+                    data_dir: config.data_dir,
+                    http: config.http.listen.to_string(),
+                    peers: config.peers.listen.to_string(),
+                    group: config.chain.group.to_string(),
+                })
+            }
+        }
+    }
+}
+
+impl Run {
+    async fn run(self) -> Result<(), CliError> {
+        let config = NodeConfig::load(&self.config)?;
+        logging::start(&config.log.filter, config.log.format == LogFormat::Json)?;
+        // Signals that arrive while the node starts are kept for the moment when it can stop.
+        let end = signals::end_asked_for();
+        let parent_gone = async {
+            match self.exit_with_stdin {
+                true => drop(standard_input_closed().await),
+                false => std::future::pending().await,
+            }
+        };
+        tokio::pin!(end, parent_gone);
+        let mut running = tokio::select! {
+            started = Running::start(&config) => started?,
+            () = &mut end => return Ok(()),
+            () = &mut parent_gone => return Ok(()),
+        };
+        tokio::select! {
+            stopped = running.node.stopped() => stopped?,
+            () = &mut end => tracing::info!("stopping: told to by a signal"),
+            () = &mut parent_gone => tracing::info!("stopping: the process that started this node let go"),
+        }
+        running.stop().await
+    }
+}
+
+/// A node with its anchoring service.
+struct Running {
+    node: RunningNode,
+    anchoring: Anchoring,
+}
+
+impl Running {
+    async fn start(config: &NodeConfig) -> Result<Self, CliError> {
+        let keys = open_keys(config).await?;
+        let group = read_group(config).await?;
+        let account = keys.account.clone();
+        let node = RunningNode::start(config, keys, group.clone()).await?;
+        tracing::info!(http = %node.http_address(), peers = %node.peers_address(), group = %group.identity.group, "the node runs");
+        let anchoring = Anchoring::start(config, group, account, &node);
+        Ok(Self { node, anchoring })
+    }
+
+    async fn stop(self) -> Result<(), CliError> {
+        self.anchoring.stop().await;
+        Ok(self.node.shutdown().await?)
+    }
+}
+
+async fn open_keys(config: &NodeConfig) -> Result<NodeKeys, CliError> {
+    let keys = config.keys.clone();
+    let password = password::obtain(keys.password_file.as_deref(), Purpose::Open)?;
+    blocking(move || {
+        let account = open_account(&keys.account, &password)?;
+        let agent = open_key(&keys.agent, &password)?;
+        Ok(NodeKeys { account, agent })
+    })
+    .await
+}
+
+/// The group as the contract has it. A node that ran before starts without the chain, with the group as it was.
+async fn read_group(config: &NodeConfig) -> Result<Group, CliError> {
+    let chain = &config.chain;
+    let asked = async {
+        CoordinatorReader::connect(&chain.rpc_url, chain.contract.0).await?.group(chain.group).await
+    };
+    match asked.await {
+        Ok(group) => Ok(group),
+        Err(error @ ReaderError::Unreachable { .. }) => {
+            let known = config.clone();
+            let known = tokio::task::spawn_blocking(move || RunningNode::known_group(&known)).await;
+            match known.expect("reading the store neither panics nor is aborted")? {
+                Some(group)
+                    if group.identity.group == chain.group && group.identity.contract == chain.contract =>
+                {
+                    tracing::warn!(%error, "the chain does not answer; the group is taken from the data directory");
+                    Ok(group)
+                }
+                _ => Err(mismatch(config, &error)),
+            }
+        }
+        Err(error) => Err(mismatch(config, &error)),
+    }
+}
+
+fn mismatch(config: &NodeConfig, error: &ReaderError) -> CliError {
+    let (rpc_url, detail) = (config.chain.rpc_url.clone(), error.to_string());
+    NodeError::Chain { rpc_url, detail }.into()
+}
+
+/// The anchoring service of a node, or the search for a chain that does not answer yet. Consensus waits for
+/// neither.
+struct Anchoring(JoinHandle<Option<AnchorHandle>>);
+
+impl Anchoring {
+    fn start(config: &NodeConfig, group: Group, account: AccountKey, node: &RunningNode) -> Self {
+        let (stable, anchored) = (node.stable_checkpoints(), node.anchors());
+        let rpc_url = config.chain.rpc_url.clone();
+        let mut settings = Settings::from(&config.anchor);
+        if !config.anchor.enabled {
+            // The node is still told of the anchors that others submit, so that its receipts prove them.
+            settings.min_entries = u64::MAX;
+        }
+        Self(tokio::spawn(async move {
+            loop {
+                match AnchorService::connect(&rpc_url, settings.clone(), group.clone(), account.clone()).await
+                {
+                    Ok(service) => return Some(service.spawn(stable, anchored)),
+                    Err(error @ AnchorError::Unreachable { .. }) => {
+                        tracing::warn!(%error, "anchoring waits for the chain");
+                        tokio::time::sleep(CHAIN_PAUSE).await;
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "this node does not anchor");
+                        return None;
+                    }
+                }
+            }
+        }))
+    }
+
+    async fn stop(self) {
+        if !self.0.is_finished() {
+            self.0.abort();
+        }
+        // A search that was cut off holds nothing.
+        if let Ok(Some(service)) = self.0.await {
+            service.shutdown().await;
+        }
+    }
+}
