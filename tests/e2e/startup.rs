@@ -48,7 +48,7 @@ async fn a_node_that_cannot_start_says_why() {
     // A contract and a group that are not there.
     let contract = network.contract.to_string();
     let config = changed(&network, 0, "no-contract.toml", &contract, &format!("0x{}", "ab".repeat(20)));
-    expect(&network, &config, 6, &["contract"]);
+    expect(&network, &config, 6, &["AgentCoordinator"]);
 
     // A port that is taken.
     for at in 0..4 {
