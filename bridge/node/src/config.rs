@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use quorate_protocol::{AgentId, GroupId};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use check::Problem;
 
@@ -18,8 +18,9 @@ use crate::error::NodeError;
 /// The environment variable whose value decrypts the keystores when no password file is configured.
 pub const PASSWORD_VARIABLE: &str = "QUORATE_PASSWORD";
 
-/// All that a node must know before it starts.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+/// All that a node must know before it starts. What is written back as TOML reads as the same
+/// configuration, so that tools can make files for nodes.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeConfig {
     /// Where the node keeps all that it must remember. One process a directory.
@@ -47,7 +48,7 @@ pub struct NodeConfig {
 }
 
 /// `[chain]`: the group and the contract that holds it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChainConfig {
     /// JSON-RPC endpoint of the chain, `http://` or `https://`.
@@ -59,7 +60,7 @@ pub struct ChainConfig {
 }
 
 /// `[keys]`: the node's keys, each a Web3 Secret Storage keystore.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeysConfig {
     /// Keystore of the secp256k1 account, which signs checkpoints and anchors.
@@ -68,12 +69,12 @@ pub struct KeysConfig {
     pub agent: PathBuf,
     /// A file whose first line decrypts both. Without it the environment variable
     /// [`PASSWORD_VARIABLE`] does.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_file: Option<PathBuf>,
 }
 
 /// `[http]`: the HTTP API and its limits.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HttpConfig {
     /// Address to listen on.
@@ -89,7 +90,7 @@ pub struct HttpConfig {
 }
 
 /// `[peers]`: the links to the other replicas.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PeersConfig {
     /// Address to listen on.
@@ -100,7 +101,7 @@ pub struct PeersConfig {
 }
 
 /// One replica of the group.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PeerConfig {
     /// The replica's account.
@@ -110,7 +111,7 @@ pub struct PeerConfig {
 }
 
 /// `[consensus]`: bounds and time-outs. The bounds must be equal on all nodes of a group.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConsensusConfig {
     /// A checkpoint is taken every so many sequences (Castro & Liskov's K).
@@ -134,7 +135,7 @@ pub struct ConsensusConfig {
 }
 
 /// `[anchor]`: submission of stable checkpoints to the contract.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AnchorConfig {
     /// Whether this node submits anchors at all. Anyone else may.
@@ -157,7 +158,7 @@ pub struct AnchorConfig {
 }
 
 /// `[log]`: what the process prints to standard error.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogConfig {
     /// Text for people or JSON for machines.
@@ -167,7 +168,7 @@ pub struct LogConfig {
 }
 
 /// How log lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// A line of text an event.
@@ -312,16 +313,18 @@ mod tests {
 
     #[test]
     fn the_example_has_every_key_and_no_other() {
-        let mut keys: Vec<String> = Vec::new();
-        let table: toml::Table = EXAMPLE.parse().unwrap();
-        for (section, value) in &table {
-            match value.as_table() {
-                Some(inner) => keys.extend(inner.keys().map(|key| format!("{section}.{key}"))),
-                None => keys.push(section.clone()),
-            }
-        }
-        // Fields without the example's mention would pass the parser by their defaults; the count does not.
-        assert_eq!(keys.len(), 1 + 3 + 3 + 5 + 2 + 9 + 7 + 2, "{keys:?}");
+        let keys = |table: &toml::Table| -> Vec<String> {
+            let inner = |section: &String, value: &toml::Value| match value.as_table() {
+                Some(inner) => inner.keys().map(|key| format!("{section}.{key}")).collect(),
+                None => vec![section.clone()],
+            };
+            table.iter().flat_map(|(section, value)| inner(section, value)).collect()
+        };
+        let example: NodeConfig = toml::from_str(EXAMPLE).unwrap();
+        // A key that the example leaves out would have its default, so compare with what is written back.
+        assert_eq!(keys(&EXAMPLE.parse().unwrap()), keys(&toml::Table::try_from(&example).unwrap()));
+        let written = toml::to_string(&example).unwrap();
+        assert_eq!(toml::from_str::<NodeConfig>(&written).unwrap(), example);
     }
 
     #[test]

@@ -305,6 +305,22 @@ async fn a_peer_that_falls_silent_is_dialled_again() {
 }
 
 #[tokio::test]
+async fn a_link_with_nothing_to_say_stays() {
+    let nodes = nodes(2).await;
+    let linked = |at: usize, of: u16| {
+        let status = status(&nodes[at], of);
+        status.sending && status.receiving
+    };
+    until("both ends are linked", || linked(0, 1) && linked(1, 0)).await;
+    let dials = [status(&nodes[0], 1).dials, status(&nodes[1], 0).dials];
+    // Without heartbeats, either end would give the other up in this time.
+    let silent_since = Instant::now();
+    until("time passes", || silent_since.elapsed() > SILENCE + HEARTBEAT).await;
+    assert_eq!([status(&nodes[0], 1).dials, status(&nodes[1], 0).dials], dials);
+    assert!(linked(0, 1) && linked(1, 0));
+}
+
+#[tokio::test]
 async fn a_taken_port_is_told() {
     let taken = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await;
     let address = taken.local_addr().unwrap();

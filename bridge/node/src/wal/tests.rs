@@ -76,19 +76,17 @@ fn a_file_that_ends_at_any_byte_of_its_last_frame_is_reported() {
 fn a_flipped_bit_in_the_last_frame_is_cut_and_anywhere_before_it_is_corruption() {
     let (dir, path, bytes, starts) = three_appends();
     for at in 0..starts[3] {
-        for bit in [0, 7] {
-            let mut damaged = bytes.clone();
-            damaged[at] ^= 1 << bit;
-            fs::write(&path, &damaged).unwrap();
-            let result = Wal::open(dir.path());
-            if at < starts[2] {
-                let error = result.expect_err("a durable frame is lost");
-                assert!(matches!(error, NodeError::DataCorrupt { .. }), "byte {at}: {error}");
-            } else {
-                let (_, found, report) = result.unwrap();
-                assert_eq!(found, records(0, 4), "byte {at}");
-                assert!(report.cut_bytes > 0, "byte {at}");
-            }
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1 << (at % 8);
+        fs::write(&path, &damaged).unwrap();
+        let result = Wal::open(dir.path());
+        if at < starts[2] {
+            let error = result.expect_err("a durable frame is lost");
+            assert!(matches!(error, NodeError::DataCorrupt { .. }), "byte {at}: {error}");
+        } else {
+            let (_, found, report) = result.unwrap();
+            assert_eq!(found, records(0, 4), "byte {at}");
+            assert!(report.cut_bytes > 0, "byte {at}");
         }
     }
 }
