@@ -69,19 +69,23 @@ pub(super) async fn submit(
     let mut waiter = match admission {
         Admission::Refuse(error) => return Err(error.into()),
         Admission::Executed(index) => api.ledger().wait_for_entry(digest, index).ok_or_else(crowded)?,
-        Admission::Order => order(&api, command, received).await?,
+        Admission::Order => order(&api, command).await?,
     };
     let settled = api.until(deadline, waiter.settled()).await;
     let index = certified(&api, settled)?;
     if is_new {
-        api.node().metrics.observe_commit(received.elapsed());
+        let metrics = &api.node().metrics;
+        metrics.observe_commit(received.elapsed());
+        if let Some(executed) = waiter.executed_at() {
+            metrics.observe_order(executed.duration_since(received));
+        }
     }
     let receipt = api.receipt(index).await?;
     Ok(cbor(&receipt.ok_or_else(replaced)?))
 }
 
 /// Hands a command to the runtime.
-async fn order(api: &Api, command: SignedCommand, received: Instant) -> ApiResult<Waiter> {
+async fn order(api: &Api, command: SignedCommand) -> ApiResult<Waiter> {
     let readiness = api.node().status.borrow().readiness.clone();
     if let Readiness::NotReady(reason) = readiness {
         return Err(ApiError::new(ErrorCode::NotReady, format!("{reason}; ask another node")));
@@ -92,7 +96,7 @@ async fn order(api: &Api, command: SignedCommand, received: Instant) -> ApiResul
     let taken = api.agents().take(agent, Instant::now());
     taken.map_err(|wait| rate_limited(format!("too many commands of agent {agent}"), wait))?;
     let waiter = api.ledger().wait_for(digest).ok_or_else(crowded)?;
-    match api.node().submit.try_send(Submission { command, received }) {
+    match api.node().submit.try_send(Submission { command }) {
         Ok(()) => Ok(waiter),
         Err(TrySendError::Full(_)) => Err(ApiError::busy("too many commands wait to be ordered")),
         Err(TrySendError::Closed(_)) => Err(ApiError::new(ErrorCode::NotReady, "the node is stopping")),

@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
 
 use quorate_pbft::Evidence;
 use quorate_protocol::{SignedCommand, Verified, View};
@@ -40,8 +39,6 @@ pub struct NodeHandle {
 pub struct Submission {
     /// The command, its shape and signature checked.
     pub command: Verified<SignedCommand>,
-    /// When it arrived.
-    pub received: Instant,
 }
 
 /// Where the replica stands.

@@ -12,11 +12,13 @@
 //! * A ledger that contradicts a quorum or the contract executes and certifies nothing any more.
 
 mod attestations;
+mod certify;
 mod error;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod reader;
 mod recent;
+mod restore;
 #[cfg(test)]
 mod tests;
 mod tiles;
@@ -25,19 +27,20 @@ mod waiters;
 use std::sync::Arc;
 
 use quorate_pbft::event::StateSummary;
-use quorate_protocol::attestation::CertificateError;
 use quorate_protocol::merkle::{MerkleLog, ProofError};
 use quorate_protocol::{
-    AnchorProof, Checkpoint, Digest, Entry, EntryIndex, EntryRecord, Group, LogCertificate, LogHead, Receipt,
-    ReplicaSet, Sequence, SignedCommand, TimestampMs, Verified,
+    Digest, EntryIndex, EntryRecord, Group, LogCertificate, LogHead, ReplicaSet, Sequence, SignedCommand,
+    TimestampMs,
 };
 use quorate_services::{Admission, Disposition, StateMachine};
 use tokio::sync::watch;
 
 pub use attestations::{Divergence, MAX_SIZES_PER_REPLICA, SignedHead};
+pub use certify::Attested;
 pub use error::{LedgerError, SourceError};
 pub use reader::{LedgerReader, RecordSource};
 pub use recent::{MAX_RECENT_BYTES, MAX_RECENT_ENTRIES};
+pub use restore::Persisted;
 pub use tiles::{ParseTileError, TILE_WIDTH, TileKind, TilePath};
 pub use waiters::{MAX_WAITERS, Settled, Waiter};
 
@@ -91,32 +94,6 @@ pub struct ExecutedBatch {
     pub head: LogHead,
 }
 
-/// What an attestation led to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attested {
-    /// It was known, too old, or not a replica's.
-    Ignored,
-    /// It was kept; there is no new certificate.
-    Kept,
-    /// The log is certified up to this size now.
-    Certified(u64),
-    /// A quorum attested another root than this replica's.
-    Diverged(Divergence),
-}
-
-/// What a ledger is restored from, as the store has it.
-pub struct Persisted<P, E> {
-    /// The services' state as of `sequence`.
-    pub pairs: P,
-    /// The entries from index 0 on, at least as many as the state has made. Further ones, of batches that
-    /// will be executed again, are not read.
-    pub entries: E,
-    /// The last sequence that the state includes.
-    pub sequence: Sequence,
-    /// The stable checkpoint at `sequence`, if there is one: state and log must have its roots.
-    pub checkpoint: Option<Checkpoint>,
-}
-
 impl Ledger {
     /// The ledger of a new group, with its genesis entry, which is to be stored.
     pub fn genesis(group: Arc<Group>) -> (Self, Arc<EntryRecord>) {
@@ -126,40 +103,6 @@ impl Ledger {
         ledger.append(&record);
         ledger.publish();
         (ledger, record)
-    }
-
-    /// The ledger as it was persisted. Batches committed after `persisted.sequence` are to be executed again;
-    /// they make the same entries.
-    ///
-    /// # Errors
-    /// When the state does not fit the group, the log is shorter than the state needs, either contradicts
-    /// the checkpoint, or the store fails.
-    pub fn restore<P, E>(group: Arc<Group>, persisted: Persisted<P, E>) -> Result<Self, LedgerError>
-    where
-        P: IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
-        E: IntoIterator<Item = Result<Entry, SourceError>>,
-    {
-        let state = StateMachine::restore(&group, persisted.pairs)?;
-        let expected = state.log_size();
-        let mut log = MerkleLog::new();
-        let mut time = TimestampMs(0);
-        for entry in persisted.entries.into_iter().take(usize::try_from(expected).unwrap_or(usize::MAX)) {
-            let entry = entry.map_err(LedgerError::Source)?;
-            let index = log.append(entry.leaf_hash());
-            if entry.index.0 != index {
-                return Err(LedgerError::RecordMissing(EntryIndex(index)));
-            }
-            time = entry.timestamp;
-        }
-        if log.size() < expected {
-            return Err(LedgerError::LogTooShort { expected, found: log.size() });
-        }
-        let mut ledger = Self::new(group, state, log, persisted.sequence, time);
-        if let Some(checkpoint) = persisted.checkpoint {
-            ledger.check_against(&checkpoint)?;
-        }
-        ledger.publish();
-        Ok(ledger)
     }
 
     fn new(
@@ -184,28 +127,6 @@ impl Ledger {
             waiters: Waiters::default(),
             progress: watch::Sender::default(),
         }
-    }
-
-    fn check_against(&mut self, checkpoint: &Checkpoint) -> Result<(), LedgerError> {
-        let StateSummary { log_root, state_root, .. } = self.summary();
-        let roots =
-            [("log root", checkpoint.log_root, log_root), ("state root", checkpoint.state_root, state_root)];
-        for (what, expected, found) in roots {
-            if expected != found {
-                let sequence = checkpoint.sequence;
-                return Err(LedgerError::CheckpointMismatch { what, sequence, expected, found });
-            }
-        }
-        Ok(())
-    }
-
-    /// Puts `restored` in this ledger's place, after a divergence or a transfer of state. Who reads stays
-    /// connected; who waits for a command is told to ask again.
-    pub fn replace(&mut self, restored: Self) {
-        self.waiters.abandon_all();
-        let (waiters, progress) = (self.waiters.clone(), self.progress.clone());
-        *self = Self { waiters, progress, ..restored };
-        self.publish();
     }
 
     /// Executes the batch at `sequence`, the one after [`Self::last_executed`]. Deterministic.
@@ -258,121 +179,6 @@ impl Ledger {
         self.recent.push(Arc::clone(record));
         self.head =
             LogHead { size: index + 1, root: self.log.root(), time_s: record.entry.timestamp.seconds() };
-    }
-
-    /// Whether an attestation of `head` by `replica` is worth checking its signature: it is a replica's, new,
-    /// and not certified already.
-    pub fn wants_attestation(&self, signed: &SignedHead) -> bool {
-        let replica = signed.attestation.replica;
-        self.replicas.index_of(replica).is_some() && self.attestations.wants(replica, &signed.head)
-    }
-
-    /// Takes a replica's attestation, this replica's own included. A quorum of equal heads makes a
-    /// certificate, or shows that this replica has diverged. Attestations of what is not executed yet are
-    /// kept until it is.
-    pub fn attest(&mut self, signed: &Verified<SignedHead>) -> Attested {
-        if self.divergence.is_some() || !self.wants_attestation(signed) || !self.attestations.add(signed) {
-            return Attested::Ignored;
-        }
-        if signed.head.size > self.head.size {
-            return Attested::Kept;
-        }
-        let attested = self.certify_at(signed.head.size);
-        self.publish();
-        attested
-    }
-
-    /// Certifies the largest executed size that a quorum attested.
-    fn certify_up_to_head(&mut self) {
-        if self.divergence.is_some() {
-            return;
-        }
-        for size in self.attestations.sizes_up_to(self.head.size) {
-            if self.certify_at(size) != Attested::Kept {
-                return;
-            }
-        }
-    }
-
-    fn certify_at(&mut self, size: u64) -> Attested {
-        let Some(certificate) = self.attestations.quorum_at(size, self.replicas.quorum()) else {
-            return Attested::Kept;
-        };
-        let ours = self.log.root_at(size).expect("only executed sizes are certified");
-        if ours != certificate.head.root {
-            return self.diverge(Divergence { size, ours, theirs: certificate.head.root });
-        }
-        self.take_certificate(certificate);
-        Attested::Certified(size)
-    }
-
-    fn take_certificate(&mut self, certificate: LogCertificate) {
-        let size = certificate.head.size;
-        self.certificate = Some(certificate);
-        self.attestations.certified(size);
-        self.waiters.certified(size);
-    }
-
-    /// Takes a certificate that was persisted or that a peer sent. Says whether it is newer than the one at
-    /// hand and within the executed log; other certificates change nothing.
-    ///
-    /// # Errors
-    /// When the certificate does not certify.
-    pub fn offer_certificate(&mut self, certificate: LogCertificate) -> Result<bool, CertificateError> {
-        let size = certificate.head.size;
-        if self.divergence.is_some() || size <= self.certified_size() || size > self.head.size {
-            return Ok(false);
-        }
-        certificate.verify(&self.group.identity, &self.replicas)?;
-        let ours = self.log.root_at(size).expect("the size is within the log");
-        if ours == certificate.head.root {
-            self.take_certificate(certificate);
-        } else {
-            self.diverge(Divergence { size, ours, theirs: certificate.head.root });
-        }
-        self.publish();
-        Ok(self.divergence.is_none())
-    }
-
-    /// Takes an anchor that the anchoring service saw on the chain. Receipts carry the newest one that lies
-    /// within the executed log. Says what is wrong when the contract holds another root than this log has;
-    /// the ledger has diverged then, for the contract takes nothing but a quorum's word.
-    pub fn anchor(&mut self, anchored: AnchoredLog) -> Option<Divergence> {
-        if self.divergence.is_none() && self.anchor.is_none_or(|known| known.size < anchored.size) {
-            self.anchor = Some(anchored);
-            self.check_anchor(0);
-            self.publish();
-        }
-        self.divergence
-    }
-
-    /// Compares the anchor with the log once the log reaches it, having had `before` entries until now.
-    fn check_anchor(&mut self, before: u64) {
-        let Some(AnchoredLog { size, root: theirs, .. }) = self.anchor.filter(|anchor| anchor.size > before)
-        else {
-            return;
-        };
-        if let Some(ours) = self.log.root_at(size).filter(|ours| *ours != theirs) {
-            self.diverge(Divergence { size, ours, theirs });
-        }
-    }
-
-    fn diverge(&mut self, divergence: Divergence) -> Attested {
-        tracing::error!(
-            size = divergence.size,
-            ours = %divergence.ours,
-            theirs = %divergence.theirs,
-            "{divergence}"
-        );
-        self.divergence = Some(divergence);
-        self.waiters.abandon_all();
-        Attested::Diverged(divergence)
-    }
-
-    /// Marks the ledger as diverged, as the core does when a checkpoint of a quorum differs from its own.
-    pub fn mark_diverged(&mut self, divergence: Divergence) {
-        self.diverge(divergence);
-        self.publish();
     }
 
     fn publish(&self) {
@@ -463,35 +269,5 @@ impl Ledger {
     /// The record at `index`, if it is still in memory.
     fn recent(&self, index: EntryIndex) -> Option<Arc<EntryRecord>> {
         self.recent.get(index).cloned()
-    }
-
-    /// What proves the entry at `index`, without its record; nothing while no certificate covers it.
-    fn proof_of(&self, index: EntryIndex) -> Option<EntryProof> {
-        let certificate = self.certificate.as_ref().filter(|known| index.0 < known.head.size)?;
-        let proof = self.log.inclusion_proof(index.0, certificate.head.size);
-        let anchor = self.anchor_within().filter(|anchor| index.0 < anchor.size).map(|anchor| {
-            let proof = self.log.inclusion_proof(index.0, anchor.size);
-            let proof = proof.expect("the entry is under the anchor, which is within the log");
-            AnchorProof { size: anchor.size, root: anchor.root, proof }
-        });
-        Some(EntryProof {
-            certificate: certificate.clone(),
-            proof: proof.expect("the entry is under the certificate, which is within the log"),
-            anchor,
-        })
-    }
-}
-
-/// A receipt without the entry's record, which may have to be read from disk.
-struct EntryProof {
-    certificate: LogCertificate,
-    proof: Vec<Digest>,
-    anchor: Option<AnchorProof>,
-}
-
-impl EntryProof {
-    fn into_receipt(self, group: &Group, record: EntryRecord) -> Receipt {
-        let Self { certificate, proof, anchor } = self;
-        Receipt { identity: group.identity, epoch: group.epoch, record, certificate, proof, anchor }
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
 use quorate_protocol::{Digest, EntryIndex};
 use quorate_services::DropReason;
@@ -23,11 +24,17 @@ pub enum Settled {
     Abandoned,
 }
 
+/// What became of a command, and when it was executed.
+type Notice = (Settled, Option<Instant>);
+
 #[derive(Debug, Default)]
 struct Waiting {
     /// The command's entry, once it is executed.
     index: Option<EntryIndex>,
-    senders: Vec<(u64, oneshot::Sender<Settled>)>,
+    /// When that was, or when somebody first asked after it.
+    executed_at: Option<Instant>,
+    /// Those who wait, each by the number of its place.
+    senders: Vec<(u64, oneshot::Sender<Notice>)>,
 }
 
 #[derive(Debug, Default)]
@@ -48,7 +55,8 @@ pub struct Waiter {
     table: Waiters,
     digest: Digest,
     id: u64,
-    receiver: oneshot::Receiver<Settled>,
+    receiver: oneshot::Receiver<Notice>,
+    executed_at: Option<Instant>,
 }
 
 impl Waiters {
@@ -67,7 +75,7 @@ impl Waiters {
         table.next_id += 1;
         table.count += 1;
         table.by_digest.entry(digest).or_default().senders.push((id, sender));
-        Some(Waiter { table: self.clone(), digest, id, receiver })
+        Some(Waiter { table: self.clone(), digest, id, receiver, executed_at: None })
     }
 
     /// The command `digest` has the entry `index`; certificates cover entries below `certified`.
@@ -78,6 +86,7 @@ impl Waiters {
         }
         if let Some(waiting) = table.by_digest.get_mut(digest) {
             waiting.index = Some(index);
+            waiting.executed_at.get_or_insert_with(Instant::now);
             table.executed.insert(index, *digest);
         }
     }
@@ -116,7 +125,7 @@ impl Table {
         self.count -= waiting.senders.len();
         for (_, sender) in waiting.senders {
             // Whoever gave up between now and its drop no longer listens, which is no failure.
-            let _ = sender.send(settled.clone());
+            let _ = sender.send((settled.clone(), waiting.executed_at));
         }
     }
 }
@@ -124,7 +133,14 @@ impl Table {
 impl Waiter {
     /// Waits until the command is settled. Cancelling the future loses nothing.
     pub async fn settled(&mut self) -> Settled {
-        (&mut self.receiver).await.unwrap_or(Settled::Abandoned)
+        let (settled, executed_at) = (&mut self.receiver).await.unwrap_or((Settled::Abandoned, None));
+        self.executed_at = executed_at;
+        settled
+    }
+
+    /// When the settled command was executed; nothing if it was certified before anybody waited for it.
+    pub fn executed_at(&self) -> Option<Instant> {
+        self.executed_at
     }
 }
 
@@ -164,7 +180,9 @@ mod tests {
         waiters.executed(&first, EntryIndex(4), 0);
         waiters.executed(&second, EntryIndex(5), 0);
         waiters.certified(5);
+        assert_eq!(one.executed_at(), None);
         assert_eq!(one.settled().await, Settled::Certified(EntryIndex(4)));
+        assert!(one.executed_at().is_some());
         assert_eq!(same.settled().await, Settled::Certified(EntryIndex(4)));
         assert!(other.receiver.try_recv().is_err(), "entry 5 is not covered by a certificate of size 5");
         waiters.certified(6);
@@ -173,6 +191,7 @@ mod tests {
         let mut late = waiters.register(first).unwrap();
         waiters.executed(&first, EntryIndex(4), 6);
         assert_eq!(late.settled().await, Settled::Certified(EntryIndex(4)));
+        assert_eq!(late.executed_at(), None);
         assert!(is_empty(&waiters));
     }
 

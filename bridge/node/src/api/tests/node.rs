@@ -117,6 +117,7 @@ async fn the_numbers_follow_what_happens() {
         "quorate_log_entries 2",
         "quorate_log_certified_entries 2",
         "quorate_commit_seconds_count 1",
+        "quorate_order_seconds_count 1",
         "quorate_http_connections 1",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");

@@ -1,0 +1,169 @@
+//! What others say about the log: attestations, certificates, anchors, and whether they contradict it.
+
+use quorate_protocol::attestation::CertificateError;
+use quorate_protocol::{
+    AnchorProof, Digest, EntryIndex, EntryRecord, Group, LogCertificate, Receipt, Verified,
+};
+
+use super::{Divergence, Ledger, SignedHead};
+use crate::anchored::AnchoredLog;
+
+/// What an attestation led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attested {
+    /// It was known, too old, or not a replica's.
+    Ignored,
+    /// It was kept; there is no new certificate.
+    Kept,
+    /// The log is certified up to this size now.
+    Certified(u64),
+    /// A quorum attested another root than this replica's.
+    Diverged(Divergence),
+}
+
+impl Ledger {
+    /// Whether an attestation of `head` by `replica` is worth checking its signature: it is a replica's, new,
+    /// and not certified already.
+    pub fn wants_attestation(&self, signed: &SignedHead) -> bool {
+        let replica = signed.attestation.replica;
+        self.replicas.index_of(replica).is_some() && self.attestations.wants(replica, &signed.head)
+    }
+
+    /// Takes a replica's attestation, this replica's own included. A quorum of equal heads makes a
+    /// certificate, or shows that this replica has diverged. Attestations of what is not executed yet are
+    /// kept until it is.
+    pub fn attest(&mut self, signed: &Verified<SignedHead>) -> Attested {
+        if self.divergence.is_some() || !self.wants_attestation(signed) || !self.attestations.add(signed) {
+            return Attested::Ignored;
+        }
+        if signed.head.size > self.head.size {
+            return Attested::Kept;
+        }
+        let attested = self.certify_at(signed.head.size);
+        self.publish();
+        attested
+    }
+
+    /// Certifies the largest executed size that a quorum attested.
+    pub(super) fn certify_up_to_head(&mut self) {
+        if self.divergence.is_some() {
+            return;
+        }
+        for size in self.attestations.sizes_up_to(self.head.size) {
+            if self.certify_at(size) != Attested::Kept {
+                return;
+            }
+        }
+    }
+
+    fn certify_at(&mut self, size: u64) -> Attested {
+        let Some(certificate) = self.attestations.quorum_at(size, self.replicas.quorum()) else {
+            return Attested::Kept;
+        };
+        let ours = self.log.root_at(size).expect("only executed sizes are certified");
+        if ours != certificate.head.root {
+            return self.diverge(Divergence { size, ours, theirs: certificate.head.root });
+        }
+        self.take_certificate(certificate);
+        Attested::Certified(size)
+    }
+
+    fn take_certificate(&mut self, certificate: LogCertificate) {
+        let size = certificate.head.size;
+        self.certificate = Some(certificate);
+        self.attestations.certified(size);
+        self.waiters.certified(size);
+    }
+
+    /// Takes a certificate that was persisted or that a peer sent. Says whether it is newer than the one at
+    /// hand and within the executed log; other certificates change nothing.
+    ///
+    /// # Errors
+    /// When the certificate does not certify.
+    pub fn offer_certificate(&mut self, certificate: LogCertificate) -> Result<bool, CertificateError> {
+        let size = certificate.head.size;
+        if self.divergence.is_some() || size <= self.certified_size() || size > self.head.size {
+            return Ok(false);
+        }
+        certificate.verify(&self.group.identity, &self.replicas)?;
+        let ours = self.log.root_at(size).expect("the size is within the log");
+        if ours == certificate.head.root {
+            self.take_certificate(certificate);
+        } else {
+            self.diverge(Divergence { size, ours, theirs: certificate.head.root });
+        }
+        self.publish();
+        Ok(self.divergence.is_none())
+    }
+
+    /// Takes an anchor that the anchoring service saw on the chain. Receipts carry the newest one that lies
+    /// within the executed log. Says what is wrong when the contract holds another root than this log has;
+    /// the ledger has diverged then, for the contract takes nothing but a quorum's word.
+    pub fn anchor(&mut self, anchored: AnchoredLog) -> Option<Divergence> {
+        if self.divergence.is_none() && self.anchor.is_none_or(|known| known.size < anchored.size) {
+            self.anchor = Some(anchored);
+            self.check_anchor(0);
+            self.publish();
+        }
+        self.divergence
+    }
+
+    /// Compares the anchor with the log once the log reaches it, having had `before` entries until now.
+    pub(super) fn check_anchor(&mut self, before: u64) {
+        let Some(AnchoredLog { size, root: theirs, .. }) = self.anchor.filter(|anchor| anchor.size > before)
+        else {
+            return;
+        };
+        if let Some(ours) = self.log.root_at(size).filter(|ours| *ours != theirs) {
+            self.diverge(Divergence { size, ours, theirs });
+        }
+    }
+
+    fn diverge(&mut self, divergence: Divergence) -> Attested {
+        tracing::error!(
+            size = divergence.size,
+            ours = %divergence.ours,
+            theirs = %divergence.theirs,
+            "{divergence}"
+        );
+        self.divergence = Some(divergence);
+        self.waiters.abandon_all();
+        Attested::Diverged(divergence)
+    }
+
+    /// Marks the ledger as diverged, as the core does when a checkpoint of a quorum differs from its own.
+    pub fn mark_diverged(&mut self, divergence: Divergence) {
+        self.diverge(divergence);
+        self.publish();
+    }
+
+    /// What proves the entry at `index`, without its record; nothing while no certificate covers it.
+    pub(super) fn proof_of(&self, index: EntryIndex) -> Option<EntryProof> {
+        let certificate = self.certificate.as_ref().filter(|known| index.0 < known.head.size)?;
+        let proof = self.log.inclusion_proof(index.0, certificate.head.size);
+        let anchor = self.anchor_within().filter(|anchor| index.0 < anchor.size).map(|anchor| {
+            let proof = self.log.inclusion_proof(index.0, anchor.size);
+            let proof = proof.expect("the entry is under the anchor, which is within the log");
+            AnchorProof { size: anchor.size, root: anchor.root, proof }
+        });
+        Some(EntryProof {
+            certificate: certificate.clone(),
+            proof: proof.expect("the entry is under the certificate, which is within the log"),
+            anchor,
+        })
+    }
+}
+
+/// A receipt without the entry's record, which may have to be read from disk.
+pub(super) struct EntryProof {
+    certificate: LogCertificate,
+    proof: Vec<Digest>,
+    anchor: Option<AnchorProof>,
+}
+
+impl EntryProof {
+    pub(super) fn into_receipt(self, group: &Group, record: EntryRecord) -> Receipt {
+        let Self { certificate, proof, anchor } = self;
+        Receipt { identity: group.identity, epoch: group.epoch, record, certificate, proof, anchor }
+    }
+}
