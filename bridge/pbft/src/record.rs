@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 use quorate_protocol::codec::{self, CodecError};
-use quorate_protocol::{CheckpointCertificate, Sequence, TimestampMs};
+use quorate_protocol::{CheckpointCertificate, Sequence, SignedCheckpoint, TimestampMs};
 
 use crate::batch::{Batch, CommittedBatch};
 use crate::certificate::PreparedCertificate;
@@ -30,6 +30,12 @@ pub enum Record {
     /// The replica entered a view.
     #[n(3)]
     NewView(#[n(0)] NewView),
+    /// The replica signed a checkpoint. Whoever signs two for one sequence can be punished by the contract.
+    #[n(4)]
+    Checkpoint(#[n(0)] SignedCheckpoint),
+    /// The checkpoint below which [`durable_records`](crate::Replica::durable_records) says nothing.
+    #[n(5)]
+    Stable(#[n(0)] CheckpointCertificate),
 }
 
 impl Record {

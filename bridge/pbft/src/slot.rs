@@ -22,6 +22,20 @@ pub(crate) struct Proposal {
     pub(crate) accepted_ms: u64,
 }
 
+/// How many batches of earlier views a slot keeps.
+const MAX_SPARES: usize = 8;
+
+/// What became of a vote that was counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// It is its voter's latest.
+    New,
+    /// It says nothing new.
+    Known,
+    /// Its voter contradicts itself.
+    Contradiction(Evidence),
+}
+
 /// One sequence. Votes are kept as the latest of each replica, so a slot never grows past n of each kind.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Slot {
@@ -31,20 +45,22 @@ pub(crate) struct Slot {
     commits: BTreeMap<ReplicaIndex, Vote>,
     /// The proof of the latest view in which a batch was prepared here, with that batch.
     pub(crate) prepared: Option<(PreparedCertificate, Batch)>,
-    /// A batch of an earlier view that the next one may take up, with its digest.
-    pub(crate) spare: Option<(Digest, Batch)>,
+    /// Proposals of earlier views with their batches. A later view may take one up whose only certificate is
+    /// held by a faulty replica that keeps the batch to itself: then those who accepted it must still have it
+    /// (section 4.3: messages stay in the log until a checkpoint is stable).
+    spares: Vec<Proposal>,
 }
 
 impl Slot {
-    /// Counts a vote; returns the proof if its voter contradicts an earlier one.
-    pub(crate) fn count(&mut self, phase: Phase, vote: Vote) -> Option<Evidence> {
+    /// Counts a vote.
+    pub(crate) fn count(&mut self, phase: Phase, vote: Vote) -> Counted {
         let votes = match phase {
             Phase::Commit => &mut self.commits,
             Phase::PrePrepare | Phase::Prepare => &mut self.prepares,
         };
         match votes.get(&vote.replica) {
             Some(earlier) if earlier.view == vote.view && earlier.digest != vote.digest => {
-                Some(Evidence::Votes {
+                Counted::Contradiction(Evidence::Votes {
                     phase,
                     replica: vote.replica,
                     view: vote.view,
@@ -53,12 +69,49 @@ impl Slot {
                     second: (vote.digest, vote.signature),
                 })
             }
-            Some(earlier) if earlier.view >= vote.view => None,
+            Some(earlier) if earlier.view >= vote.view => Counted::Known,
             _ => {
                 votes.insert(vote.replica, vote);
-                None
+                Counted::New
             }
         }
+    }
+
+    /// Makes `proposal` the slot's, and keeps the one before as a spare.
+    pub(crate) fn adopt(&mut self, proposal: Proposal) {
+        self.set_aside();
+        self.spares.retain(|spare| spare.digest != proposal.digest);
+        self.proposal = Some(proposal);
+    }
+
+    /// The proposal's view is over: its batch becomes a spare.
+    pub(crate) fn set_aside(&mut self) {
+        let Some(old) = self.proposal.take().filter(|old| old.batch.as_ref().is_some_and(|b| !b.is_null()))
+        else {
+            return;
+        };
+        self.spares.retain(|spare| spare.digest != old.digest);
+        if self.spares.len() == MAX_SPARES {
+            self.spares.remove(0);
+        }
+        self.spares.push(old);
+    }
+
+    /// Proposals of earlier views, in the order of their views.
+    pub(crate) fn spares(&self) -> &[Proposal] {
+        &self.spares
+    }
+
+    /// What the primary of `view` proposed here, as far as this replica accepted it.
+    pub(crate) fn proposed_in(&self, view: View) -> Option<&Proposal> {
+        self.proposal.iter().chain(&self.spares).find(|proposal| proposal.view == view)
+    }
+
+    /// Who prepared another batch than the current proposal in its view.
+    pub(crate) fn disagreeing(&self) -> Vec<ReplicaIndex> {
+        let Some(proposal) = &self.proposal else { return Vec::new() };
+        let other = |vote: &&Vote| vote.view == proposal.view && vote.digest != proposal.digest;
+        self.prepares.values().filter(other).map(|vote| vote.replica).collect()
     }
 
     /// The latest vote of `replica` in this phase.
@@ -89,11 +142,11 @@ impl Slot {
 
     /// The batch with this digest, if the slot holds it.
     pub(crate) fn batch(&self, digest: Digest) -> Option<&Batch> {
-        let proposed = self.proposal.as_ref().filter(|proposal| proposal.digest == digest);
-        let proposed = proposed.and_then(|proposal| proposal.batch.as_ref());
+        let mut accepted = self.proposal.iter().chain(&self.spares);
+        let accepted =
+            accepted.find_map(|proposal| proposal.batch.as_ref().filter(|_| proposal.digest == digest));
         let prepared = self.prepared.as_ref().filter(|(certificate, _)| certificate.digest == digest);
-        let spare = self.spare.as_ref().filter(|(of, _)| *of == digest);
-        proposed.or(prepared.map(|(_, batch)| batch)).or(spare.map(|(_, batch)| batch))
+        accepted.or(prepared.map(|(_, batch)| batch))
     }
 }
 
@@ -111,7 +164,7 @@ fn matching(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate_protocol::Sequence;
+    use quorate_protocol::{Sequence, TimestampMs};
 
     fn vote(replica: u16, view: u64, digest: u8) -> Vote {
         Vote {
@@ -127,11 +180,12 @@ mod tests {
     fn only_equal_votes_make_a_quorum() {
         let mut slot = Slot::default();
         for (replica, view, digest) in [(0, 0, 1), (1, 0, 1), (2, 0, 2), (3, 1, 1)] {
-            assert_eq!(slot.count(Phase::Commit, vote(replica, view, digest)), None);
+            assert_eq!(slot.count(Phase::Commit, vote(replica, view, digest)), Counted::New);
         }
         assert!(slot.commit_quorum(3).is_none());
-        assert_eq!(slot.count(Phase::Commit, vote(2, 1, 1)), None, "a later view replaces the vote");
-        assert_eq!(slot.count(Phase::Commit, vote(1, 1, 1)), None);
+        let later = slot.count(Phase::Commit, vote(2, 1, 1));
+        assert_eq!(later, Counted::New, "a later view replaces the vote");
+        assert_eq!(slot.count(Phase::Commit, vote(1, 1, 1)), Counted::New);
         let (view, digest, commits) = slot.commit_quorum(3).expect("three equal commits");
         assert_eq!((view, digest, commits.len()), (View(1), Digest::from([1; 32]), 3));
     }
@@ -139,10 +193,32 @@ mod tests {
     #[test]
     fn a_contradiction_is_proved_and_does_not_count() {
         let mut slot = Slot::default();
-        assert_eq!(slot.count(Phase::Prepare, vote(1, 0, 1)), None);
-        let evidence = slot.count(Phase::Prepare, vote(1, 0, 2)).expect("two digests in one view");
+        assert_eq!(slot.count(Phase::Prepare, vote(1, 0, 1)), Counted::New);
+        let Counted::Contradiction(evidence) = slot.count(Phase::Prepare, vote(1, 0, 2)) else {
+            panic!("two digests in one view");
+        };
         assert_eq!(evidence.replica(), ReplicaIndex(1));
         assert_eq!(slot.vote(Phase::Prepare, ReplicaIndex(1)), Some(&vote(1, 0, 1)));
-        assert_eq!(slot.count(Phase::Prepare, vote(1, 0, 1)), None, "a repetition is no contradiction");
+        let again = slot.count(Phase::Prepare, vote(1, 0, 1));
+        assert_eq!(again, Counted::Known, "a repetition is no contradiction");
+    }
+
+    #[test]
+    fn accepted_batches_outlive_their_views_and_are_bounded() {
+        let mut slot = Slot::default();
+        let proposal = |view: u8| Proposal {
+            view: View(view.into()),
+            digest: Digest::from([view; 32]),
+            signature: Signature([view; 64]),
+            batch: Some(Batch { timestamp: TimestampMs(view.into()), checkpoint: false, commands: vec![] }),
+            accepted_ms: 0,
+        };
+        for view in 1..=20 {
+            slot.adopt(proposal(view));
+        }
+        assert_eq!(slot.spares().len(), MAX_SPARES);
+        assert!(slot.batch(Digest::from([20; 32])).is_some());
+        assert!(slot.batch(Digest::from([12; 32])).is_some());
+        assert!(slot.batch(Digest::from([11; 32])).is_none());
     }
 }

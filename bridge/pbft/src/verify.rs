@@ -190,7 +190,7 @@ fn check_new_view(context: &Context, new_view: &NewView, out: &mut Checks) -> Re
     }
     let expected = reproposals(context, &new_view.view_changes).ok_or_else(wrong)?;
     let proposed = new_view.reproposals.iter().map(|reproposal| (reproposal.sequence, reproposal.digest));
-    if !proposed.eq(expected.proposals.iter().copied()) {
+    if !proposed.eq(expected.iter().copied()) {
         return Err(wrong());
     }
     let primary = view.primary(context.replicas.len());

@@ -9,6 +9,7 @@ use super::Replica;
 use crate::event::{Effect, Now, StateSummary};
 use crate::evidence::Evidence;
 use crate::message::Message;
+use crate::record::Record;
 
 /// How many checkpoints above the stable one are kept for each replica.
 const MAX_CHECKPOINTS_AHEAD: usize = 8;
@@ -30,11 +31,18 @@ impl Replica {
             self.compare_with_stable(&checkpoint);
             return;
         }
-        self.own_checkpoints.insert(sequence, checkpoint.clone());
-        let signed = SignedCheckpoint::sign(&self.context.identity, checkpoint, &self.keys.account);
-        self.checkpoints.entry(sequence).or_default().insert(self.me, signed.clone());
-        self.broadcast(Message::Checkpoint(signed));
-        self.try_stabilise(now, sequence);
+        match self.checkpoints.get(&sequence).and_then(|signers| signers.get(&self.me)) {
+            // Executed again after a crash: this was said before, and nothing else may be.
+            Some(said) if said.checkpoint == checkpoint => {}
+            Some(_) => self.effects.push(Effect::Diverged { sequence }),
+            None => {
+                let signed = SignedCheckpoint::sign(&self.context.identity, checkpoint, &self.keys.account);
+                self.checkpoints.entry(sequence).or_default().insert(self.me, signed.clone());
+                self.effects.push(Effect::Persist(Record::Checkpoint(signed.clone())));
+                self.broadcast(Message::Checkpoint(signed));
+                self.try_stabilise(now, sequence);
+            }
+        }
     }
 
     /// A replica that reaches a checkpoint which a quorum signed long ago must find the same state.
@@ -115,16 +123,27 @@ impl Replica {
         if sequence <= self.low() {
             return;
         }
-        if self.own_checkpoints.get(&sequence).is_some_and(|own| *own != certificate.checkpoint) {
+        let own = self.checkpoints.get(&sequence).and_then(|signers| signers.get(&self.me));
+        if own.is_some_and(|own| own.checkpoint != certificate.checkpoint) {
             self.effects.push(Effect::Diverged { sequence });
         }
-        self.slots = self.slots.split_off(&sequence.next());
-        self.checkpoints = self.checkpoints.split_off(&sequence.next());
-        self.own_checkpoints = self.own_checkpoints.split_off(&sequence.next());
-        self.reported.retain(|&(_, at, _)| at > sequence);
-        self.next_sequence = self.next_sequence.max(sequence.next());
-        self.stable = Some(certificate.clone());
+        self.move_low_watermark(certificate.clone());
         self.effects.push(Effect::Stable(certificate));
         self.execute_committed(now);
+    }
+
+    /// The part of adopting a stable checkpoint that leaves no trace outside: also done when records are
+    /// replayed.
+    pub(super) fn move_low_watermark(&mut self, certificate: CheckpointCertificate) {
+        let sequence = certificate.checkpoint.sequence;
+        if sequence <= self.low() {
+            return;
+        }
+        let above = sequence.next();
+        self.slots = self.slots.split_off(&above);
+        self.checkpoints = self.checkpoints.split_off(&above);
+        self.reported.retain(|&(_, at, _)| at > sequence);
+        self.next_sequence = self.next_sequence.max(above);
+        self.stable = Some(certificate);
     }
 }

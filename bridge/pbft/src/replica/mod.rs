@@ -12,8 +12,8 @@ mod view_change;
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_protocol::{
-    AccountKey, AgentKey, Checkpoint, CheckpointCertificate, ReplicaIndex, Sequence, SignedCheckpoint,
-    SignedCommand, TimestampMs, Verified, View,
+    AccountKey, AgentKey, CheckpointCertificate, ReplicaIndex, Sequence, SignedCheckpoint, SignedCommand,
+    TimestampMs, Verified, View,
 };
 
 use crate::config::{Config, Context};
@@ -27,8 +27,9 @@ use crate::slot::Slot;
 use catch_up::Peer;
 pub(crate) use new_view::reproposals;
 
-/// How much evidence a replica reports; more of the same says nothing new.
-const MAX_EVIDENCE: usize = 256;
+/// How much evidence against one replica is reported between two stable checkpoints; more of the same says
+/// nothing new, and must not crowd out what there is against another.
+const MAX_EVIDENCE: usize = 16;
 
 /// What a replica signs with.
 #[derive(Clone, Debug)]
@@ -71,10 +72,8 @@ pub struct Replica {
     pool: Pool,
 
     stable: Option<CheckpointCertificate>,
-    /// Checkpoints above the stable one, by sequence and signer.
+    /// Checkpoints above the stable one, by sequence and signer, this replica's own included.
     checkpoints: BTreeMap<Sequence, BTreeMap<ReplicaIndex, SignedCheckpoint>>,
-    /// This replica's own checkpoints above the stable one.
-    own_checkpoints: BTreeMap<Sequence, Checkpoint>,
     /// Since when entries wait for a checkpoint.
     unsettled_since_ms: Option<u64>,
 
@@ -126,7 +125,6 @@ impl Replica {
             pool: Pool::new(replicas),
             stable: None,
             checkpoints: BTreeMap::new(),
-            own_checkpoints: BTreeMap::new(),
             unsettled_since_ms: None,
             peers: BTreeMap::new(),
             catch_up_sent_ms: None,
@@ -223,7 +221,9 @@ impl Replica {
     }
 
     fn report(&mut self, evidence: Evidence, sequence: Sequence, view: View) {
-        if self.reported.len() < MAX_EVIDENCE && self.reported.insert((evidence.replica(), sequence, view)) {
+        let accused = evidence.replica();
+        let against = self.reported.iter().filter(|(of, _, _)| *of == accused).count();
+        if against < MAX_EVIDENCE && self.reported.insert((accused, sequence, view)) {
             self.effects.push(Effect::Evidence(evidence));
         }
     }

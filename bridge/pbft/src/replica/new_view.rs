@@ -8,33 +8,22 @@ use super::{Replica, ViewState};
 use crate::batch::Batch;
 use crate::config::{Config, Context};
 use crate::event::{Effect, Now};
+use crate::evidence::Phase;
 use crate::message::{BatchRequest, Message, NewView, PrePrepare, ViewChange};
 use crate::record::Record;
-use crate::slot::Proposal;
+use crate::slot::{Proposal, Slot};
 
-/// What follows from the VIEW-CHANGEs of a quorum. The new primary computes it to propose, and every backup
-/// computes it to check.
-#[derive(Debug)]
-pub(crate) struct Reproposals {
-    /// The highest stable checkpoint among them; nothing stands for the genesis.
-    pub(crate) stable: Option<CheckpointCertificate>,
-    /// For every sequence above it, up to the highest prepared one, the batch that was prepared in the
-    /// latest view, or the null batch.
-    pub(crate) proposals: Vec<(Sequence, Digest)>,
-}
-
-/// Computes what a new view proposes again. Nothing, if the certificates reach beyond the largest window.
+/// What follows from the VIEW-CHANGEs of a quorum: for every sequence above the highest stable checkpoint
+/// among them, up to the highest prepared one, the batch that was prepared in the latest view, or the null
+/// batch. Nothing, if that reaches beyond the largest window. The new primary computes it to propose, and
+/// every backup computes it to check.
 ///
 /// Safety: a batch that is committed anywhere has commits of a quorum, each of whose correct members holds
 /// its certificate. Any other quorum shares a correct member with that one, so the certificate is among
 /// `view_changes`, unless the sequence is below a stable checkpoint there. No later view can have prepared
 /// another batch, because it, too, had to take this one up.
-pub(crate) fn reproposals(context: &Context, view_changes: &[ViewChange]) -> Option<Reproposals> {
-    let stable = view_changes
-        .iter()
-        .max_by_key(|view_change| view_change.stable_sequence())
-        .and_then(|view_change| view_change.stable.clone());
-    let low = stable.as_ref().map_or(Sequence(0), |stable| stable.checkpoint.sequence);
+pub(crate) fn reproposals(context: &Context, view_changes: &[ViewChange]) -> Option<Vec<(Sequence, Digest)>> {
+    let low = view_changes.iter().map(ViewChange::stable_sequence).max().unwrap_or_default();
     let mut latest = BTreeMap::new();
     for certificate in view_changes.iter().flat_map(|view_change| &view_change.prepared) {
         if certificate.sequence > low {
@@ -51,7 +40,7 @@ pub(crate) fn reproposals(context: &Context, view_changes: &[ViewChange]) -> Opt
         .map(Sequence)
         .map(|sequence| (sequence, latest.get(&sequence).map_or(null, |&(_, digest)| digest)))
         .collect();
-    Some(Reproposals { stable, proposals })
+    Some(proposals)
 }
 
 impl Replica {
@@ -68,17 +57,22 @@ impl Replica {
 
     /// Enters the view, takes up what it proposes again and hands the primary what waits.
     pub(super) fn enter_view(&mut self, now: Now, new_view: NewView) {
-        let stable = reproposals(&self.context, &new_view.view_changes).and_then(|expected| expected.stable);
-        self.install_view(now, new_view);
-        self.effects.push(Effect::ViewChanged { view: self.view, active: true });
-        if let Some(stable) = stable {
+        if let Some(stable) = Self::stable_of(&new_view) {
             self.adopt_stable(now, stable);
         }
+        self.install_view(now, new_view);
+        self.effects.push(Effect::ViewChanged { view: self.view, active: true });
         let sequences: Vec<Sequence> = self.slots.keys().copied().collect();
         for sequence in sequences {
             self.take_up(now, sequence);
         }
         self.forward_queued();
+    }
+
+    /// The highest stable checkpoint that the view builds on.
+    pub(super) fn stable_of(new_view: &NewView) -> Option<CheckpointCertificate> {
+        let stable = |view_change: &ViewChange| view_change.stable.clone();
+        new_view.view_changes.iter().filter_map(stable).max_by_key(|stable| stable.checkpoint.sequence)
     }
 
     /// The part of entering a view that leaves no trace outside: also done when records are replayed.
@@ -94,12 +88,8 @@ impl Replica {
         let mut last = self.low().max(self.last_executed);
         for slot in self.slots.values_mut() {
             // What the new view does not propose again was prepared nowhere in the quorum, so it was not
-            // committed. Its commands wait in the pool. Proofs of preparation are kept.
-            if let Some(proposal) = slot.proposal.take()
-                && let Some(batch) = proposal.batch
-            {
-                slot.spare = Some((proposal.digest, batch));
-            }
+            // committed. Its commands wait in the pool.
+            slot.set_aside();
         }
         for reproposal in &new_view.reproposals {
             let (sequence, digest) = (reproposal.sequence, reproposal.digest);
@@ -113,10 +103,7 @@ impl Replica {
                 self.pool.mark_proposed(&batch.commands);
             }
             let signature = reproposal.signature;
-            slot.proposal = Some(Proposal { view, digest, signature, batch, accepted_ms: now.elapsed_ms });
-        }
-        for slot in self.slots.values_mut() {
-            slot.spare = None;
+            slot.adopt(Proposal { view, digest, signature, batch, accepted_ms: now.elapsed_ms });
         }
         self.next_sequence = last.next();
         self.new_view = Some(new_view);
@@ -163,19 +150,22 @@ impl Replica {
         }
     }
 
-    /// Asks again for batches that the view proposes and that are still missing.
-    pub(super) fn request_missing_batches(&mut self) {
-        let missing: Vec<BatchRequest> = self
-            .slots
-            .iter()
-            .filter_map(|(&sequence, slot)| {
-                let proposal = slot.proposal.as_ref()?;
-                let lacks = proposal.batch.is_none() && proposal.view == self.view;
-                lacks.then_some(BatchRequest { sequence, digest: proposal.digest })
-            })
-            .collect();
-        for request in missing {
-            self.broadcast(Message::BatchRequest(request));
+    /// Does again what may have been lost since the view was entered: asks for batches that it proposes and
+    /// that are still missing, and votes where a crash came between entering the view and voting.
+    pub(super) fn take_up_again(&mut self, now: Now) {
+        let (me, view) = (self.me, self.view);
+        let is_primary = self.is_primary();
+        let unfinished = |slot: &Slot| {
+            let Some(proposal) = slot.proposal.as_ref().filter(|proposal| proposal.view == view) else {
+                return false;
+            };
+            let voted = || slot.vote(Phase::Prepare, me).is_some_and(|vote| vote.view == view);
+            proposal.batch.is_none() || !(is_primary || voted())
+        };
+        let sequences = self.slots.iter().filter(|(_, slot)| unfinished(slot));
+        let sequences: Vec<Sequence> = sequences.map(|(&sequence, _)| sequence).collect();
+        for sequence in sequences {
+            self.take_up(now, sequence);
         }
     }
 }

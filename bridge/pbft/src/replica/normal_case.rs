@@ -1,6 +1,6 @@
 //! Pre-prepare, prepare and commit (section 4.2).
 
-use quorate_protocol::{Sequence, TimestampMs, domain};
+use quorate_protocol::{ReplicaIndex, Sequence, TimestampMs, domain};
 
 use super::{Replica, ViewState};
 use crate::batch::Batch;
@@ -9,7 +9,7 @@ use crate::event::{Effect, Now};
 use crate::evidence::{Evidence, Phase};
 use crate::message::{Message, PrePrepare, Vote};
 use crate::record::Record;
-use crate::slot::Proposal;
+use crate::slot::{Counted, Proposal, Slot};
 
 impl Replica {
     /// Proposes batches while this replica is the primary, the pipeline has room and there is a reason:
@@ -104,6 +104,8 @@ impl Replica {
         self.adopt(now, &pre_prepare);
         self.effects.push(Effect::Persist(Record::Accepted(pre_prepare)));
         self.vote_prepare(sequence);
+        let disagreeing = self.slots.get(&sequence).map(Slot::disagreeing).unwrap_or_default();
+        self.confront(sequence, &disagreeing);
         self.advance(now, sequence);
     }
 
@@ -117,13 +119,9 @@ impl Replica {
     pub(super) fn adopt(&mut self, now: Now, pre_prepare: &PrePrepare) {
         let PrePrepare { view, sequence, digest, signature, ref batch } = *pre_prepare;
         self.pool.mark_proposed(&batch.commands);
-        self.slots.entry(sequence).or_default().proposal = Some(Proposal {
-            view,
-            digest,
-            signature,
-            batch: Some(batch.clone()),
-            accepted_ms: now.elapsed_ms,
-        });
+        let (batch, accepted_ms) = (Some(batch.clone()), now.elapsed_ms);
+        let proposal = Proposal { view, digest, signature, batch, accepted_ms };
+        self.slots.entry(sequence).or_default().adopt(proposal);
     }
 
     /// Votes PREPARE for the current proposal at `sequence`, unless this replica is its primary. The record
@@ -161,10 +159,27 @@ impl Replica {
             return;
         }
         let slot = self.slots.entry(vote.sequence).or_default();
-        if let Some(evidence) = slot.count(phase, vote) {
-            self.report(evidence, vote.sequence, vote.view);
+        match slot.count(phase, vote) {
+            Counted::New if phase == Phase::Prepare && slot.disagreeing().contains(&vote.replica) => {
+                self.confront(vote.sequence, &[vote.replica]);
+            }
+            Counted::New | Counted::Known => {}
+            Counted::Contradiction(evidence) => self.report(evidence, vote.sequence, vote.view),
         }
         self.advance(now, vote.sequence);
+    }
+
+    /// Shows this replica's proposal to those that prepared another one in the same view. Either they lie or
+    /// the primary proposed two batches for one sequence, and then both sides hold the evidence.
+    fn confront(&mut self, sequence: Sequence, voters: &[ReplicaIndex]) {
+        let Some(proposal) = self.slots.get(&sequence).and_then(|slot| slot.proposal.as_ref()) else {
+            return;
+        };
+        let Proposal { view, digest, signature, batch: Some(batch), .. } = proposal.clone() else { return };
+        let message = Message::PrePrepare(PrePrepare { view, sequence, digest, signature, batch });
+        for &voter in voters.iter().filter(|&&voter| voter != self.me) {
+            self.effects.push(Effect::Send { to: voter, message: message.clone() });
+        }
     }
 
     /// Does what the votes at `sequence` now allow: commit, execute.

@@ -1,6 +1,6 @@
 //! Coming back after a crash: what was said is known again, and nothing is said against it.
 
-use quorate_protocol::{ReplicaIndex, domain};
+use quorate_protocol::{ReplicaIndex, Sequence, domain};
 
 use super::{Replica, ViewState};
 use crate::certificate::sign_vote;
@@ -8,6 +8,7 @@ use crate::event::Now;
 use crate::evidence::Phase;
 use crate::message::{PrePrepare, Vote};
 use crate::record::{Record, Recovered};
+use crate::slot::Proposal;
 
 impl Replica {
     /// Replays the records. They do what living through them did, without saying anything again.
@@ -35,16 +36,28 @@ impl Replica {
                 let vote = self.signed_again(domain::COMMIT, view, sequence, digest);
                 let slot = self.slots.entry(sequence).or_default();
                 slot.count(Phase::Commit, vote);
-                if let Some(batch) = batch.or_else(|| slot.batch(digest).cloned()) {
-                    slot.prepared = Some((certificate, batch));
-                }
+                // To lose a certificate is to break the promise that a commit makes.
+                let batch = batch.or_else(|| slot.batch(digest).cloned());
+                slot.prepared = Some((certificate, batch.expect("an earlier record holds the batch")));
             }
             Record::ViewChange(view_change) => {
                 self.view = view_change.view;
                 self.state = ViewState::Changing;
                 self.view_changes.insert(self.me, view_change);
             }
-            Record::NewView(new_view) => self.install_view(now, new_view),
+            Record::NewView(new_view) => {
+                if let Some(stable) = Self::stable_of(&new_view) {
+                    self.move_low_watermark(stable);
+                }
+                self.install_view(now, new_view);
+            }
+            Record::Checkpoint(signed) => {
+                let sequence = signed.checkpoint.sequence;
+                if sequence > self.low() {
+                    self.checkpoints.entry(sequence).or_default().insert(self.me, signed);
+                }
+            }
+            Record::Stable(certificate) => self.move_low_watermark(certificate),
         }
     }
 
@@ -70,7 +83,7 @@ impl Replica {
         &self,
         domain: &str,
         view: quorate_protocol::View,
-        sequence: quorate_protocol::Sequence,
+        sequence: Sequence,
         digest: quorate_protocol::Digest,
     ) -> Vote {
         let signature = sign_vote(&self.context, domain, view, sequence, digest, &self.keys.agent);
@@ -80,22 +93,22 @@ impl Replica {
     /// Records that stand for all before them: whoever replays these knows what this replica must remember.
     /// A log of records may be replaced by them at any time.
     pub fn durable_records(&self) -> Vec<Record> {
-        let mut records = Vec::new();
+        let mut records: Vec<Record> = self.stable.iter().cloned().map(Record::Stable).collect();
+        let own = self.checkpoints.values().filter_map(|signers| signers.get(&self.me));
+        records.extend(own.cloned().map(Record::Checkpoint));
+        let accepted = |sequence: Sequence, proposal: &Proposal| {
+            let Proposal { view, digest, signature, ref batch, .. } = *proposal;
+            let batch = batch.clone()?;
+            Some(Record::Accepted(PrePrepare { view, sequence, digest, signature, batch }))
+        };
         let mut after_view = Vec::new();
         for (&sequence, slot) in &self.slots {
+            records.extend(slot.spares().iter().filter_map(|spare| accepted(sequence, spare)));
             if let Some((certificate, batch)) = &slot.prepared {
                 let batch = Some(batch.clone());
                 records.push(Record::Prepared { certificate: certificate.clone(), batch });
             }
-            let Some(proposal) = &slot.proposal else { continue };
-            let Some(batch) = proposal.batch.clone() else { continue };
-            after_view.push(Record::Accepted(PrePrepare {
-                view: proposal.view,
-                sequence,
-                digest: proposal.digest,
-                signature: proposal.signature,
-                batch,
-            }));
+            after_view.extend(slot.proposal.as_ref().and_then(|proposal| accepted(sequence, proposal)));
         }
         records.extend(self.new_view.clone().map(Record::NewView));
         records.extend(after_view);

@@ -125,7 +125,7 @@ impl Replica {
                     self.broadcast(Message::ViewChange(own));
                 }
             }
-            ViewState::Active => self.request_missing_batches(),
+            ViewState::Active => self.take_up_again(now),
         }
     }
 }

@@ -3,7 +3,9 @@
 use quorate_protocol::{Signature, View};
 
 use super::{Replica, ViewState};
+use crate::certificate::PreparedCertificate;
 use crate::event::{Effect, Now};
+use crate::evidence::{Evidence, Phase};
 use crate::message::{Message, NewView, Reproposal, ViewChange};
 use crate::record::Record;
 
@@ -37,6 +39,7 @@ impl Replica {
     }
 
     pub(super) fn on_view_change(&mut self, now: Now, view_change: ViewChange) {
+        self.compare_proposals(&view_change);
         let earlier = self.view_changes.get(&view_change.replica);
         if earlier.is_some_and(|earlier| earlier.view >= view_change.view) {
             return;
@@ -51,6 +54,25 @@ impl Replica {
         self.view_changes.insert(view_change.replica, view_change);
         self.join_view_change(now);
         self.on_view_change_quorum(now);
+    }
+
+    /// A certificate holds its primary's signature on a proposal: if it proposed another batch to this replica
+    /// in the same view, the two are evidence.
+    fn compare_proposals(&mut self, view_change: &ViewChange) {
+        for certificate in &view_change.prepared {
+            let PreparedCertificate { view, sequence, digest, pre_prepare, .. } = *certificate;
+            let known = self.slots.get(&sequence).and_then(|slot| slot.proposed_in(view));
+            let Some(known) = known.filter(|known| known.digest != digest) else { continue };
+            let evidence = Evidence::Votes {
+                phase: Phase::PrePrepare,
+                replica: view.primary(self.context.replicas.len()),
+                view,
+                sequence,
+                first: (known.digest, known.signature),
+                second: (digest, pre_prepare),
+            };
+            self.report(evidence, sequence, view);
+        }
     }
 
     /// f + 1 replicas that ask for later views include a correct one: join the earliest of their views
@@ -94,7 +116,6 @@ impl Replica {
         // Every VIEW-CHANGE here was checked by itself, so only a window beyond all bounds is refused.
         let Some(expected) = super::reproposals(&self.context, &view_changes) else { return };
         let reproposals = expected
-            .proposals
             .iter()
             .map(|&(sequence, digest)| Reproposal {
                 sequence,

@@ -2,8 +2,11 @@
 //! holds what they share.
 
 mod bounds;
+mod byzantine;
 mod catch_up;
 mod harness;
 mod liveness;
 mod normal_case;
+mod restart;
 mod seeds;
+mod view_change;

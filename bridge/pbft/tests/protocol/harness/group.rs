@@ -23,6 +23,9 @@ const CLIENT_RETRY_MS: u64 = 1_000;
 /// What a faulty replica makes of a message on its way to one receiver.
 pub(crate) type Tamper = Box<dyn FnMut(ReplicaIndex, Message) -> Vec<Message>>;
 
+/// Which messages get lost on the way: sender, receiver, message.
+pub(crate) type Loss = Box<dyn Fn(ReplicaIndex, ReplicaIndex, &Message) -> bool>;
+
 /// How a group is set up.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
@@ -89,6 +92,7 @@ pub(crate) struct Group {
     pub(crate) sent: BTreeMap<&'static str, u64>,
     /// How often a replica wanted to be ticked again at once.
     pub(crate) busy_ticks: u64,
+    loss: Option<Loss>,
     nodes: Vec<Node>,
     clients: Vec<Client>,
     verdicts: BTreeMap<Digest, bool>,
@@ -105,6 +109,7 @@ impl Group {
             now_ms: 0,
             sent: BTreeMap::new(),
             busy_ticks: 0,
+            loss: None,
             nodes: Vec::new(),
             clients: Vec::new(),
             verdicts: BTreeMap::new(),
@@ -197,6 +202,11 @@ impl Group {
         };
     }
 
+    /// Loses these messages until everything heals.
+    pub(crate) fn lose(&mut self, loss: impl Fn(ReplicaIndex, ReplicaIndex, &Message) -> bool + 'static) {
+        self.loss = Some(Box::new(loss));
+    }
+
     /// Cuts the link between two replicas in both directions.
     pub(crate) fn cut(&mut self, a: ReplicaIndex, b: ReplicaIndex) {
         self.network.cut(a, b);
@@ -215,6 +225,7 @@ impl Group {
     /// All links work again, nothing is lost any more and nobody crashes.
     pub(crate) fn heal(&mut self) {
         self.network.heal();
+        self.loss = None;
         self.set_faults(Faults::default());
         self.nodes.iter_mut().for_each(|node| node.crash_before = None);
     }
@@ -489,6 +500,7 @@ impl Group {
                 if rotate {
                     let records = node.replica.as_ref().expect("it runs").durable_records();
                     node.disk.rotate(&records);
+                    self.records_say_it_all(index);
                 }
             }
             Effect::SupplyBatches { to, from } => {
@@ -506,12 +518,25 @@ impl Group {
         Vec::new()
     }
 
+    /// Whoever starts from the records that stand for all others would write the same ones.
+    fn records_say_it_all(&self, index: ReplicaIndex) {
+        let (_, recovered) = self.node(index).disk.recover();
+        let records = recovered.records.clone();
+        let keys = self.members.keys[usize::from(index.0)].clone();
+        let (config, context) = (self.options.config.clone(), self.members.context.clone());
+        let again = Replica::new(config, context, keys, recovered, self.now(index));
+        assert_eq!(again.durable_records(), records, "replica {index}");
+    }
+
     fn send(&mut self, from: ReplicaIndex, to: &[ReplicaIndex], message: &Message) {
         self.node_mut(from).disk.sync();
         self.checker.said(from, message);
         *self.sent.entry(message.kind()).or_default() += 1;
         let bytes = Rc::new(message.encode());
         for &to in to {
+            if self.loss.as_ref().is_some_and(|lost| lost(from, to, message)) {
+                continue;
+            }
             let messages = match self.node_mut(from).tamper.as_mut() {
                 None => vec![Rc::clone(&bytes)],
                 Some(tamper) => {

@@ -1,0 +1,151 @@
+//! A replica that comes back knows what it said, and says nothing against it. The checker compares every
+//! statement with all earlier ones, so these tests only have to crash replicas at bad moments.
+
+use quorate_pbft::{Config, Message, Record, Recovered, Replica, ReplicaKeys};
+use quorate_protocol::{ReplicaIndex, SignedCommand};
+
+use crate::harness::{Group, Options, Sequence, View, r};
+
+/// A run with everything in it that a replica says: batches, a checkpoint, and a change of the view with a
+/// prepared batch in it.
+fn scenario(rotate: bool, prepare: impl Fn(&mut Group)) -> (Group, Vec<SignedCommand>) {
+    let options = Options::default();
+    let config = Config { checkpoint_interval: 2, window: 4, ..options.config };
+    let mut group = Group::new(Options { rotate, config, ..options });
+    prepare(&mut group);
+    let commands: Vec<_> = (0..6).map(|nonce| group.members.command(1, nonce)).collect();
+    for command in &commands[..4] {
+        group.submit_until_executed(r(2), command);
+        group.run_for(12);
+    }
+    // Prepared by all and committed by nobody when the primary falls silent for a while.
+    group.lose(|from, _, message| from == r(0) || matches!(message, Message::Commit(_)));
+    group.submit_until_executed(r(2), &commands[4]);
+    group.run_for(150);
+    group.lose(|from, _, _| from == r(0));
+    group.run_for(300);
+    group.heal();
+    group.submit_until_executed(r(3), &commands[5]);
+    (group, commands)
+}
+
+fn crash_at_every_effect(who: ReplicaIndex, rotate: bool) {
+    let (mut calm, commands) = scenario(rotate, |_| {});
+    calm.must_execute(5_000, &commands);
+    assert!(calm.replica(r(1)).view() > View(0), "the scenario has a view change");
+    let effects = calm.effects_done(who);
+    for effect in 0..effects {
+        let (mut group, commands) =
+            scenario(rotate, |group| group.crash_before_effect(who, effect, 40 + effect % 90));
+        let done = group.run_until(30_000, |group| group.executed_everywhere(&commands));
+        assert!(done, "crash before effect {effect} of replica {who}\n{}", group.picture());
+    }
+}
+
+#[test]
+fn a_backup_that_crashes_at_any_moment_never_contradicts_itself() {
+    crash_at_every_effect(r(2), false);
+}
+
+#[test]
+fn a_primary_that_crashes_at_any_moment_never_contradicts_itself() {
+    crash_at_every_effect(r(0), false);
+}
+
+#[test]
+fn the_next_primary_may_crash_at_any_moment_and_start_from_replaced_records() {
+    crash_at_every_effect(r(1), true);
+}
+
+#[test]
+fn all_replicas_lose_power_at_once_and_go_on() {
+    for at_ms in (1..500).step_by(7) {
+        let rotate = at_ms % 2 == 0;
+        let mut group = Group::new(Options { rotate, seed: at_ms, ..Options::default() });
+        let commands: Vec<_> = (0..40).map(|nonce| group.members.command(1, nonce)).collect();
+        for (at, command) in commands.iter().enumerate() {
+            group.submit_until_executed(r(at as u16 % 4), command);
+        }
+        group.run_for(at_ms);
+        for index in group.all() {
+            group.crash(index);
+        }
+        for index in group.all() {
+            group.restart(index);
+        }
+        group.must_execute(20_000, &commands);
+    }
+}
+
+#[test]
+fn checkpoints_that_nobody_received_outlive_a_loss_of_power() {
+    let mut group = Group::of_four();
+    group.lose(|_, _, message| matches!(message, Message::Checkpoint(_)));
+    for nonce in 0..24 {
+        let command = group.members.command(1, nonce);
+        group.submit(r(0), &command);
+        group.run_for(12);
+    }
+    assert_eq!(group.replica(r(0)).last_executed(), Sequence(16), "the window is full");
+    for index in group.all() {
+        group.crash(index);
+        group.restart(index);
+    }
+    group.heal();
+    let command = group.members.command(2, 0);
+    group.submit(r(1), &command);
+    group.must_execute(5_000, &[command]);
+}
+
+#[test]
+fn a_checkpoint_is_never_signed_twice_with_different_states() {
+    let mut group = Group::of_four();
+    group.lose(|_, _, message| matches!(message, Message::Checkpoint(_)));
+    for nonce in 0..8 {
+        let command = group.members.command(1, nonce);
+        group.submit(r(0), &command);
+        group.run_for(12);
+    }
+    // Executes everything again, on a machine that computes something else.
+    let keys: ReplicaKeys = group.members.keys[3].clone();
+    let records: Vec<Record> = group.replica(r(3)).durable_records();
+    assert!(records.iter().any(|record| matches!(record, Record::Checkpoint(_))));
+    let recovered = Recovered { records, last_executed: Sequence(7), ..Recovered::default() };
+    let now = quorate_pbft::Now { elapsed_ms: group.now_ms, wall: group.wall(r(3)) };
+    let mut again =
+        Replica::new(group.options.config.clone(), group.members.context.clone(), keys, recovered, now);
+    let state = quorate_pbft::event::StateSummary {
+        log_size: 99,
+        log_root: quorate_protocol::Digest::from([9; 32]),
+        state_root: quorate_protocol::Digest::from([9; 32]),
+    };
+    let executed =
+        quorate_pbft::Executed { sequence: Sequence(8), entries: 1, next_due: None, state: Some(state) };
+    let effects = again.step(now, quorate_pbft::Event::Executed(executed));
+    assert!(effects.contains(&quorate_pbft::Effect::Diverged { sequence: Sequence(8) }));
+    let signs = |effect: &quorate_pbft::Effect| {
+        matches!(effect, quorate_pbft::Effect::Broadcast(Message::Checkpoint(_)))
+    };
+    assert!(!effects.iter().any(signs), "{effects:?}");
+}
+
+#[test]
+fn replaced_records_bring_their_stable_checkpoint_along() {
+    let mut group = Group::of_four();
+    for nonce in 0..10 {
+        let command = group.members.command(1, nonce);
+        group.submit(r(0), &command);
+        group.must_execute(500, &[command]);
+    }
+    group.run_for(100);
+    let stable = group.replica(r(2)).stable_checkpoint().cloned();
+    assert!(stable.is_some());
+    // The crash came after the records were replaced and before the certificate was stored elsewhere.
+    let records = group.replica(r(2)).durable_records();
+    let recovered = Recovered { records, last_executed: Sequence(10), ..Recovered::default() };
+    let now = quorate_pbft::Now { elapsed_ms: 0, wall: group.wall(r(2)) };
+    let keys = group.members.keys[2].clone();
+    let (config, context) = (group.options.config.clone(), group.members.context.clone());
+    let again = Replica::new(config, context, keys, recovered, now);
+    assert_eq!(again.stable_checkpoint().cloned(), stable);
+}
