@@ -62,7 +62,7 @@ pub struct Metrics {
     pub frames_dropped: Counter,
     /// How many proofs of a replica contradicting itself are held.
     pub evidence: Gauge,
-    /// How many signatures wait to be checked.
+    /// How many jobs of signatures wait to be checked.
     pub verify_queue: Gauge,
     /// How many HTTP connections are open.
     pub http_connections: Gauge,
@@ -97,7 +97,7 @@ impl Metrics {
             peers_connected: gauge(r, "peers_connected", "Peers that are connected"),
             frames_dropped: counter(r, "frames_dropped", "Frames to peers dropped from full queues"),
             evidence: gauge(r, "evidence", "Proofs held of replicas that contradicted themselves"),
-            verify_queue: gauge(r, "verify_queue", "Signatures that wait to be checked"),
+            verify_queue: gauge(r, "verify_queue", "Jobs of signatures that wait to be checked"),
             http_connections: gauge(r, "http_connections", "Open HTTP connections"),
             registry: Arc::new(Registry::default()),
         };

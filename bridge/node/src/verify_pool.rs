@@ -87,6 +87,11 @@ impl VerifyPool {
         verdicts.await.expect("a worker completes every job")
     }
 
+    /// How many jobs wait.
+    pub fn waiting(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
+    }
+
     /// Whether this very command, its signature included, was remembered and is not forgotten yet.
     pub fn knows(&self, command: &SignedCommand) -> bool {
         self.known.lock().expect(NOT_POISONED).contains(&name(command))

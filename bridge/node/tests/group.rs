@@ -298,4 +298,10 @@ async fn what_cannot_start_says_why() {
     let error = Node::start(&config, keys(0), foreign).await.unwrap_err();
     assert_eq!(error.exit_class().code(), 4, "{error}");
     assert_eq!(Node::known_group(&config).unwrap(), Some(network.group.clone()));
+
+    // A replica that does not know what it said must not speak.
+    std::fs::rename(config.wal_dir(), config.data_dir.join("moved")).unwrap();
+    let error = Node::start(&config, keys(0), network.group.clone()).await.unwrap_err();
+    assert_eq!(error.exit_class().code(), 4, "{error}");
+    assert!(error.to_string().contains("missing"), "{error}");
 }

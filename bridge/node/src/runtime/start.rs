@@ -44,8 +44,8 @@ const REMEMBERED_COMMANDS: usize = 32_768;
 const SUBMIT_QUEUE: usize = 4_096;
 /// Requests for committed batches that wait.
 const SUPPLY_QUEUE: usize = 64;
-/// How often the state of the links is counted.
-const LINKS_INTERVAL: Duration = Duration::from_millis(250);
+/// How often the links and the queues are looked at.
+const GAUGES_INTERVAL: Duration = Duration::from_millis(250);
 
 impl From<&ConsensusConfig> for Config {
     fn from(config: &ConsensusConfig) -> Self {
@@ -127,9 +127,14 @@ fn open(config: &NodeConfig, group: &Arc<Group>, agent: AgentId) -> Result<Opene
     let wal_dir = config.wal_dir();
     let (wal, records, tail) = Wal::open(&wal_dir)?;
     let store = Store::open(&config.store_dir(), &group.identity, agent)?;
-    let new = tail.created && store.last_sequence()?.is_none();
-    if !new && !tail.is_clean() {
-        tracing::warn!(?tail, "the end of the write-ahead log was damaged and is cut");
+    if tail.created && store.last_sequence()?.is_some() {
+        // Without its log this replica cannot know what it said, and could say the opposite.
+        let detail = "it is missing, although the store beside it is not; restore it from where it was moved, \
+                      or retire this replica's key: without the log it could contradict what it said before";
+        return Err(NodeError::DataCorrupt { path: wal_dir, detail: detail.into() });
+    }
+    if !tail.created && !tail.is_clean() {
+        tracing::warn!(?tail, "the end of the write-ahead log was torn, as a crash leaves it, and is cut");
     }
     let writer = StoreWriter::start(store.clone(), STORE_QUEUE)?;
     let restored = recovery::restore(group, &store, &writer, &records, &wal_dir)?;
@@ -234,7 +239,7 @@ fn assemble(
 
     let handle = NodeHandle {
         ledger: reader.clone(),
-        verifier: Arc::new(PooledVerifier(pool)),
+        verifier: Arc::new(PooledVerifier(pool.clone())),
         submit,
         status: status_receiver,
         stable: stable_receiver.clone(),
@@ -250,7 +255,7 @@ fn assemble(
     });
     let tasks = vec![
         tokio::spawn(watch_anchors(core_sender.clone(), anchor_receiver)),
-        tokio::spawn(count_links(transport.clone(), metrics.clone())),
+        tokio::spawn(watch_gauges(transport.clone(), pool.clone(), metrics.clone())),
     ];
     Ok(Node {
         core: core_sender,
@@ -371,7 +376,8 @@ async fn watch_anchors(core: SyncSender<CoreEvent>, mut anchors: AnchorReceiver)
     }
 }
 
-async fn count_links(transport: Transport, metrics: Metrics) {
+/// Keeps the gauges up to date that nobody else sets.
+async fn watch_gauges(transport: Transport, pool: VerifyPool, metrics: Metrics) {
     let mut dropped = 0;
     loop {
         let peers = transport.peers();
@@ -379,8 +385,9 @@ async fn count_links(transport: Transport, metrics: Metrics) {
         metrics.peers_connected.set(connected as u64);
         let now: u64 = peers.iter().map(|peer| peer.dropped_frames).sum();
         metrics.frames_dropped.inc_by(now - dropped);
+        metrics.verify_queue.set(pool.waiting() as u64);
         dropped = now;
-        tokio::time::sleep(LINKS_INTERVAL).await;
+        tokio::time::sleep(GAUGES_INTERVAL).await;
     }
 }
 
