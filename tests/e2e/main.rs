@@ -11,6 +11,8 @@
 //! | `startup` | a node that cannot start says why, with its own exit code |
 //! | `demo` | the main job, as a user runs it |
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails, and says where")]
+
 mod crash;
 mod demo;
 mod network;

@@ -1,5 +1,7 @@
 //! A group of real nodes in one process: real sockets, real disks, real HTTP.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails, and says where")]
+
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
