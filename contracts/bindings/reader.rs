@@ -22,6 +22,10 @@ use quorate_protocol::{
 use crate::AgentCoordinator::{self, AgentCoordinatorErrors, AgentCoordinatorInstance, Anchored};
 use crate::Refusal;
 
+mod transport;
+
+pub use transport::bounded_client;
+
 /// How long one question to the RPC endpoint may take, unless said otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most anchors of one group that [`CoordinatorReader::anchors`] reads.
@@ -135,7 +139,8 @@ impl CoordinatorReader {
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             return Err(no_url());
         }
-        let provider = ProviderBuilder::new().disable_recommended_fillers().connect_http(url).erased();
+        let provider =
+            ProviderBuilder::new().disable_recommended_fillers().connect_client(bounded_client(url)).erased();
         let chain_id = within(timeout, provider.get_chain_id()).await?;
         let code = within(timeout, provider.get_code_at(contract)).await?;
         if code.is_empty() {
@@ -145,9 +150,14 @@ impl CoordinatorReader {
         let reader = Self { coordinator, chain_id, timeout };
         // Any contract has code; only a coordinator has this domain.
         let domain = reader.coordinator.domainSeparator();
-        match within(timeout, domain.call()).await {
+        let answer = tokio::time::timeout(timeout, domain.call().into_future()).await;
+        match answer.map_err(|_| timed_out(timeout))? {
             Ok(separator) if separator == crate::eip712_domain(chain_id, contract).separator() => Ok(reader),
-            Err(ReaderError::Unreachable { reason }) => Err(ReaderError::Unreachable { reason }),
+            Err(ContractError::TransportError(error))
+                if error.as_error_resp().and_then(|error| error.as_revert_data()).is_none() =>
+            {
+                Err(error.into())
+            }
             Ok(_) | Err(_) => Err(ReaderError::NoContract { contract, chain_id }),
         }
     }

@@ -16,6 +16,7 @@ use alloy::primitives::{Address, B256, Bytes};
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::rpc::types::TransactionReceipt;
 use alloy::signers::local::PrivateKeySigner;
+use quorate_contracts::reader::bounded_client;
 use quorate_contracts::{AgentCoordinator, AgentCoordinator::AgentCoordinatorInstance, Refusal};
 use quorate_protocol::group::group_id;
 use quorate_protocol::operations::proposals::Propose;
@@ -81,7 +82,7 @@ impl ChainAgent {
             .with_simple_nonce_management()
             .fetch_chain_id()
             .wallet(EthereumWallet::from(signer))
-            .connect_http(url)
+            .connect_client(bounded_client(url))
             .erased();
         let chain_id = answer(provider.get_chain_id()).await?;
         let coordinator = AgentCoordinator::new(contract, provider);
