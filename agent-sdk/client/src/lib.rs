@@ -9,8 +9,56 @@
 //! | [`keystore`] | how they are kept, encrypted, on disk |
 //! | [`client`] | [`Client`]: propose, vote, wait for the decision, over several nodes |
 //! | [`audit`] | verifying a whole log as an outsider, from a node or from a file |
-//! | [`chain`] | [`ChainAgent`]: the on-chain lane, and executing anchored decisions |
 //! | [`verify_receipt`] | verifying one entry with nothing but the chain |
+//! | [`chain`] | [`ChainAgent`]: the on-chain lane, and executing anchored decisions |
+//! | [`protocol`] | the types that all of these speak in |
+//!
+//! # Propose and vote
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use quorate_sdk::protocol::operations::proposals::Propose;
+//! use quorate_sdk::protocol::{Choice, DecisionStatus};
+//! use quorate_sdk::{Agent, Client};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let contract = "0x5FbDB2315678afecb367f032d93F642f64180aa3".parse()?;
+//! let group = "0x0707070707070707070707070707070707070707070707070707070707070707".parse()?;
+//! let nodes = ["http://127.0.0.1:8100", "http://127.0.0.1:8101"];
+//! let client = Client::connect(nodes, "http://127.0.0.1:8545", contract, group).await?;
+//!
+//! let alice = Agent::open("keys/alice", "correct horse battery staple")?;
+//! let proposal = Propose { salt: 1, description: "Renew the domain".into(), calls: vec![] };
+//! let proposed = client.propose(&alice, proposal).await?;
+//! client.vote(&alice, proposed.proposal, Choice::For).await?;
+//!
+//! let decided = client.wait(proposed.proposal, Duration::from_secs(60)).await?;
+//! if decided.record.decision.status == DecisionStatus::Approved {
+//!     std::fs::write("renewal.receipt", decided.receipt.encode())?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Verify without trusting anybody
+//! ```no_run
+//! use quorate_sdk::{CoordinatorReader, audit, verify_receipt};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let contract = "0x5FbDB2315678afecb367f032d93F642f64180aa3".parse()?;
+//! let group = "0x0707070707070707070707070707070707070707070707070707070707070707".parse()?;
+//! let reader = CoordinatorReader::connect("http://127.0.0.1:8545", contract).await?;
+//!
+//! let verified = verify_receipt(&reader, &std::fs::read("renewal.receipt")?).await?;
+//! assert_eq!(verified.group.identity.group, group);
+//!
+//! let report = audit::verify(&reader, group, "http://127.0.0.1:8103").await?;
+//! if let Some(finding) = report.finding {
+//!     println!("the log is wrong at {finding}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod agent;
 pub mod audit;

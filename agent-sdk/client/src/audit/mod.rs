@@ -158,7 +158,7 @@ pub async fn export(
 ///
 /// # Errors
 /// [`SdkError::Reader`] when the contract cannot be read; [`SdkError::File`] or [`SdkError::Export`] when
-/// the file cannot be read, or does not begin as an export does.
+/// the file cannot be read, does not begin as an export does, or is of another log.
 pub async fn verify_export(
     reader: &CoordinatorReader,
     group: GroupId,
@@ -179,6 +179,14 @@ pub fn check_export(
     path: &Path,
 ) -> Result<AuditReport, SdkError> {
     let mut export = ExportReader::open(path)?;
+    let ExportHeader { identity, epoch, .. } = export.header();
+    if *identity != group.identity || *epoch != group.epoch {
+        let (found, expected) = (identity.origin(), group.identity.origin());
+        return Err(SdkError::Export(format!(
+            "it is of log {found} in epoch {epoch}, expected is {expected} in epoch {}",
+            group.epoch
+        )));
+    }
     let mut audit = LogAudit::new(group.clone(), anchors);
     loop {
         let mut records = Vec::with_capacity(CHUNK);

@@ -213,12 +213,18 @@ impl Client {
     /// Waits for the decision on a proposal, which may be yet unknown to the nodes.
     ///
     /// # Errors
-    /// [`SdkError::Undecided`] when there is none within `timeout`, or [`SdkError::Rejected`].
+    /// [`SdkError::Undecided`] when there is none within `timeout`, [`SdkError::NoAnswer`] when no node could be
+    /// asked within it, or [`SdkError::Rejected`].
     pub async fn wait(&self, proposal: ProposalId, timeout: Duration) -> Result<Decided, SdkError> {
         // No hedging: a correct node holds the request as long as there is no decision.
         let patience = Patience { total: timeout, hedge_after: None, await_absent: true };
         match self.ask_decision(proposal, timeout.min(DECISION_WAIT), patience).await {
-            Err(Failed::Exhausted { waited, .. }) => Err(SdkError::Undecided { proposal, waited }),
+            // A node that still holds the request has not failed.
+            Err(Failed::Exhausted { waited, failures })
+                if failures.is_empty() || failures.iter().any(|report| report.failure.is_absence()) =>
+            {
+                Err(SdkError::Undecided { proposal, waited })
+            }
             other => Ok(other?),
         }
     }

@@ -1,7 +1,7 @@
 //! The client: typed calls to a group's nodes, none of which it trusts.
 //!
 //! - Which members a group has comes from the contract, never from a node.
-//! - Whatever a call returns as done is proved by a [`Receipt`], verified against the group and against what
+//! - Whatever a call returns as done is proved by a [`Receipt`](quorate_protocol::Receipt), verified against the group and against what
 //!   was asked. A node whose proof does not hold is counted as a liar ([`Client::health`]), and the next is
 //!   asked. What a call returns without proof is named a view, and says so.
 //! - Calls may be repeated: a command has one effect however often its bytes arrive.

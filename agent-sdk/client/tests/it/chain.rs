@@ -1,0 +1,287 @@
+//! The contract on a real chain: reading it, acting on it, and proving with it.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy::providers::{Provider, ProviderBuilder};
+use alloy::signers::local::PrivateKeySigner;
+use quorate_contracts::AgentCoordinator;
+use quorate_contracts::reader::{CoordinatorReader, ReaderError};
+use quorate_protocol::operations::proposals::Propose;
+use quorate_protocol::{AgentId, Call, Choice, Group, GroupId, Policy, ProposalId, ReceiptError};
+use quorate_sdk::audit::{self, AuditOptions};
+use quorate_sdk::{Agent, ChainAgent, Client, SdkError, verify_receipt};
+
+use crate::node::{Behaviour, Node};
+use crate::world::{World, agents, members};
+
+/// The secrets of anvil's first development accounts, which are funded.
+const SECRETS: [&str; 4] = [
+    "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
+    "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
+    "5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a",
+    "7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6",
+];
+
+struct Anvil {
+    child: Child,
+    url: String,
+}
+
+impl Drop for Anvil {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Anvil {
+    fn start() -> Self {
+        let system = if cfg!(target_os = "macos") { "darwin" } else { "linux" };
+        let machine = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+        let package = format!("contracts/node_modules/@foundry-rs/anvil-{system}-{machine}/bin/anvil");
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(package);
+        let mut child = Command::new(&path)
+            .args(["--host", "127.0.0.1", "--port", "0", "--no-cors"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}; run `npm ci` in contracts/", path.display()));
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = lines
+            .find_map(|line| line.unwrap().strip_prefix("Listening on ").map(str::to_owned))
+            .expect("anvil says where it listens");
+        // Reads on, or anvil would stop when the pipe is full.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, url: format!("http://{address}") }
+    }
+}
+
+/// A group on a fresh chain.
+struct Stage {
+    anvil: Anvil,
+    contract: Address,
+    agents: Vec<Agent>,
+    chain: Vec<ChainAgent>,
+    reader: CoordinatorReader,
+    group: Group,
+    funds: Address,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let anvil = Anvil::start();
+        let secrets = SECRETS.map(|digits| {
+            let mut secret = [0; 32];
+            alloy::primitives::hex::decode_to_slice(digits, &mut secret).unwrap();
+            secret
+        });
+        let agents = agents(&secrets);
+        let signer = PrivateKeySigner::from_slice(&secrets[0]).unwrap();
+        let provider =
+            || ProviderBuilder::new().wallet(signer.clone()).connect_http(anvil.url.parse().unwrap());
+        let contract = *AgentCoordinator::deploy(provider()).await.unwrap().address();
+
+        let mut chain = Vec::new();
+        for agent in &agents {
+            let account = ChainAgent::new(&anvil.url, contract, agent.account.clone()).await.unwrap();
+            let included = account.register(&agent.public_key()).await.unwrap();
+            assert!(included.gas_used > 21_000 && included.block > 0);
+            chain.push(account);
+        }
+        let policy = Policy { threshold: 3, voting_period_s: 3600, timelock_s: 0 };
+        let salt = B256::repeat_byte(5);
+        let (id, _) = chain[0].create_group(&members(&agents), &policy, salt).await.unwrap();
+
+        let reader = CoordinatorReader::connect(&anvil.url, contract).await.unwrap();
+        let group = reader.group(id).await.unwrap();
+        assert_eq!((group.members.clone(), group.policy), (members(&agents), policy));
+        let funds = reader.group_account(id).await.unwrap();
+        let payment = alloy::rpc::types::TransactionRequest::default().to(funds).value(U256::from(1_000));
+        // Another provider: the first one counts nonces by itself.
+        provider().send_transaction(payment).await.unwrap().get_receipt().await.unwrap();
+        Self { anvil, contract, agents, chain, reader, group, funds }
+    }
+
+    fn id(&self) -> GroupId {
+        self.group.identity.group
+    }
+
+    async fn balance(&self, account: Address) -> U256 {
+        let provider = ProviderBuilder::new().connect_http(self.anvil.url.parse().unwrap());
+        provider.get_balance(account).await.unwrap()
+    }
+}
+
+fn payment(to: u8, wei: u64) -> Vec<Call> {
+    vec![Call { target: AgentId::from([to; 20]), value: U256::from(wei), data: vec![] }]
+}
+
+fn refusal(result: Result<quorate_sdk::Included, SdkError>) -> String {
+    match result {
+        Err(SdkError::Reverted { refusal, error, .. }) => {
+            assert!(error.is_some(), "{refusal}");
+            refusal
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn reading_names_what_is_not_there() {
+    let stage = Stage::new().await;
+    let unknown = stage.reader.group(GroupId::from([9; 32])).await.unwrap_err();
+    assert!(matches!(unknown, ReaderError::UnknownGroup { .. }), "{unknown}");
+    for wrong in [Address::repeat_byte(9), stage.funds] {
+        let none = CoordinatorReader::connect(&stage.anvil.url, wrong).await.unwrap_err();
+        assert!(matches!(none, ReaderError::NoContract { .. }), "{none}");
+    }
+    let url = CoordinatorReader::connect("nowhere", stage.contract).await.unwrap_err();
+    assert!(matches!(url, ReaderError::Url { .. }), "{url}");
+    let dead = Node::dead().await;
+    let unreachable = CoordinatorReader::connect(&dead, stage.contract).await.unwrap_err();
+    assert!(matches!(unreachable, ReaderError::Unreachable { .. }), "{unreachable}");
+    assert_eq!(stage.reader.latest_anchor(stage.id()).await.unwrap(), None);
+    assert_eq!(stage.reader.anchored_root(stage.id(), 1).await.unwrap(), None);
+    assert_eq!(stage.reader.anchors(stage.id(), 0).await.unwrap(), vec![]);
+}
+
+#[tokio::test]
+async fn the_on_chain_lane_decides_and_pays() {
+    let stage = Stage::new().await;
+    let calls = payment(0xaa, 300);
+    let propose = Propose { salt: 1, description: "pay".into(), calls: calls.clone() };
+    let (id, _) = stage.chain[0].propose(stage.id(), &propose).await.unwrap();
+    let again = stage.chain[0].propose(stage.id(), &propose).await.unwrap_err();
+    assert!(again.to_string().contains("exists already"), "{again}");
+    stage.chain[0].vote(id, Choice::For).await.unwrap();
+    assert!(refusal(stage.chain[0].vote(id, Choice::Against).await).contains("voted"));
+    assert!(refusal(stage.chain[0].execute(id, &calls).await).contains("is open, not approved"));
+    stage.chain[1].vote(id, Choice::For).await.unwrap();
+    let signature = stage.chain[2].sign_vote(stage.id(), id, Choice::For);
+    let (sender, voter) = (&stage.chain[0], stage.agents[2].id());
+    assert!(
+        refusal(sender.vote_by_sig(id, voter, Choice::Against, &signature).await).contains("not the vote")
+    );
+    sender.vote_by_sig(id, voter, Choice::For, &signature).await.unwrap();
+    assert!(refusal(stage.chain[0].execute(id, &payment(0xbb, 300)).await).contains("hash to"));
+    stage.chain[3].execute(id, &calls).await.unwrap();
+    assert_eq!(stage.balance(Address::repeat_byte(0xaa)).await, U256::from(300));
+    assert!(stage.reader.executed(stage.id(), id).await.unwrap());
+    assert!(refusal(stage.chain[3].execute(id, &calls).await).contains("executed"));
+
+    let cancelled = Propose { salt: 2, ..propose };
+    let (id, _) = stage.chain[1].propose(stage.id(), &cancelled).await.unwrap();
+    assert!(refusal(stage.chain[0].cancel(id).await).contains("did not make"));
+    stage.chain[1].cancel(id).await.unwrap();
+    assert!(refusal(stage.chain[0].vote(id, Choice::For).await).contains("cancelled"));
+    let unknown = stage.chain[0].vote(ProposalId::from([9; 32]), Choice::For).await;
+    assert!(refusal(unknown).contains("no proposal"));
+}
+
+#[tokio::test]
+async fn transactions_of_one_account_take_turns() {
+    let stage = Stage::new().await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for salt in 0..12 {
+        let (account, group) = (stage.chain[0].clone(), stage.id());
+        let propose = Propose { salt, description: "many".into(), calls: vec![] };
+        tasks.spawn(async move { account.propose(group, &propose).await });
+    }
+    for result in tasks.join_all().await {
+        result.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_decision_is_anchored_proved_executed_and_audited() {
+    let stage = Stage::new().await;
+    let mut world = World::of(stage.group.clone(), stage.agents.clone());
+    let approved = world.decide("pay", payment(0xcc, 700), &[Choice::For; 3]);
+    let rejected = world.decide("overpay", payment(0xcc, 10_000), &[Choice::Against; 2]);
+    let stable = world.checkpoint();
+
+    // Before the anchor the receipt rests on the quorum alone, and nothing can be executed from it.
+    let early = world.receipt(world.decision_index(approved).unwrap());
+    let verified = verify_receipt(&stage.reader, &early.encode()).await.unwrap();
+    assert_eq!((verified.anchored_size, verified.group), (None, stage.group.clone()));
+    let refused = stage.chain[0].execute_anchored(&early).await.unwrap_err();
+    assert!(refused.to_string().contains("not anchored yet"), "{refused}");
+
+    anchor(&stage, &stable).await;
+    world.anchored = Some(world.size());
+    let anchors = stage.reader.anchors(stage.id(), 0).await.unwrap();
+    assert_eq!(anchors.len(), 1);
+    assert_eq!((anchors[0].log_size, anchors[0].log_root), (world.size(), world.log.root()));
+    let latest = stage.reader.latest_anchor(stage.id()).await.unwrap().unwrap();
+    assert_eq!((latest.log_size, latest.log_root), (world.size(), world.log.root()));
+    let root = stage.reader.anchored_root(stage.id(), world.size()).await.unwrap();
+    assert_eq!(root, Some(world.log.root()));
+
+    world.decide("afterwards", vec![], &[]);
+    let world = Arc::new(Mutex::new(world));
+    let node = Node::start(&world, Behaviour::Honest).await;
+    let client =
+        Client::connect([node.url.clone()], &stage.anvil.url, stage.contract, stage.id()).await.unwrap();
+    let decided = client.wait(approved, Duration::from_secs(5)).await.unwrap();
+    let bytes = decided.receipt.encode();
+    let verified = verify_receipt(&stage.reader, &bytes).await.unwrap();
+    assert_eq!(verified.anchored_size, Some(latest.log_size));
+    for at in (0..bytes.len()).step_by(11) {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        assert!(verify_receipt(&stage.reader, &changed).await.is_err(), "byte {at} may be flipped");
+    }
+    let mut elsewhere = decided.receipt.clone();
+    elsewhere.identity.chain_id = 1;
+    let other = verify_receipt(&stage.reader, &elsewhere.encode()).await.unwrap_err();
+    assert!(matches!(other, SdkError::Receipt(ReceiptError::OtherLog { .. })), "{other}");
+
+    stage.chain[3].execute_anchored(&decided.receipt).await.unwrap();
+    assert_eq!(stage.balance(Address::repeat_byte(0xcc)).await, U256::from(700));
+    assert_eq!(stage.balance(stage.funds).await, U256::from(300));
+    assert!(refusal(stage.chain[3].execute_anchored(&decided.receipt).await).contains("executed"));
+    let no = client.decision(rejected).await.unwrap().unwrap();
+    let refused = stage.chain[0].execute_anchored(&no.receipt).await.unwrap_err();
+    assert!(refused.to_string().contains("not approved"), "{refused}");
+
+    audit_against_the_chain(&stage, &world, &node).await;
+}
+
+async fn audit_against_the_chain(stage: &Stage, world: &Arc<Mutex<World>>, node: &Node) {
+    let report = audit::verify(&stage.reader, stage.id(), &node.url).await.unwrap();
+    assert!(report.is_intact(), "{:?}", report.finding);
+    assert_eq!((report.anchors, report.entries), (1, world.lock().unwrap().size()));
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log.cbor");
+    audit::export(&stage.group, &node.url, &path, AuditOptions::default()).await.unwrap();
+    let report = audit::verify_export(&stage.reader, stage.id(), &path).await.unwrap();
+    assert!(report.is_intact(), "{:?}", report.finding);
+    assert_eq!(report.anchors, 1);
+}
+
+async fn anchor(stage: &Stage, stable: &quorate_protocol::CheckpointCertificate) {
+    let checkpoint = &stable.checkpoint;
+    let secret = stage.agents[0].account.secret();
+    let signer = PrivateKeySigner::from_slice(&secret).unwrap();
+    let provider = ProviderBuilder::new().wallet(signer).connect_http(stage.anvil.url.parse().unwrap());
+    let typed = quorate_contracts::Checkpoint {
+        groupId: checkpoint.group.0,
+        epoch: checkpoint.epoch.0,
+        sequence: checkpoint.sequence.0,
+        logSize: checkpoint.log_size,
+        logRoot: checkpoint.log_root.0,
+        stateRoot: checkpoint.state_root.0,
+        inboxCount: 0,
+        nextMembersHash: B256::ZERO,
+    };
+    let signatures = Bytes::from(stable.packed_signatures());
+    let coordinator = AgentCoordinator::new(stage.contract, provider);
+    let included = coordinator.anchor(typed, signatures).send().await.unwrap().get_receipt().await.unwrap();
+    assert!(included.status());
+}

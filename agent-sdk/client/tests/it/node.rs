@@ -1,0 +1,250 @@
+//! A node of the HTTP API that behaves as a test wants it to.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{get, post};
+use quorate_protocol::api::{
+    AgentView, ConsistencyProof, EntriesPage, ErrorBody, ErrorCode, ErrorDetail, MAX_PAGE_ENTRIES,
+};
+use quorate_protocol::{
+    AgentId, Digest, EntryIndex, EntryRecord, LogCertificate, Nonce, ProposalId, SignedCommand, codec,
+};
+use quorate_services::AdmissionError;
+
+use crate::world::World;
+
+/// Changes what the node serves as its log.
+pub(crate) type Tamper = Arc<dyn Fn(&World, &mut Vec<EntryRecord>) + Send + Sync>;
+
+#[derive(Clone)]
+pub(crate) enum Behaviour {
+    Honest,
+    /// Answers after this long.
+    Slow(Duration),
+    /// One byte of every receipt is another.
+    TamperedReceipt,
+    /// Gives a receipt of the log of another group.
+    OtherGroupsReceipt,
+    /// Gives a good receipt, but always the same.
+    OtherEntrysReceipt,
+    /// Says that commands are pending so many times, but orders them.
+    Pending(usize),
+    /// Rejects everything.
+    Rejecting(ErrorCode),
+    /// Claims that this is everybody's next nonce.
+    WrongNonce(u64),
+    /// Sends more bytes than any answer may have.
+    Endless,
+    /// Serves another log.
+    Tampered(Tamper),
+    /// Serves another certificate.
+    Certifying(LogCertificate),
+}
+
+pub(crate) struct Node {
+    pub(crate) url: String,
+    server: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+#[derive(Clone)]
+struct Shared {
+    world: Arc<Mutex<World>>,
+    behaviour: Behaviour,
+    requests: Arc<AtomicUsize>,
+}
+
+#[derive(serde::Deserialize, Default)]
+#[serde(default)]
+struct Parameters {
+    from: u64,
+    to: u64,
+    limit: usize,
+    wait_ms: u64,
+}
+
+impl Node {
+    pub(crate) async fn start(world: &Arc<Mutex<World>>, behaviour: Behaviour) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let shared = Shared { world: world.clone(), behaviour, requests: Arc::default() };
+        let group = format!("/v1/groups/{}", world.lock().unwrap().group.identity.group);
+        let routes = Router::new()
+            .route("/commands", post(command))
+            .route("/commands/{digest}", get(command_receipt))
+            .route("/agents/{agent}", get(agent))
+            .route("/proposals/{id}/decision", get(decision))
+            .route("/entries", get(entries))
+            .route("/entries/{index}/receipt", get(entry_receipt))
+            .route("/log/certificate", get(certificate))
+            .route("/log/consistency", get(consistency))
+            .with_state(shared);
+        let app = Router::new().nest(&group, routes);
+        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self { url, server }
+    }
+
+    /// The URL of a node that is not there.
+    pub(crate) async fn dead() -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        format!("http://{}", listener.local_addr().unwrap())
+    }
+}
+
+fn error(code: ErrorCode, entry: Option<EntryIndex>) -> Response {
+    let body = ErrorBody { error: ErrorDetail { code, message: "as \u{1b}[31mtold".into(), entry } };
+    (StatusCode::from_u16(code.http_status()).unwrap(), Json(body)).into_response()
+}
+
+impl Shared {
+    /// What the node does before it looks at a request.
+    async fn begin(&self) -> Result<(), Response> {
+        match &self.behaviour {
+            Behaviour::Slow(time) => tokio::time::sleep(*time).await,
+            Behaviour::Rejecting(code) => return Err(error(*code, None)),
+            Behaviour::Endless => return Err(vec![0u8; 40 << 20].into_response()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn receipt(&self, index: u64) -> Response {
+        let world = self.world.lock().unwrap();
+        match &self.behaviour {
+            Behaviour::TamperedReceipt => {
+                let mut bytes = world.receipt(index).encode();
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+                bytes.into_response()
+            }
+            Behaviour::OtherGroupsReceipt => {
+                let mut other = World::new(0x77);
+                other.decide("elsewhere", vec![], &[]);
+                other.receipt(1).encode().into_response()
+            }
+            Behaviour::OtherEntrysReceipt => world.receipt(1).encode().into_response(),
+            _ => world.receipt(index).encode().into_response(),
+        }
+    }
+
+    fn records(&self) -> Vec<EntryRecord> {
+        let world = self.world.lock().unwrap();
+        let mut records = world.records.clone();
+        if let Behaviour::Tampered(tamper) = &self.behaviour {
+            tamper(&world, &mut records);
+        }
+        records
+    }
+}
+
+async fn command(State(shared): State<Shared>, body: Bytes) -> Response {
+    if let Err(response) = shared.begin().await {
+        return response;
+    }
+    let command = SignedCommand::decode(&body).unwrap();
+    let submitted = shared.world.lock().unwrap().submit(&command);
+    let index = match submitted {
+        Ok(index) => index,
+        Err(AdmissionError::NonceReused { entry, .. }) => return error(ErrorCode::NonceReused, Some(entry)),
+        Err(AdmissionError::UnknownAgent { .. }) => return error(ErrorCode::UnknownAgent, None),
+        Err(AdmissionError::NonceTooFar { .. }) => return error(ErrorCode::NonceTooFar, None),
+        Err(_) => return error(ErrorCode::Malformed, None),
+    };
+    if let Behaviour::Pending(times) = shared.behaviour
+        && shared.requests.fetch_add(1, Ordering::Relaxed) < times
+    {
+        return error(ErrorCode::Pending, None);
+    }
+    shared.receipt(index)
+}
+
+async fn command_receipt(State(shared): State<Shared>, Path(digest): Path<Digest>) -> Response {
+    if let Err(response) = shared.begin().await {
+        return response;
+    }
+    let index = shared.world.lock().unwrap().command_index(digest);
+    index.map_or_else(|| error(ErrorCode::NotFound, None), |index| shared.receipt(index))
+}
+
+async fn agent(State(shared): State<Shared>, Path(agent): Path<AgentId>) -> Response {
+    if let Err(response) = shared.begin().await {
+        return response;
+    }
+    let view: Option<AgentView> = shared.world.lock().unwrap().machine.agent(agent);
+    let Some(mut view) = view else { return error(ErrorCode::NotFound, None) };
+    if let Behaviour::WrongNonce(nonce) = shared.behaviour {
+        view.next_nonce = Nonce(nonce);
+    }
+    Json(view).into_response()
+}
+
+async fn decision(
+    State(shared): State<Shared>,
+    Path(proposal): Path<ProposalId>,
+    Query(parameters): Query<Parameters>,
+) -> Response {
+    if let Err(response) = shared.begin().await {
+        return response;
+    }
+    let until = tokio::time::Instant::now() + Duration::from_millis(parameters.wait_ms);
+    loop {
+        let index = shared.world.lock().unwrap().decision_index(proposal);
+        match index {
+            Some(index) => return shared.receipt(index),
+            None if tokio::time::Instant::now() >= until => return error(ErrorCode::NotDecided, None),
+            None => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+async fn entries(State(shared): State<Shared>, Query(parameters): Query<Parameters>) -> Response {
+    if let Err(response) = shared.begin().await {
+        return response;
+    }
+    let records = shared.records();
+    let limit = parameters.limit.clamp(1, MAX_PAGE_ENTRIES);
+    let from = usize::try_from(parameters.from).unwrap();
+    let entries = records.iter().skip(from).take(limit).cloned().collect();
+    EntriesPage { size: records.len() as u64, entries }.encode().into_response()
+}
+
+async fn entry_receipt(State(shared): State<Shared>, Path(index): Path<u64>) -> Response {
+    if let Err(response) = shared.begin().await {
+        return response;
+    }
+    if index >= shared.world.lock().unwrap().size() {
+        return error(ErrorCode::NotFound, None);
+    }
+    shared.receipt(index)
+}
+
+async fn certificate(State(shared): State<Shared>) -> Response {
+    if let Err(response) = shared.begin().await {
+        return response;
+    }
+    if let Behaviour::Certifying(certificate) = &shared.behaviour {
+        return codec::encode(certificate).into_response();
+    }
+    let world = shared.world.lock().unwrap();
+    codec::encode(&world.certificate_at(world.size())).into_response()
+}
+
+async fn consistency(State(shared): State<Shared>, Query(parameters): Query<Parameters>) -> Response {
+    let Parameters { from, to, .. } = parameters;
+    let world = shared.world.lock().unwrap();
+    let root = |size| world.log.root_at(size).unwrap();
+    let proof = world.log.consistency_proof(from, to).unwrap();
+    Json(ConsistencyProof { from, to, from_root: root(from), to_root: root(to), proof }).into_response()
+}

@@ -1,0 +1,221 @@
+//! A group with its keys and the log that its state machine makes: what a correct node would hold.
+
+use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use quorate_protocol::checkpoint::CheckpointSignature;
+use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
+use quorate_protocol::merkle::MerkleLog;
+use quorate_protocol::operations::ServiceOperation as _;
+use quorate_protocol::operations::proposals::{ProposalsOperation, Propose, Vote};
+use quorate_protocol::{
+    AccountKey, AgentId, AgentKey, AnchorProof, Attestation, Call, Checkpoint, CheckpointCertificate, Choice,
+    Command, Digest, EntryBody, EntryRecord, Epoch, Group, GroupId, GroupIdentity, LogCertificate, LogHead,
+    Member, Nonce, Operation, Policy, ProposalId, Receipt, Sequence, SignedCheckpoint, SignedCommand,
+    TimestampMs,
+};
+use quorate_sdk::Agent;
+use quorate_services::{Admission, StateMachine};
+
+pub(crate) struct World {
+    pub(crate) group: Group,
+    pub(crate) agents: Vec<Agent>,
+    pub(crate) machine: StateMachine,
+    pub(crate) records: Vec<EntryRecord>,
+    pub(crate) log: MerkleLog,
+    by_digest: HashMap<Digest, u64>,
+    sequence: Sequence,
+    nonces: HashMap<AgentId, u64>,
+    /// The largest anchored size.
+    pub(crate) anchored: Option<u64>,
+}
+
+/// Agents with known keys, in ascending order of address, as a group lists them.
+pub(crate) fn agents(secrets: &[[u8; 32]]) -> Vec<Agent> {
+    let mut agents: Vec<_> = secrets
+        .iter()
+        .map(|secret| Agent {
+            account: AccountKey::from_secret(secret).unwrap(),
+            key: AgentKey::from_secret(secret),
+        })
+        .collect();
+    agents.sort_by_key(Agent::id);
+    agents
+}
+
+pub(crate) fn members(agents: &[Agent]) -> Vec<Member> {
+    let member = |agent: &Agent| Member {
+        agent: agent.id(),
+        key: agent.public_key(),
+        weight: 1,
+        flags: FLAG_VOTER | FLAG_REPLICA,
+    };
+    agents.iter().map(member).collect()
+}
+
+impl World {
+    /// Four members of weight 1; three of them approve.
+    pub(crate) fn new(group: u8) -> Self {
+        let agents = agents(&[[1; 32], [2; 32], [3; 32], [4; 32]]);
+        let identity = GroupIdentity {
+            chain_id: 31337,
+            contract: AgentId::from([0xc0; 20]),
+            group: GroupId::from([group; 32]),
+        };
+        let policy = Policy { threshold: 3, voting_period_s: 3600, timelock_s: 0 };
+        Self::of(Group { identity, epoch: Epoch(0), members: members(&agents), policy }, agents)
+    }
+
+    pub(crate) fn of(group: Group, agents: Vec<Agent>) -> Self {
+        let (machine, genesis) = StateMachine::genesis(&group);
+        let mut world = Self {
+            group,
+            agents,
+            machine,
+            records: Vec::new(),
+            log: MerkleLog::new(),
+            by_digest: HashMap::new(),
+            sequence: Sequence(0),
+            nonces: HashMap::new(),
+            anchored: None,
+        };
+        world.push(genesis);
+        world
+    }
+
+    fn push(&mut self, record: EntryRecord) {
+        if let EntryBody::Command(command) = &record.body {
+            self.by_digest.insert(command.digest(), record.entry.index.0);
+        }
+        self.log.append(record.entry.leaf_hash());
+        self.records.push(record);
+    }
+
+    /// Executes one batch.
+    pub(crate) fn execute(&mut self, commands: &[SignedCommand]) {
+        self.sequence = self.sequence.next();
+        for record in self.machine.execute(self.sequence, now(), commands).records {
+            self.push(record);
+        }
+    }
+
+    /// What a node does with a command that comes in: the entry's index, or its refusal.
+    pub(crate) fn submit(
+        &mut self,
+        command: &SignedCommand,
+    ) -> Result<u64, quorate_services::AdmissionError> {
+        match self.machine.admit(now(), command) {
+            Admission::Refuse(error) => return Err(error),
+            Admission::Order | Admission::Executed(_) => {}
+        }
+        if !self.by_digest.contains_key(&command.digest()) {
+            self.execute(std::slice::from_ref(command));
+        }
+        Ok(self.by_digest[&command.digest()])
+    }
+
+    pub(crate) fn sign(&mut self, agent: &Agent, operation: Operation) -> SignedCommand {
+        let nonce = self.nonces.entry(agent.id()).or_default();
+        let command = Command {
+            group: self.group.identity.group,
+            agent: agent.id(),
+            key: agent.public_key(),
+            nonce: Nonce(*nonce),
+            expires: now().plus(60_000),
+            operations: vec![operation],
+        };
+        *nonce += 1;
+        SignedCommand::sign(command, &agent.key)
+    }
+
+    /// Proposes as member 0 and has the members from 0 on vote, each in a batch of its own.
+    pub(crate) fn decide(&mut self, description: &str, calls: Vec<Call>, choices: &[Choice]) -> ProposalId {
+        let propose = Propose { salt: self.records.len() as u64, description: description.into(), calls };
+        let proposer = self.agents[0].clone();
+        let command = self.sign(&proposer, ProposalsOperation::Propose(propose.clone()).to_operation());
+        self.execute(&[command]);
+        let proposal = quorate_protocol::proposal::proposal_id(
+            &self.group.identity.group,
+            proposer.id(),
+            propose.salt,
+            quorate_protocol::proposal::actions_hash(&propose.calls),
+            &propose.description,
+        );
+        for (voter, choice) in self.agents.clone().iter().zip(choices) {
+            let vote = ProposalsOperation::Vote(Vote { proposal, choice: *choice });
+            let command = self.sign(voter, vote.to_operation());
+            self.execute(&[command]);
+        }
+        proposal
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.log.size()
+    }
+
+    pub(crate) fn certificate_at(&self, size: u64) -> LogCertificate {
+        let time_s = self.records[usize::try_from(size).unwrap() - 1].entry.timestamp.seconds();
+        let head = LogHead { size, root: self.log.root_at(size).unwrap(), time_s };
+        self.certify(head)
+    }
+
+    /// A quorum's attestations of any head: what replicas that collude could sign.
+    pub(crate) fn certify(&self, head: LogHead) -> LogCertificate {
+        let attest = |agent: &Agent| Attestation::sign(&self.group.identity, &head, agent.id(), &agent.key);
+        LogCertificate { head, attestations: self.agents[..3].iter().map(attest).collect() }
+    }
+
+    pub(crate) fn receipt(&self, index: u64) -> Receipt {
+        let size = self.size();
+        let anchor = self.anchored.filter(|anchored| index < *anchored).map(|anchored| AnchorProof {
+            size: anchored,
+            root: self.log.root_at(anchored).unwrap(),
+            proof: self.log.inclusion_proof(index, anchored).unwrap(),
+        });
+        Receipt {
+            identity: self.group.identity,
+            epoch: self.group.epoch,
+            record: self.records[usize::try_from(index).unwrap()].clone(),
+            certificate: self.certificate_at(size),
+            proof: self.log.inclusion_proof(index, size).unwrap(),
+            anchor,
+        }
+    }
+
+    pub(crate) fn command_index(&self, digest: Digest) -> Option<u64> {
+        self.by_digest.get(&digest).copied()
+    }
+
+    pub(crate) fn decision_index(&self, proposal: ProposalId) -> Option<u64> {
+        let decides = |record: &EntryRecord| match &record.body {
+            EntryBody::Decision(record) => record.decision.proposal == proposal,
+            EntryBody::Command(_) | EntryBody::System(_) => false,
+        };
+        self.records.iter().position(decides).map(|at| at as u64)
+    }
+
+    /// A quorum's checkpoint of everything that is executed.
+    pub(crate) fn checkpoint(&mut self) -> CheckpointCertificate {
+        let checkpoint = Checkpoint {
+            group: self.group.identity.group,
+            epoch: self.group.epoch,
+            sequence: self.sequence,
+            log_size: self.size(),
+            log_root: self.log.root(),
+            state_root: self.machine.state_root(),
+            inbox_count: 0,
+            next_members_hash: Digest::default(),
+        };
+        let sign = |agent: &Agent| {
+            let signed = SignedCheckpoint::sign(&self.group.identity, checkpoint.clone(), &agent.account);
+            CheckpointSignature { replica: signed.replica, signature: signed.signature }
+        };
+        let signatures = self.agents[..3].iter().map(sign).collect();
+        CheckpointCertificate { checkpoint, signatures }
+    }
+}
+
+pub(crate) fn now() -> TimestampMs {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    TimestampMs(u64::try_from(since_epoch.as_millis()).unwrap())
+}
