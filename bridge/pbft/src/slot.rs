@@ -33,7 +33,7 @@ pub(crate) enum Counted {
     /// It says nothing new.
     Known,
     /// Its voter contradicts itself.
-    Contradiction(Evidence),
+    Contradiction(Box<Evidence>),
 }
 
 /// One sequence. Votes are kept as the latest of each replica, so a slot never grows past n of each kind.
@@ -60,14 +60,14 @@ impl Slot {
         };
         match votes.get(&vote.replica) {
             Some(earlier) if earlier.view == vote.view && earlier.digest != vote.digest => {
-                Counted::Contradiction(Evidence::Votes {
+                Counted::Contradiction(Box::new(Evidence::Votes {
                     phase,
                     replica: vote.replica,
                     view: vote.view,
                     sequence: vote.sequence,
                     first: (earlier.digest, earlier.signature),
                     second: (vote.digest, vote.signature),
-                })
+                }))
             }
             Some(earlier) if earlier.view >= vote.view => Counted::Known,
             _ => {

@@ -164,7 +164,7 @@ impl Replica {
                 self.confront(vote.sequence, &[vote.replica]);
             }
             Counted::New | Counted::Known => {}
-            Counted::Contradiction(evidence) => self.report(evidence, vote.sequence, vote.view),
+            Counted::Contradiction(evidence) => self.report(*evidence, vote.sequence, vote.view),
         }
         self.advance(now, vote.sequence);
     }

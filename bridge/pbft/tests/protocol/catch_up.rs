@@ -1,9 +1,9 @@
 //! Replicas that were away, and those that would keep them away.
 
-use quorate_pbft::message::Status;
-use quorate_pbft::{Message, ViewState};
+use quorate_pbft::message::{CatchUp, Status};
+use quorate_pbft::{CommittedBatch, Config, Message, ViewState};
 
-use crate::harness::{Group, Sequence, View, r};
+use crate::harness::{Group, Options, Sequence, View, r};
 
 #[test]
 fn a_replica_cut_off_for_long_catches_up_and_adopts_the_stable_checkpoint() {
@@ -55,4 +55,112 @@ fn a_peer_that_claims_much_and_supplies_nothing_keeps_nobody_away() {
         group.run_for(1);
     }
     assert!(group.executed_everywhere(&commands), "{}", group.picture());
+}
+
+#[test]
+fn a_batch_without_the_commits_of_a_quorum_is_refused() {
+    let mut group = Group::of_four();
+    let forge = group.forge.clone();
+    let batch = forge.batch(group.wall(r(0)), vec![group.members.command(1, 0)]);
+    let (view, sequence, digest) = (View(0), Sequence(1), forge.digest(&batch));
+    let mut passes = |commits, sequence| {
+        let committed = CommittedBatch { view, sequence, batch: batch.clone(), commits };
+        group.passes(r(3), &Message::CatchUp(CatchUp { batches: vec![committed] }).encode()).is_some()
+    };
+    let quorum = [r(0), r(1), r(2)];
+    assert!(passes(forge.commits(&quorum, view, sequence, digest), sequence));
+    assert!(!passes(forge.commits(&quorum[1..], view, sequence, digest), sequence), "too few");
+    assert!(!passes(forge.commits(&[r(0), r(1), r(1)], view, sequence, digest), sequence), "one twice");
+    assert!(!passes(forge.commits(&[r(2), r(1), r(0)], view, sequence, digest), sequence), "out of order");
+    assert!(!passes(forge.commits(&[r(0), r(1), r(8)], view, sequence, digest), sequence), "a stranger");
+    assert!(!passes(forge.commits(&quorum, View(1), sequence, digest), sequence), "of another view");
+    assert!(!passes(forge.commits(&quorum, view, sequence, digest), Sequence(2)), "of another sequence");
+}
+
+#[test]
+fn a_backup_that_never_got_a_batch_follows_the_others() {
+    let mut group = Group::of_four();
+    group.lose(|_, to, message| to == r(3) && matches!(message, Message::PrePrepare(_)));
+    let commands: Vec<_> = (0..30).map(|nonce| group.members.command(1, nonce)).collect();
+    for command in &commands {
+        group.submit(r(3), command);
+        group.run_for(20);
+    }
+    group.must_execute(1_000, &commands);
+    assert_eq!(group.view(r(3)), (View(0), ViewState::Active), "{}", group.picture());
+}
+
+#[test]
+fn a_batch_that_a_new_view_names_is_fetched_from_those_who_have_it() {
+    let mut group = Group::of_four();
+    group.run_for(100);
+    // Replica 3 never sees the batch that the others prepare, and nobody commits it.
+    group.lose(|_, to, message| {
+        to == r(3) && matches!(message, Message::PrePrepare(_)) || matches!(message, Message::Commit(_))
+    });
+    let command = group.members.command(1, 0);
+    group.submit(r(1), &command);
+    group.run_for(30);
+    group.silence(r(0));
+    // Without replica 3 there is no quorum now. Answers get lost at first.
+    group.lose(|_, _, message| matches!(message, Message::BatchReply(_)));
+    assert!(group.run_until(2_000, |group| group.view(r(3)) == (View(1), ViewState::Active)));
+    group.run_for(100);
+    assert!(!group.machine(r(1)).has(&command));
+    group.heal();
+    group.must_execute(1_000, &[command]);
+    assert!(group.sent["batch_reply"] > 0);
+    assert_eq!(group.view(r(3)), (View(1), ViewState::Active));
+}
+
+#[test]
+fn a_primary_behind_its_stable_checkpoint_catches_up_and_proposes_again() {
+    let options = Options::default();
+    let config = Config { checkpoint_interval: 2, window: 4, max_batch_commands: 1, ..options.config };
+    let mut group = Group::new(Options { config, ..options });
+    // The primary's proposals are committed by the others, and it never learns.
+    group.lose(|_, to, message| to == r(0) && matches!(message, Message::Commit(_) | Message::CatchUp(_)));
+    let commands: Vec<_> = (0..4).map(|nonce| group.members.command(1, nonce)).collect();
+    for command in &commands {
+        group.submit(r(0), command);
+    }
+    let ahead = |group: &Group| {
+        let stable = group.replica(r(0)).stable_checkpoint().map(|stable| stable.checkpoint.sequence);
+        stable == Some(Sequence(4)) && group.replica(r(0)).last_executed() == Sequence(0)
+    };
+    assert!(group.run_until(190, ahead), "{}", group.picture());
+    group.heal();
+    let next = group.members.command(1, 4);
+    group.submit(r(2), &next);
+    group.must_execute(190, &[next]);
+    assert_eq!(group.view(r(2)), (View(0), ViewState::Active));
+}
+
+#[test]
+fn a_state_that_differs_from_a_quorums_is_reported_by_its_replica_alone() {
+    let mut group = Group::of_four();
+    group.corrupt_machine(r(3));
+    let commands: Vec<_> = (0..10).map(|nonce| group.members.command(1, nonce)).collect();
+    for command in &commands {
+        group.submit(r(1), command);
+        group.run_for(20);
+    }
+    group.must_execute(1_000, &commands);
+    assert!(!group.diverged(r(3)).is_empty());
+    for index in group.correct() {
+        assert!(group.diverged(index).is_empty());
+        assert!(group.replica(index).stable_checkpoint().is_some());
+    }
+
+    // The same when the replica reaches a checkpoint that was stable long before.
+    let mut group = Group::of_four();
+    group.corrupt_machine(r(3));
+    group.isolate(r(3));
+    for command in &commands {
+        group.submit(r(1), command);
+        group.run_for(20);
+    }
+    group.run_for(200);
+    group.heal();
+    assert!(group.run_until(1_000, |group| !group.diverged(r(3)).is_empty()), "{}", group.picture());
 }

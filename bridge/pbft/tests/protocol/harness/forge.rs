@@ -21,8 +21,10 @@ impl Forge {
         Self { members: members.clone() }
     }
 
+    /// For a replica that does not exist, anybody's key will do.
     fn sign(&self, by: ReplicaIndex, bytes: &[u8]) -> Signature {
-        self.members.keys[usize::from(by.0)].agent.sign(bytes)
+        let keys = &self.members.keys;
+        keys[usize::from(by.0) % keys.len()].agent.sign(bytes)
     }
 
     fn signature(

@@ -13,10 +13,8 @@ mod members;
 mod network;
 mod random;
 
-pub(crate) use checker::Checker;
 pub(crate) use forge::Forge;
 pub(crate) use group::{Faults, Group, Options};
-pub(crate) use members::Members;
 pub(crate) use random::Random;
 
 pub(crate) use quorate_protocol::{ReplicaIndex, Sequence, View};
