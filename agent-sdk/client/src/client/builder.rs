@@ -30,7 +30,7 @@ impl Default for ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// Adds a node by its URL, such as `http://127.0.0.1:8100`.
+    /// Adds a node by its URL, such as `http://127.0.0.1:8100`; `https://` for one behind a proxy with TLS.
     #[must_use]
     pub fn node(mut self, url: impl Into<String>) -> Self {
         self.nodes.push(url.into());

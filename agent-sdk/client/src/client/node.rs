@@ -136,8 +136,8 @@ impl Node {
     pub(crate) fn new(url: &str, group: GroupId, http: reqwest::Client) -> Result<Self, SdkError> {
         let parsed: Url =
             url.parse().map_err(|error| SdkError::Configuration(format!("node URL {url:?}: {error}")))?;
-        if parsed.scheme() != "http" || parsed.host().is_none() {
-            let reason = "expected http://host:port; for TLS put a proxy in front of it";
+        if !matches!(parsed.scheme(), "http" | "https") || parsed.host().is_none() {
+            let reason = "expected http://host:port or https://host";
             return Err(SdkError::Configuration(format!("node URL {url:?}: {reason}")));
         }
         let url = url.trim_end_matches('/').to_owned();
