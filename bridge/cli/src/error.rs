@@ -79,6 +79,9 @@ pub(crate) enum CliError {
         /// The last thing that was seen instead.
         last: Option<String>,
     },
+    /// The group or the chain did not answer in time. The message says what, and for how long.
+    #[error("{0}")]
+    Unanswered(String),
     /// A program that is needed and not installed.
     #[error("{program} was not found; looked at {}", looked_at.join(", "))]
     MissingTool {
@@ -151,7 +154,7 @@ impl CliError {
             Self::Port { .. } => Exit::Port,
             Self::Verification(_) => Exit::Verification,
             Self::Refused { .. } => Exit::Refused,
-            Self::TimeOut { .. } => Exit::TimeOut,
+            Self::TimeOut { .. } | Self::Unanswered(_) => Exit::TimeOut,
             // A node is this same binary, so its exit code says more than that it ended.
             Self::ChildEnded { status, .. } => status
                 .code()
@@ -177,7 +180,9 @@ impl CliError {
             | Self::MissingTool { mend, .. }
             | Self::Failed { mend, .. } => mend.clone(),
             Self::Verification(_) => "trust nothing that this source says; ask another node".into(),
-            Self::TimeOut { .. } => "see whether the nodes run and answer /readyz, then try again".into(),
+            Self::TimeOut { .. } | Self::Unanswered(_) => {
+                "see whether the nodes run and answer /readyz, then try again".into()
+            }
             Self::ChildEnded { log, .. } => format!("read {}", log.display()),
             Self::Io { source, .. } => match source.kind() {
                 std::io::ErrorKind::NotFound => "see whether the path is right".into(),

@@ -95,12 +95,10 @@ impl From<SdkError> for CliError {
             SdkError::Reverted { .. } => {
                 Self::Refused { cause, mend: "see contracts/src/Errors.sol for what the reason means".into() }
             }
-            SdkError::Unconfirmed { waited, .. }
-            | SdkError::NoAnswer { waited, .. }
-            | SdkError::Undecided { waited, .. }
-            | SdkError::NotIncluded { waited, .. } => {
-                Self::TimeOut { what: cause, limit: waited, last: None }
-            }
+            SdkError::Unconfirmed { .. }
+            | SdkError::NoAnswer { .. }
+            | SdkError::Undecided { .. }
+            | SdkError::NotIncluded { .. } => Self::Unanswered(cause),
             SdkError::Receipt(_) | SdkError::UnexpectedOutcome { .. } => Self::Verification(cause),
             SdkError::ChainUnreachable(_) => crate::chain::unreachable_chain(cause),
             _ => Self::Failed { cause, mend: "see the options of the command with --help".into() },

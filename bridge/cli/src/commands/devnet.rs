@@ -161,7 +161,7 @@ impl Devnet {
             funding: amount::whole_ether(FUNDING_ETHER),
             ports: Ports::well_known_or_free(self.nodes)?,
             block_time: Duration::from_secs_f64(self.block_time),
-            pace: Pace::RELAXED,
+            pace: Pace::RELAXED.for_nodes(self.nodes),
         })
     }
 }

@@ -38,7 +38,17 @@ impl Pace {
         anchor_interval_ms: 1_500,
         anchor_takeover_ms: 5_000,
     };
+
+    /// The same for `nodes` nodes that share one machine's processors: a view change has a quorum's certificates
+    /// in a quorum's messages, which every node checks.
+    pub(crate) fn for_nodes(self, nodes: u16) -> Self {
+        let least = VIEW_TIMEOUT_MS_PER_NODE * u64::from(nodes);
+        Self { view_timeout_ms: self.view_timeout_ms.max(least), ..self }
+    }
 }
+
+/// How much longer a backup waits for its primary for each node on the machine.
+const VIEW_TIMEOUT_MS_PER_NODE: u64 = 250;
 
 /// What the configuration of one node needs beyond its place in the layout.
 #[derive(Clone, Debug)]

@@ -164,7 +164,7 @@ impl Demo {
             funding: scenario.funding,
             ports: Ports::free(self.nodes)?,
             block_time: BLOCK_TIME,
-            pace: Pace::BRISK,
+            pace: Pace::BRISK.for_nodes(self.nodes),
         })
     }
 }
