@@ -17,7 +17,8 @@
 //!    asks for the next view with its stable checkpoint and its prepared certificates. The new primary
 //!    re-proposes what a quorum of such requests shows; every backup recomputes that by itself.
 //! 5. **Liveness** (section 4.5.2). Time-outs double with each failed view; f + 1 requests for later views make a
-//!    replica join the earliest of them, which bounds how far one faulty replica can push.
+//!    replica join the earliest of them, which bounds how far one faulty replica can push. A command that
+//!    waits is told to every replica, again and again, so that all of them watch the primary.
 //! 6. **Catching up** (`replica/catch_up.rs`). Replicas exchange their status. A replica that is behind asks for
 //!    committed batches, each of which carries the commits that prove it.
 //!
@@ -28,6 +29,11 @@
 //!   batch is held by at least f + 1 correct replicas.
 //! * A commit certificate stands on its own: a quorum of commits for one view, sequence and digest commits
 //!   the batch also at a replica that has moved to a later view.
+//! * The wait for a NEW-VIEW begins when a quorum asks for its view or for later ones: whoever has moved on
+//!   repeats only its latest wish.
+//! * A replica that is behind, or hears too few others to make a quorum with, asks for no view. It could not
+//!   get it, and having asked it would be lost to the view that the others go on in.
+//! * The primary, too, gives up a view in which nothing happens.
 //! * A batch can ask for a checkpoint after it. The primary uses this when entries wait for an anchor and
 //!   traffic is too thin to reach the next regular checkpoint.
 //! * Messages that only help a peer along (status, requests, batches fetched) are not signed: the link they
@@ -38,6 +44,9 @@
 //! * Effects are carried out in order, and a [`Effect::Persist`] is durable before any later
 //!   [`Effect::Send`] or [`Effect::Broadcast`] leaves. A replica that says something can prove after a crash
 //!   that it said it, and never says the opposite.
+//! * Records are replaced by [`Replica::durable_records`] only once the executed batches up to the stable
+//!   checkpoint are durable: below it the records hold no batch any more.
+//! * Evidence, unlike everything else, is not persisted here; it is the caller's to keep.
 //! * Messages are [`Verified`](quorate_protocol::Verified): [`verify::checks`] names every check.
 
 pub mod batch;

@@ -142,7 +142,6 @@ impl Replica {
         let above = sequence.next();
         self.slots = self.slots.split_off(&above);
         self.checkpoints = self.checkpoints.split_off(&above);
-        self.reported.retain(|&(_, at, _)| at > sequence);
         self.next_sequence = self.next_sequence.max(above);
         self.stable = Some(certificate);
     }

@@ -27,8 +27,8 @@ use crate::slot::Slot;
 use catch_up::Peer;
 pub(crate) use new_view::reproposals;
 
-/// How much evidence against one replica is reported between two stable checkpoints; more of the same says
-/// nothing new, and must not crowd out what there is against another.
+/// How much evidence against one replica is reported; more of the same says nothing new, and must not crowd
+/// out what there is against another.
 const MAX_EVIDENCE: usize = 16;
 
 /// What a replica signs with.

@@ -38,6 +38,55 @@ fn prepared_batches_survive_and_gaps_become_null_batches() {
 }
 
 #[test]
+fn of_two_certificates_for_one_sequence_the_later_view_counts() {
+    let mut group = Group::of_four();
+    let forge = group.forge.clone();
+    let [older, later] = [0, 1]
+        .map(|nonce| forge.digest(&forge.batch(group.wall(r(0)), vec![group.members.command(1, nonce)])));
+    let one = Sequence(1);
+    let of_view_0 = forge.certificate(&[r(1), r(2)], View(0), one, older);
+    let of_view_1 = forge.certificate(&[r(2), r(3)], View(1), one, later);
+    let mut passes = |shown: [&[_]; 3], proposal| {
+        let view_changes = (1..)
+            .zip(shown)
+            .map(|(by, prepared)| forge.view_change(r(by), View(2), None, prepared.to_vec()))
+            .collect();
+        let new_view = forge.new_view(View(2), view_changes, &[(one, proposal)]);
+        group.passes(r(2), &Message::NewView(new_view).encode()).is_some()
+    };
+    for shown in [
+        [&[of_view_0.clone()][..], &[of_view_1.clone()], &[]],
+        [&[of_view_1.clone()], &[of_view_0.clone()], &[]],
+        [&[of_view_0.clone()], &[], &[of_view_1.clone()]],
+    ] {
+        assert!(passes(shown, later));
+        assert!(!passes(shown, older), "a batch that is committed may be hidden by this");
+    }
+}
+
+#[test]
+fn a_new_view_starts_above_the_highest_stable_checkpoint() {
+    let mut group = Group::of_four();
+    let forge = group.forge.clone();
+    let digest = forge.digest(&forge.batch(group.wall(r(0)), vec![]));
+    let null = forge.digest(&Batch::null());
+    let stable = forge.stable(&[r(0), r(1), r(2)], &forge.checkpoint(Sequence(8), 1));
+    let certificate = |sequence| forge.certificate(&[r(1), r(2)], View(0), Sequence(sequence), digest);
+    let view_changes = vec![
+        forge.view_change(r(1), View(1), None, vec![certificate(7), certificate(8)]),
+        forge.view_change(r(2), View(1), Some(stable), vec![certificate(10)]),
+        forge.view_change(r(3), View(1), None, vec![certificate(8)]),
+    ];
+    let mut passes = |proposals: &[_]| {
+        let new_view = forge.new_view(View(1), view_changes.clone(), proposals);
+        group.passes(r(1), &Message::NewView(new_view).encode()).is_some()
+    };
+    assert!(passes(&[(Sequence(9), null), (Sequence(10), digest)]));
+    assert!(!passes(&[(Sequence(8), digest), (Sequence(9), null), (Sequence(10), digest)]));
+    assert!(!passes(&[(Sequence(10), digest)]));
+}
+
+#[test]
 fn a_weak_quorum_of_wishes_makes_a_replica_join_the_smallest_higher_view() {
     let mut group = with_seven();
     for (by, view) in [(4, 9), (5, 4), (6, 6)] {
