@@ -102,6 +102,12 @@ impl Slot {
         &self.spares
     }
 
+    /// The bytes of the commands in all batches that were accepted here.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let batches = self.proposal.iter().chain(&self.spares).filter_map(|proposal| proposal.batch.as_ref());
+        batches.map(Batch::payload_bytes).sum()
+    }
+
     /// What the primary of `view` proposed here, as far as this replica accepted it.
     pub(crate) fn proposed_in(&self, view: View) -> Option<&Proposal> {
         self.proposal.iter().chain(&self.spares).find(|proposal| proposal.view == view)

@@ -11,6 +11,9 @@ use crate::message::{Message, PrePrepare, Vote};
 use crate::record::Record;
 use crate::slot::{Counted, Proposal, Slot};
 
+/// A backup holds no more bytes of batches that are not executed, unless its own pipeline may be deeper.
+const MAX_UNEXECUTED_BYTES: usize = 64 * 1024 * 1024;
+
 impl Replica {
     /// Proposes batches while this replica is the primary, the pipeline has room and there is a reason:
     /// commands that wait, work that is due, or entries that wait for a checkpoint.
@@ -98,7 +101,7 @@ impl Replica {
             }
             return;
         }
-        if !self.is_timely(now, batch) || sequence <= self.last_executed {
+        if !self.is_timely(now, batch) || sequence <= self.last_executed || !self.has_room_for(batch) {
             return;
         }
         self.adopt(now, &pre_prepare);
@@ -107,6 +110,17 @@ impl Replica {
         let disagreeing = self.slots.get(&sequence).map(Slot::disagreeing).unwrap_or_default();
         self.confront(sequence, &disagreeing);
         self.advance(now, sequence);
+    }
+
+    /// Whether the batch may be held beside those that are not executed. The watermarks alone would let a
+    /// faulty primary fill the memory. A correct one stays within its pipeline, and a backup that is so far
+    /// behind that it refuses a batch is not waited for: it catches up.
+    fn has_room_for(&self, batch: &Batch) -> bool {
+        let held: usize =
+            self.slots.range(self.last_executed.next()..).map(|(_, slot)| slot.held_bytes()).sum();
+        let pipeline = usize::try_from(self.config.pipeline).unwrap_or(usize::MAX);
+        let own = pipeline.saturating_mul(2 * self.config.max_batch_bytes);
+        held + batch.payload_bytes() <= own.max(MAX_UNEXECUTED_BYTES)
     }
 
     /// Whether the batch's time is within the allowed drift of this replica's clock. That time never goes

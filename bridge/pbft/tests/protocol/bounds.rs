@@ -2,9 +2,10 @@
 
 use quorate_pbft::Message;
 use quorate_pbft::message::{BatchRequest, CatchUpRequest, Status};
-use quorate_protocol::Digest;
+use quorate_pbft::{Config, Record};
+use quorate_protocol::{AgentId, AgentKey, Digest};
 
-use crate::harness::{Group, Sequence, View, r};
+use crate::harness::{Group, Options, Sequence, View, r};
 
 /// A group that has worked a little, with something still under way, and a faulty replica 3.
 fn busy_group() -> Group {
@@ -65,4 +66,31 @@ fn a_flood_of_statuses_is_not_answered_one_by_one() {
     }
     let answers = group.sent.values().sum::<u64>() - before;
     assert!(answers <= 40, "{answers} messages in answer to a flood");
+}
+
+#[test]
+fn a_faulty_primary_cannot_fill_the_memory_of_a_backup() {
+    let options = Options::default();
+    let config = Config { checkpoint_interval: 32, window: 64, ..options.config };
+    let mut group = Group::new(Options { config, ..options });
+    group.silence(r(0));
+    let key = AgentKey::from_secret(&[5; 32]);
+    let agent = AgentId::from([5; 20]);
+    let commands: Vec<_> =
+        (0..64).map(|nonce| group.members.large_command(agent, &key, nonce, 65_000)).collect();
+    let batch = group.forge.batch(group.wall(r(0)), commands);
+    assert!(batch.payload_bytes() > 3 * 1024 * 1024);
+    for sequence in 1..=20 {
+        let proposal = group.forge.pre_prepare(View(0), Sequence(sequence), batch.clone());
+        group.inject(r(0), r(1), &Message::PrePrepare(proposal));
+    }
+    let records = group.replica(r(1)).durable_records();
+    let held: usize = records
+        .iter()
+        .map(|record| match record {
+            Record::Accepted(proposal) => proposal.batch.payload_bytes(),
+            _ => 0,
+        })
+        .sum();
+    assert!((32..=64).contains(&(held / 1024 / 1024)), "{held} bytes are held");
 }

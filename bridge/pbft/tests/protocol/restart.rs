@@ -1,8 +1,9 @@
 //! A replica that comes back knows what it said, and says nothing against it. The checker compares every
 //! statement with all earlier ones, so these tests only have to crash replicas at bad moments.
 
-use quorate_pbft::{Config, Message, Record, Recovered, Replica, ReplicaKeys};
-use quorate_protocol::{ReplicaIndex, SignedCommand};
+use quorate_pbft::event::StateSummary;
+use quorate_pbft::{Config, Effect, Event, Executed, Message, Now, Record, Recovered, Replica};
+use quorate_protocol::{Digest, ReplicaIndex, SignedCommand};
 
 use crate::harness::{Group, Options, Sequence, View, r};
 
@@ -106,27 +107,26 @@ fn a_checkpoint_is_never_signed_twice_with_different_states() {
         group.submit(r(0), &command);
         group.run_for(12);
     }
-    // Executes everything again, on a machine that computes something else.
-    let keys: ReplicaKeys = group.members.keys[3].clone();
+    // It executes everything again, on a machine that computes something else.
     let records: Vec<Record> = group.replica(r(3)).durable_records();
     assert!(records.iter().any(|record| matches!(record, Record::Checkpoint(_))));
     let recovered = Recovered { records, last_executed: Sequence(7), ..Recovered::default() };
-    let now = quorate_pbft::Now { elapsed_ms: group.now_ms, wall: group.wall(r(3)) };
-    let mut again =
-        Replica::new(group.options.config.clone(), group.members.context.clone(), keys, recovered, now);
-    let state = quorate_pbft::event::StateSummary {
-        log_size: 99,
-        log_root: quorate_protocol::Digest::from([9; 32]),
-        state_root: quorate_protocol::Digest::from([9; 32]),
-    };
-    let executed =
-        quorate_pbft::Executed { sequence: Sequence(8), entries: 1, next_due: None, state: Some(state) };
-    let effects = again.step(now, quorate_pbft::Event::Executed(executed));
-    assert!(effects.contains(&quorate_pbft::Effect::Diverged { sequence: Sequence(8) }));
-    let signs = |effect: &quorate_pbft::Effect| {
-        matches!(effect, quorate_pbft::Effect::Broadcast(Message::Checkpoint(_)))
-    };
+    let (mut again, now) = started_from(&group, r(3), recovered);
+    let other = Digest::from([9; 32]);
+    let state = StateSummary { log_size: 8, log_root: other, state_root: other };
+    let executed = Executed { sequence: Sequence(8), entries: 1, next_due: None, state: Some(state) };
+    let effects = again.step(now, Event::Executed(executed));
+    assert!(effects.contains(&Effect::Diverged { sequence: Sequence(8) }));
+    let signs = |effect: &Effect| matches!(effect, Effect::Broadcast(Message::Checkpoint(_)));
     assert!(!effects.iter().any(signs), "{effects:?}");
+}
+
+/// A replica that starts from `recovered`, beside the group.
+fn started_from(group: &Group, index: ReplicaIndex, recovered: Recovered) -> (Replica, Now) {
+    let keys = group.members.keys[usize::from(index.0)].clone();
+    let (config, context) = (group.options.config.clone(), group.members.context.clone());
+    let now = Now { elapsed_ms: group.now_ms, wall: group.wall(index) };
+    (Replica::new(config, context, keys, recovered, now), now)
 }
 
 #[test]
@@ -143,9 +143,6 @@ fn replaced_records_bring_their_stable_checkpoint_along() {
     // The crash came after the records were replaced and before the certificate was stored elsewhere.
     let records = group.replica(r(2)).durable_records();
     let recovered = Recovered { records, last_executed: Sequence(10), ..Recovered::default() };
-    let now = quorate_pbft::Now { elapsed_ms: 0, wall: group.wall(r(2)) };
-    let keys = group.members.keys[2].clone();
-    let (config, context) = (group.options.config.clone(), group.members.context.clone());
-    let again = Replica::new(config, context, keys, recovered, now);
+    let (again, _) = started_from(&group, r(2), recovered);
     assert_eq!(again.stable_checkpoint().cloned(), stable);
 }

@@ -10,9 +10,9 @@ use quorate_protocol::{ReplicaIndex, SignedCommand};
 
 use crate::harness::{Faults, Forge, Group, Options, Random, r};
 
-const SEEDS: u64 = 240;
+const SEEDS: u64 = 200;
 /// The chaos of one run, in milliseconds.
-const CHAOS_MS: u64 = 1_500;
+const CHAOS_MS: u64 = 900;
 /// Time-outs have doubled and must run out before the group is quick again.
 const HEALED_MS: u64 = 120_000;
 
@@ -91,7 +91,7 @@ fn run(seed: u64) {
             disturb(&mut group, faulty);
             disturb_at = group.now_ms + group.random.between(20, 200);
         }
-        if commands.len() < 40 {
+        if commands.len() < 24 {
             let client = group.random.between(1, 3) as u8;
             let command = group.members.command(client, commands.len() as u64);
             let to = r(group.random.index(usize::from(n)) as u16);

@@ -1,6 +1,6 @@
 //! Changing the view: what is kept, who joins, how long it takes, and that it converges.
 
-use quorate_pbft::{Batch, Message, ViewState};
+use quorate_pbft::{Batch, Message, PreparedCertificate, ViewState};
 
 use crate::harness::{Group, Options, Sequence, View, r};
 
@@ -46,18 +46,18 @@ fn of_two_certificates_for_one_sequence_the_later_view_counts() {
     let one = Sequence(1);
     let of_view_0 = forge.certificate(&[r(1), r(2)], View(0), one, older);
     let of_view_1 = forge.certificate(&[r(2), r(3)], View(1), one, later);
-    let mut passes = |shown: [&[_]; 3], proposal| {
+    let mut passes = |shown: [Option<&PreparedCertificate>; 3], proposal| {
         let view_changes = (1..)
             .zip(shown)
-            .map(|(by, prepared)| forge.view_change(r(by), View(2), None, prepared.to_vec()))
+            .map(|(by, shown)| forge.view_change(r(by), View(2), None, shown.into_iter().cloned().collect()))
             .collect();
         let new_view = forge.new_view(View(2), view_changes, &[(one, proposal)]);
         group.passes(r(2), &Message::NewView(new_view).encode()).is_some()
     };
     for shown in [
-        [&[of_view_0.clone()][..], &[of_view_1.clone()], &[]],
-        [&[of_view_1.clone()], &[of_view_0.clone()], &[]],
-        [&[of_view_0.clone()], &[], &[of_view_1.clone()]],
+        [Some(&of_view_0), Some(&of_view_1), None],
+        [Some(&of_view_1), Some(&of_view_0), None],
+        [Some(&of_view_0), None, Some(&of_view_1)],
     ] {
         assert!(passes(shown, later));
         assert!(!passes(shown, older), "a batch that is committed may be hidden by this");

@@ -1,24 +1,19 @@
 //! The group: replicas, their disks and machines, the network between them, and virtual time.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::rc::Rc;
+use std::collections::BTreeMap;
 
-use quorate_pbft::message::{CatchUp, MAX_CATCH_UP};
-use quorate_pbft::{Config, Effect, Event, Message, Now, Replica, ViewState, verify};
-use quorate_protocol::keys::verify_all;
-use quorate_protocol::{Digest, ReplicaIndex, Sequence, SignedCommand, TimestampMs, Verified, View};
+use quorate_pbft::{Config, Event, Message, Now, Replica, ViewState};
+use quorate_protocol::{Digest, ReplicaIndex, Sequence, SignedCommand, TimestampMs, View};
 
 use super::checker::Checker;
 use super::disk::Disk;
 use super::forge::Forge;
 use super::machine::Machine;
 use super::members::Members;
-use super::network::{Delivery, Network, Weather};
+use super::network::Network;
 use super::random::Random;
 
 const EPOCH_MS: u64 = 1_700_000_000_000;
-/// How long a client waits for an execution before it turns to the next replica.
-const CLIENT_RETRY_MS: u64 = 1_000;
 
 /// What a faulty replica makes of a message on its way to one receiver.
 pub(crate) type Tamper = Box<dyn FnMut(ReplicaIndex, Message) -> Vec<Message>>;
@@ -52,31 +47,23 @@ impl Default for Options {
     }
 }
 
-/// How the network misbehaves, for a while.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Faults {
-    pub(crate) loss_percent: u64,
-    pub(crate) repeat_percent: u64,
-    pub(crate) max_delay_ms: u64,
+pub(super) struct Node {
+    pub(super) replica: Option<Replica>,
+    pub(super) disk: Disk,
+    pub(super) machine: Machine,
+    pub(super) tamper: Option<Tamper>,
+    pub(super) skew_ms: i64,
+    pub(super) effects: u64,
+    pub(super) crash_before: Option<u64>,
+    pub(super) restart_at: Option<u64>,
+    pub(super) diverged: Vec<Sequence>,
+    pub(super) ticked_ms: Option<u64>,
 }
 
-struct Node {
-    replica: Option<Replica>,
-    disk: Disk,
-    machine: Machine,
-    tamper: Option<Tamper>,
-    skew_ms: i64,
-    effects: u64,
-    crash_before: Option<u64>,
-    restart_at: Option<u64>,
-    diverged: Vec<Sequence>,
-    ticked_ms: Option<u64>,
-}
-
-struct Client {
-    command: SignedCommand,
-    ask_at: u64,
-    next: usize,
+pub(super) struct Client {
+    pub(super) command: SignedCommand,
+    pub(super) ask_at: u64,
+    pub(super) next: usize,
 }
 
 /// A group under test.
@@ -92,10 +79,10 @@ pub(crate) struct Group {
     pub(crate) sent: BTreeMap<&'static str, u64>,
     /// How often a replica wanted to be ticked again at once.
     pub(crate) busy_ticks: u64,
-    loss: Option<Loss>,
-    nodes: Vec<Node>,
-    clients: Vec<Client>,
-    verdicts: BTreeMap<Digest, bool>,
+    pub(super) loss: Option<Loss>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) clients: Vec<Client>,
+    pub(super) verdicts: BTreeMap<Digest, bool>,
 }
 
 impl Group {
@@ -150,11 +137,11 @@ impl Group {
         self.all().into_iter().filter(|&index| !self.checker.is_faulty(index)).collect()
     }
 
-    fn node(&self, index: ReplicaIndex) -> &Node {
+    pub(super) fn node(&self, index: ReplicaIndex) -> &Node {
         &self.nodes[usize::from(index.0)]
     }
 
-    fn node_mut(&mut self, index: ReplicaIndex) -> &mut Node {
+    pub(super) fn node_mut(&mut self, index: ReplicaIndex) -> &mut Node {
         &mut self.nodes[usize::from(index.0)]
     }
 
@@ -186,150 +173,9 @@ impl Group {
         TimestampMs((EPOCH_MS + self.now_ms).saturating_add_signed(self.node(index).skew_ms))
     }
 
-    fn now(&self, index: ReplicaIndex) -> Now {
+    pub(super) fn now(&self, index: ReplicaIndex) -> Now {
         Now { elapsed_ms: self.now_ms, wall: self.wall(index) }
     }
-
-    // ---- faults ----
-
-    pub(crate) fn set_faults(&mut self, faults: Faults) {
-        let calm = Weather::default();
-        self.network.weather = Weather {
-            loss_percent: faults.loss_percent,
-            repeat_percent: faults.repeat_percent,
-            max_delay_ms: faults.max_delay_ms.max(calm.max_delay_ms),
-            ..calm
-        };
-    }
-
-    /// Loses these messages until everything heals.
-    pub(crate) fn lose(&mut self, loss: impl Fn(ReplicaIndex, ReplicaIndex, &Message) -> bool + 'static) {
-        self.loss = Some(Box::new(loss));
-    }
-
-    /// Cuts the link between two replicas in both directions.
-    pub(crate) fn cut(&mut self, a: ReplicaIndex, b: ReplicaIndex) {
-        self.network.cut(a, b);
-        self.network.cut(b, a);
-    }
-
-    /// Cuts a replica off from all others.
-    pub(crate) fn isolate(&mut self, index: ReplicaIndex) {
-        for other in self.all() {
-            if other != index {
-                self.cut(index, other);
-            }
-        }
-    }
-
-    /// All links work again, nothing is lost any more and nobody crashes.
-    pub(crate) fn heal(&mut self) {
-        self.network.heal();
-        self.loss = None;
-        self.set_faults(Faults::default());
-        self.nodes.iter_mut().for_each(|node| node.crash_before = None);
-    }
-
-    /// Turns the replica into a liar that passes its messages through `tamper`.
-    pub(crate) fn corrupt(&mut self, index: ReplicaIndex, tamper: Tamper) {
-        self.checker.is_faulty_now(index);
-        self.node_mut(index).tamper = Some(tamper);
-    }
-
-    /// Turns the replica into one that never says anything again.
-    pub(crate) fn silence(&mut self, index: ReplicaIndex) {
-        self.corrupt(index, Box::new(|_, _| Vec::new()));
-    }
-
-    /// Lets the replica's machine compute wrong roots from here on.
-    pub(crate) fn corrupt_machine(&mut self, index: ReplicaIndex) {
-        self.checker.is_faulty_now(index);
-        self.node_mut(index).machine.corrupt = true;
-    }
-
-    pub(crate) fn skew(&mut self, index: ReplicaIndex, skew_ms: i64) {
-        self.node_mut(index).skew_ms = skew_ms;
-    }
-
-    /// Something falls due at `at` on every machine. Only before the first batch.
-    pub(crate) fn falls_due(&mut self, at: TimestampMs) {
-        for index in self.all() {
-            self.node_mut(index).disk.due.push(at);
-            self.restart(index);
-        }
-    }
-
-    /// Stops the replica; what was not durable is lost.
-    pub(crate) fn crash(&mut self, index: ReplicaIndex) {
-        let mut random = Random::new(self.random.next());
-        let node = self.node_mut(index);
-        node.replica = None;
-        node.crash_before = None;
-        node.disk.crash(&mut random);
-    }
-
-    /// Crashes the replica before it carries out its `effect`th effect, and restarts it after `down_ms`.
-    pub(crate) fn crash_before_effect(&mut self, index: ReplicaIndex, effect: u64, down_ms: u64) {
-        let now_ms = self.now_ms;
-        let node = self.node_mut(index);
-        node.crash_before = Some(effect);
-        node.restart_at = Some(now_ms.saturating_add(down_ms));
-    }
-
-    /// Starts the replica from its disk.
-    pub(crate) fn restart(&mut self, index: ReplicaIndex) {
-        let (config, context) = (self.options.config.clone(), self.members.context.clone());
-        let keys = self.members.keys[usize::from(index.0)].clone();
-        let now = self.now(index);
-        let node = self.node_mut(index);
-        let (machine, recovered) = node.disk.recover();
-        node.machine = machine;
-        node.replica = Some(Replica::new(config, context, keys, recovered, now));
-        (node.restart_at, node.crash_before) = (None, None);
-        node.ticked_ms = None;
-    }
-
-    // ---- clients ----
-
-    /// A client hands a command to one replica, once.
-    pub(crate) fn submit(&mut self, to: ReplicaIndex, command: &SignedCommand) {
-        self.checker.issued(command.digest());
-        if self.is_up(to) {
-            // The command was made and signed here.
-            self.step(to, Event::Commands(vec![Verified::vouch(command.clone())]));
-        }
-    }
-
-    /// A client hands a command to one replica after another until f + 1 have executed it.
-    pub(crate) fn submit_until_executed(&mut self, first: ReplicaIndex, command: &SignedCommand) {
-        self.submit(first, command);
-        let ask_at = self.now_ms + CLIENT_RETRY_MS;
-        self.clients.push(Client { command: command.clone(), ask_at, next: usize::from(first.0) + 1 });
-    }
-
-    pub(crate) fn executed_everywhere(&self, commands: &[SignedCommand]) -> bool {
-        self.correct()
-            .into_iter()
-            .all(|index| self.is_up(index) && commands.iter().all(|command| self.machine(index).has(command)))
-    }
-
-    fn run_clients(&mut self) {
-        let weak = self.members.context.replicas.weak_quorum();
-        let nodes = &self.nodes;
-        self.clients
-            .retain(|client| nodes.iter().filter(|node| node.machine.has(&client.command)).count() < weak);
-        for at in 0..self.clients.len() {
-            if self.clients[at].ask_at <= self.now_ms {
-                let to = ReplicaIndex((self.clients[at].next % self.nodes.len()) as u16);
-                let command = self.clients[at].command.clone();
-                self.clients[at].ask_at = self.now_ms + CLIENT_RETRY_MS;
-                self.clients[at].next += 1;
-                self.submit(to, &command);
-            }
-        }
-    }
-
-    // ---- time ----
 
     /// Runs for so long.
     pub(crate) fn run_for(&mut self, ms: u64) {
@@ -378,7 +224,7 @@ impl Group {
     }
 
     /// Does what comes next, if it comes before `end`.
-    fn advance(&mut self, end: u64) -> bool {
+    pub(super) fn advance(&mut self, end: u64) -> bool {
         let deadlines = self.all().into_iter().filter_map(|index| self.next_tick(index));
         let restarts =
             self.nodes.iter().filter(|node| node.replica.is_none()).filter_map(|node| node.restart_at);
@@ -412,140 +258,9 @@ impl Group {
     }
 
     /// When the replica wants to be ticked, but never twice in one millisecond.
-    fn next_tick(&self, index: ReplicaIndex) -> Option<u64> {
+    pub(super) fn next_tick(&self, index: ReplicaIndex) -> Option<u64> {
         let node = self.node(index);
         let wanted = node.replica.as_ref()?.next_deadline_ms(self.now(index));
         Some(wanted.max(node.ticked_ms.map_or(0, |ticked| ticked + 1)))
-    }
-
-    // ---- messages and effects ----
-
-    /// Puts a message on the wire as `from` would.
-    pub(crate) fn inject(&mut self, from: ReplicaIndex, to: ReplicaIndex, message: &Message) {
-        let delivery = Delivery { from, to, bytes: Rc::new(message.encode()) };
-        self.deliver(delivery);
-    }
-
-    /// Whether the message passes every check when it comes from `from`.
-    pub(crate) fn passes(&mut self, from: ReplicaIndex, bytes: &[u8]) -> Option<Message> {
-        let message = Message::decode(bytes).ok()?;
-        let name = Digest::of(&[&from.0.to_be_bytes(), bytes]);
-        let context = &self.members.context;
-        let verdict = *self.verdicts.entry(name).or_insert_with(|| {
-            verify::checks(context, from, &message).is_ok_and(|checks| verify_all(&checks.all()))
-        });
-        if self.verdicts.len() > 20_000 {
-            self.verdicts.clear();
-        }
-        verdict.then_some(message)
-    }
-
-    fn deliver(&mut self, delivery: Delivery) {
-        if !self.is_up(delivery.to) {
-            return;
-        }
-        match self.passes(delivery.from, &delivery.bytes) {
-            // All checks of the message were made.
-            Some(message) => {
-                let message = Verified::vouch(message);
-                self.step(delivery.to, Event::Message { from: delivery.from, message });
-            }
-            None => assert!(
-                self.checker.is_faulty(delivery.from),
-                "a message of the correct replica {} is refused: {:?}",
-                delivery.from,
-                Message::decode(&delivery.bytes)
-            ),
-        }
-    }
-
-    /// Steps a replica and carries out what it wants.
-    pub(crate) fn step(&mut self, index: ReplicaIndex, event: Event) {
-        let now = self.now(index);
-        let Some(replica) = self.node_mut(index).replica.as_mut() else { return };
-        let mut effects: VecDeque<Effect> = replica.step(now, event).into();
-        while let Some(effect) = effects.pop_front() {
-            let node = self.node_mut(index);
-            if node.crash_before == Some(node.effects) {
-                self.crash(index);
-                return;
-            }
-            node.effects += 1;
-            effects.extend(self.carry_out(index, effect));
-        }
-    }
-
-    fn carry_out(&mut self, index: ReplicaIndex, effect: Effect) -> Vec<Effect> {
-        match effect {
-            Effect::Persist(record) => self.node_mut(index).disk.append(&record),
-            Effect::Send { to, message } => self.send(index, &[to], &message),
-            Effect::Broadcast(message) => {
-                let others: Vec<_> = self.all().into_iter().filter(|&to| to != index).collect();
-                self.send(index, &others, &message);
-            }
-            Effect::Execute { committed, checkpoint } => {
-                let node = self.node_mut(index);
-                let executed = node.machine.execute(&committed, checkpoint);
-                node.disk.batches.insert(committed.sequence, committed.clone());
-                let root = node.machine.root;
-                self.checker.executed(index, &committed, root);
-                let now = self.now(index);
-                let replica = self.node_mut(index).replica.as_mut().expect("it runs");
-                return replica.step(now, Event::Executed(executed));
-            }
-            Effect::Stable(certificate) => {
-                let rotate = self.options.rotate;
-                let node = self.node_mut(index);
-                node.disk.stable = Some(certificate);
-                if rotate {
-                    let records = node.replica.as_ref().expect("it runs").durable_records();
-                    node.disk.rotate(&records);
-                    self.records_say_it_all(index);
-                }
-            }
-            Effect::SupplyBatches { to, from } => {
-                let stored = self.node(index).disk.batches.range(from..);
-                let batches: Vec<_> = stored.take(MAX_CATCH_UP).map(|(_, batch)| batch.clone()).collect();
-                if !batches.is_empty() {
-                    self.send(index, &[to], &Message::CatchUp(CatchUp { batches }));
-                }
-            }
-            Effect::ViewChanged { .. } => {}
-            Effect::Evidence(evidence) if self.checker.is_faulty(index) => drop(evidence),
-            Effect::Evidence(evidence) => self.checker.evidence(index, evidence),
-            Effect::Diverged { sequence } => self.node_mut(index).diverged.push(sequence),
-        }
-        Vec::new()
-    }
-
-    /// Whoever starts from the records that stand for all others would write the same ones.
-    fn records_say_it_all(&self, index: ReplicaIndex) {
-        let (_, recovered) = self.node(index).disk.recover();
-        let records = recovered.records.clone();
-        let keys = self.members.keys[usize::from(index.0)].clone();
-        let (config, context) = (self.options.config.clone(), self.members.context.clone());
-        let again = Replica::new(config, context, keys, recovered, self.now(index));
-        assert_eq!(again.durable_records(), records, "replica {index}");
-    }
-
-    fn send(&mut self, from: ReplicaIndex, to: &[ReplicaIndex], message: &Message) {
-        self.node_mut(from).disk.sync();
-        self.checker.said(from, message);
-        *self.sent.entry(message.kind()).or_default() += 1;
-        let bytes = Rc::new(message.encode());
-        for &to in to {
-            if self.loss.as_ref().is_some_and(|lost| lost(from, to, message)) {
-                continue;
-            }
-            let messages = match self.node_mut(from).tamper.as_mut() {
-                None => vec![Rc::clone(&bytes)],
-                Some(tamper) => {
-                    tamper(to, message.clone()).iter().map(|message| Rc::new(message.encode())).collect()
-                }
-            };
-            for bytes in messages {
-                self.network.send(self.now_ms, &mut self.random, Delivery { from, to, bytes });
-            }
-        }
     }
 }

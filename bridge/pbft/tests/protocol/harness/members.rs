@@ -50,7 +50,18 @@ impl Members {
 
     /// A command in `agent`'s name under any key.
     pub(crate) fn command_of(&self, agent: AgentId, key: &AgentKey, nonce: u64) -> SignedCommand {
-        let operation = Operation { service: "test".into(), body: nonce.to_be_bytes().to_vec() };
+        self.large_command(agent, key, nonce, 8)
+    }
+
+    /// A command with so many bytes in it.
+    pub(crate) fn large_command(
+        &self,
+        agent: AgentId,
+        key: &AgentKey,
+        nonce: u64,
+        bytes: usize,
+    ) -> SignedCommand {
+        let operation = Operation { service: "test".into(), body: vec![nonce as u8; bytes] };
         let command = Command {
             group: self.context.identity.group,
             agent,

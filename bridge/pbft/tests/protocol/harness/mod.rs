@@ -5,16 +5,20 @@
 //! and, outside, checkers that know the protocol's promises and none of its code.
 
 mod checker;
+mod clients;
 mod disk;
+mod faults;
 mod forge;
 mod group;
 mod machine;
 mod members;
 mod network;
 mod random;
+mod wire;
 
+pub(crate) use faults::Faults;
 pub(crate) use forge::Forge;
-pub(crate) use group::{Faults, Group, Options};
+pub(crate) use group::{Group, Options};
 pub(crate) use random::Random;
 
 pub(crate) use quorate_protocol::{ReplicaIndex, Sequence, View};
