@@ -154,7 +154,7 @@ impl Pool {
 
     /// Forgets commands that were executed.
     pub(crate) fn executed(&mut self, commands: &[SignedCommand], now_ms: u64) {
-        let first = self.pending.first_key_value().map(|(&arrival, _)| arrival);
+        let first = self.first();
         for command in commands {
             let digest = command.digest();
             if let Some(arrival) = self.by_digest.remove(&digest) {
@@ -164,13 +164,35 @@ impl Pool {
                 self.remembered_order.push_back(digest);
             }
         }
-        if self.pending.first_key_value().map(|(&arrival, _)| arrival) != first {
-            self.first_since_ms = now_ms;
-        }
+        self.note_first(first, now_ms);
         while self.remembered_order.len() > MAX_REMEMBERED {
             if let Some(oldest) = self.remembered_order.pop_front() {
                 self.remembered.remove(&oldest);
             }
+        }
+    }
+
+    /// Forgets commands that no longer have to be ordered.
+    pub(crate) fn retain(&mut self, now_ms: u64, keep: impl Fn(&SignedCommand) -> bool) {
+        let first = self.first();
+        let dropped = self.pending.iter().filter(|(_, pending)| !keep(&pending.command));
+        let dropped: Vec<(u64, Digest)> =
+            dropped.map(|(&arrival, pending)| (arrival, pending.command.digest())).collect();
+        for (arrival, digest) in dropped {
+            self.by_digest.remove(&digest);
+            self.remove(arrival);
+        }
+        self.note_first(first, now_ms);
+    }
+
+    fn first(&self) -> Option<u64> {
+        self.pending.first_key_value().map(|(&arrival, _)| arrival)
+    }
+
+    /// The wait begins anew if `before` is the first no more.
+    fn note_first(&mut self, before: Option<u64>, now_ms: u64) {
+        if self.first() != before {
+            self.first_since_ms = now_ms;
         }
     }
 
@@ -319,6 +341,19 @@ mod tests {
         assert_eq!(pool.waiting_since(), Some(50));
         pool.executed(&[command(1, 2)], 90);
         assert_eq!(pool.waiting_since(), Some(50), "the first one still waits");
+    }
+
+    #[test]
+    fn a_command_that_need_not_be_ordered_any_more_is_not_waited_for() {
+        let mut pool = Pool::new(4);
+        offer(&mut pool, &command(1, 1), 0);
+        offer(&mut pool, &command(2, 1), 0);
+        pool.retain(70, |waiting| *waiting != command(1, 1));
+        assert_eq!((pool.len(), pool.waiting_since()), (1, Some(70)));
+        pool.retain(80, |_| false);
+        assert_eq!((pool.len(), pool.waiting_since(), pool.next_spread_ms()), (0, None, None));
+        assert!(pool.per_key.is_empty());
+        assert_eq!(offer(&mut pool, &command(1, 1), 90), Offer::Added, "it was not executed");
     }
 
     #[test]

@@ -31,6 +31,11 @@ pub(crate) use new_view::reproposals;
 /// out what there is against another.
 const MAX_EVIDENCE: usize = 16;
 
+/// A command that waits for this part of the time-out is told to every replica. Early, because only then do
+/// the others begin to wait: the group gives up its primary that much later than the first replica does. Not
+/// at once, because a primary that works takes a command up within milliseconds.
+const SPREAD_SHARE: u64 = 8;
+
 /// What a replica signs with.
 #[derive(Clone, Debug)]
 pub struct ReplicaKeys {
@@ -183,13 +188,17 @@ impl Replica {
         }
     }
 
-    /// Commands from clients or from other replicas: the primary queues them; a backup hands them on and
-    /// watches what becomes of them.
+    /// Commands from clients or from other replicas: the primary queues them; a backup watches what becomes
+    /// of them, and hands on what its own clients gave it. What came from another replica was told to
+    /// everybody or to the primary already, and is spread again if it waits for long.
     fn take_in(&mut self, now: Now, source: ReplicaIndex, commands: impl Iterator<Item = SignedCommand>) {
-        let spread_at_ms = now.elapsed_ms.saturating_add(self.timeout_ms() / 2);
+        let spread_at_ms = now.elapsed_ms.saturating_add(self.timeout_ms() / SPREAD_SHARE);
         let new: Vec<SignedCommand> = commands
             .filter(|command| self.pool.offer(command, source, now.elapsed_ms, spread_at_ms) == Offer::Added)
             .collect();
+        if source != self.me {
+            return;
+        }
         for chunk in new.chunks(MAX_FORWARD) {
             let forward = Message::Forward(Forward { commands: chunk.to_vec() });
             match self.state {
@@ -279,6 +288,16 @@ impl Replica {
     /// The latest stable checkpoint.
     pub fn stable_checkpoint(&self) -> Option<&CheckpointCertificate> {
         self.stable.as_ref()
+    }
+
+    /// Forgets the waiting commands that `keep` refuses, because the state has come to refuse them: their
+    /// nonce was used, they expired, their agent has another key. A caller that keeps such commands from the
+    /// core must also take back those that it let in earlier, on every replica, at least once in every
+    /// [`Config::view_timeout_ms`]: a replica goes on waiting for what the primary will never order, and in
+    /// the end gives up one view after another. A client could bring that about with two commands of one
+    /// nonce.
+    pub fn retain_commands(&mut self, now: Now, keep: impl Fn(&SignedCommand) -> bool) {
+        self.pool.retain(now.elapsed_ms, keep);
     }
 
     /// How many commands wait to be executed.

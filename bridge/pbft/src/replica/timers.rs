@@ -97,7 +97,7 @@ impl Replica {
         ahead >= self.context.replicas.weak_quorum()
     }
 
-    /// When commands that wait are told to every replica: half-way to giving the view up, so that all of them
+    /// When commands that wait are told to every replica: long before the view is given up, so that all of them
     /// watch the primary, not only the one that the client chose. Then again and again, because messages get
     /// lost.
     fn spread_deadline_ms(&self) -> Option<u64> {

@@ -140,6 +140,23 @@ fn a_long_queue_that_moves_is_no_reason_to_change_the_view() {
 }
 
 #[test]
+fn a_command_that_the_state_came_to_refuse_costs_no_view() {
+    let mut group = Group::of_four();
+    // The primary's edge lets the command in no more, while two backups wait for it.
+    group.lose(|_, to, message| to == r(0) && matches!(message, Message::Forward(_)));
+    let stale = group.members.command(1, 0);
+    group.submit(r(1), &stale);
+    group.submit(r(2), &stale);
+    group.run_for(120);
+    group.take_back(&stale);
+    group.run_for(3_000);
+    for index in group.all() {
+        assert_eq!(group.view(index), (View(0), ViewState::Active));
+        assert_eq!(group.replica(index).pending_commands(), 0);
+    }
+}
+
+#[test]
 fn an_empty_batch_is_proposed_when_work_is_due() {
     let mut group = Group::of_four();
     let due = TimestampMs(group.wall(r(0)).0 + 700);

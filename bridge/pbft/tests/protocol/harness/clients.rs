@@ -25,6 +25,16 @@ impl Group {
         self.clients.push(Client { command: command.clone(), ask_at, next: usize::from(first.0) + 1 });
     }
 
+    /// The services of every replica have come to refuse the command.
+    pub(crate) fn take_back(&mut self, command: &SignedCommand) {
+        for index in self.all() {
+            let now = self.now(index);
+            if let Some(replica) = self.node_mut(index).replica.as_mut() {
+                replica.retain_commands(now, |waiting| waiting != command);
+            }
+        }
+    }
+
     pub(crate) fn executed_everywhere(&self, commands: &[SignedCommand]) -> bool {
         self.correct()
             .into_iter()
