@@ -1,8 +1,8 @@
 //! What a single faulty replica can make the others do, hold or send is bounded, whatever numbers it names.
 
-use quorate_pbft::Message;
-use quorate_pbft::message::{BatchRequest, CatchUpRequest, Status};
-use quorate_pbft::{Config, Record};
+use proptest::prelude::*;
+use quorate_pbft::message::{BatchRequest, CatchUp, CatchUpRequest, Status};
+use quorate_pbft::{CommittedBatch, Config, Message, Record};
 use quorate_protocol::{AgentId, AgentKey, Digest};
 
 use crate::harness::{Group, Options, Sequence, View, r};
@@ -53,6 +53,51 @@ fn no_number_in_any_message_stops_a_replica() {
     let command = group.members.command(1, 9);
     group.submit(r(2), &command);
     group.must_execute(2_000, &[command]);
+}
+
+/// Messages of a peer with everything in them that a message can hold.
+fn specimens(group: &Group) -> Vec<Vec<u8>> {
+    let forge = &group.forge;
+    let batch = forge.batch(group.wall(r(0)), vec![group.members.command(1, 0)]);
+    let digest = forge.digest(&batch);
+    let certificate = forge.certificate(&[r(1), r(2)], View(0), Sequence(9), digest);
+    let stable = forge.stable(&[r(0), r(1), r(2)], &forge.checkpoint(Sequence(8), 1));
+    let view_changes: Vec<_> = (1..4)
+        .map(|by| forge.view_change(r(by), View(1), Some(stable.clone()), vec![certificate.clone()]))
+        .collect();
+    let commits = forge.commits(&[r(0), r(1), r(2)], View(0), Sequence(1), digest);
+    let committed = CommittedBatch { view: View(0), sequence: Sequence(1), batch: batch.clone(), commits };
+    let messages = [
+        Message::ViewChange(view_changes[2].clone()),
+        Message::NewView(forge.new_view(View(1), view_changes, &[(Sequence(9), digest)])),
+        Message::CatchUp(CatchUp { batches: vec![committed] }),
+        Message::PrePrepare(forge.pre_prepare(View(0), Sequence(1), batch)),
+        Message::Stable(stable),
+    ];
+    messages.iter().map(Message::encode).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Whatever is done to the bytes of a message, it is refused or it is the same message.
+    #[test]
+    fn no_byte_of_a_message_can_be_changed(
+        which in 0..5usize,
+        at in any::<prop::sample::Index>(),
+        value in any::<u8>(),
+        cut in any::<Option<prop::sample::Index>>(),
+    ) {
+        let mut group = Group::of_four();
+        let sound = specimens(&group).swap_remove(which);
+        prop_assert!(group.passes(r(3), &sound).is_some());
+        let mut changed = sound.clone();
+        changed[at.index(sound.len())] = value;
+        if let Some(cut) = cut {
+            changed.truncate(cut.index(sound.len()));
+        }
+        prop_assert!(changed == sound || group.passes(r(3), &changed).is_none());
+    }
 }
 
 #[test]

@@ -92,25 +92,30 @@ fn a_backup_that_never_got_a_batch_follows_the_others() {
 
 #[test]
 fn a_batch_that_a_new_view_names_is_fetched_from_those_who_have_it() {
-    let mut group = Group::of_four();
-    group.run_for(100);
-    // Replica 3 never sees the batch that the others prepare, and nobody commits it.
-    group.lose(|_, to, message| {
-        to == r(3) && matches!(message, Message::PrePrepare(_)) || matches!(message, Message::Commit(_))
-    });
-    let command = group.members.command(1, 0);
-    group.submit(r(1), &command);
-    group.run_for(30);
-    group.silence(r(0));
-    // Without replica 3 there is no quorum now. Answers get lost at first.
-    group.lose(|_, _, message| matches!(message, Message::BatchReply(_)));
-    assert!(group.run_until(2_000, |group| group.view(r(3)) == (View(1), ViewState::Active)));
-    group.run_for(100);
-    assert!(!group.machine(r(1)).has(&command));
-    group.heal();
-    group.must_execute(1_000, &[command]);
-    assert!(group.sent["batch_reply"] > 0);
-    assert_eq!(group.view(r(3)), (View(1), ViewState::Active));
+    // Replica 1 is the primary of the new view, replica 3 a backup.
+    for lacking in [1, 3] {
+        let mut group = Group::of_four();
+        group.run_for(100);
+        // One replica never sees the batch that the others prepare, and nobody commits it.
+        group.lose(move |_, to, message| {
+            to == r(lacking) && matches!(message, Message::PrePrepare(_))
+                || matches!(message, Message::Commit(_))
+        });
+        let command = group.members.command(1, 0);
+        group.submit(r(2), &command);
+        group.run_for(30);
+        group.silence(r(0));
+        // Without that replica there is no quorum now. Answers get lost at first.
+        group.lose(|_, _, message| matches!(message, Message::BatchReply(_)));
+        let opened = |group: &Group| (1..4).all(|i| group.view(r(i)) == (View(1), ViewState::Active));
+        assert!(group.run_until(2_000, opened), "{}", group.picture());
+        group.run_for(100);
+        assert!(!group.machine(r(2)).has(&command));
+        group.heal();
+        group.must_execute(1_000, &[command]);
+        assert!(group.sent["batch_reply"] > 0);
+        assert_eq!(group.view(r(3)), (View(1), ViewState::Active));
+    }
 }
 
 #[test]

@@ -58,6 +58,39 @@ fn the_next_primary_may_crash_at_any_moment_and_start_from_replaced_records() {
     crash_at_every_effect(r(1), true);
 }
 
+/// Everybody prepares a batch, nobody commits it, and the primary falls silent for good: all three others
+/// are needed to open view 1 and to commit in it.
+fn to_view_one(seed: u64, crash: Option<u64>) -> Group {
+    let mut group = Group::new(Options { seed, ..Options::default() });
+    group.run_for(100);
+    group.lose(|_, _, message| matches!(message, Message::Commit(_)));
+    let command = group.members.command(1, 0);
+    group.submit(r(2), &command);
+    group.run_for(30);
+    group.silence(r(0));
+    group.heal();
+    group.lose(|_, _, message| matches!(message, Message::Commit(vote) if vote.view == View(0)));
+    if let Some(effect) = crash {
+        group.crash_before_effect(r(3), effect, 250);
+    }
+    let executed = group.run_until(3_000, |group| group.executed_everywhere(std::slice::from_ref(&command)));
+    assert!(executed, "crash before {crash:?}, seed {seed}\n{}", group.picture());
+    group
+}
+
+#[test]
+fn a_crash_between_entering_a_view_and_voting_in_it_costs_no_further_view() {
+    for seed in 0..8 {
+        let calm = to_view_one(seed, None);
+        assert_eq!(calm.replica(r(3)).view(), View(1));
+        let entered = calm.effects_done(r(3));
+        for effect in entered.saturating_sub(16)..entered {
+            let group = to_view_one(seed, Some(effect));
+            assert_eq!(group.replica(r(3)).view(), View(1), "before {effect}, seed {seed}");
+        }
+    }
+}
+
 #[test]
 fn all_replicas_lose_power_at_once_and_go_on() {
     for at_ms in (1..500).step_by(7) {
