@@ -76,11 +76,6 @@ impl Connection {
         self.0.contract.ok_or_else(|| missing("the contract's address", "--contract", "QUORATE_CONTRACT"))
     }
 
-    /// The contract, if it is given.
-    pub(crate) fn contract_if_given(&self) -> Option<AgentId> {
-        self.0.contract
-    }
-
     /// The group.
     pub(crate) fn group(&self) -> Result<GroupId, CliError> {
         self.0.group.ok_or_else(|| missing("the group's id", "--group", "QUORATE_GROUP"))

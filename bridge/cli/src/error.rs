@@ -8,6 +8,9 @@ use serde::Serialize;
 
 use crate::exit::Exit;
 
+/// What to do when nodes do not answer.
+pub(crate) const SEE_NODES: &str = "see whether the nodes run and answer /readyz, then try again";
+
 /// A failure as the command line reports it.
 ///
 /// `Display` names the cause; [`CliError::mend`] says what to do about it.
@@ -79,9 +82,14 @@ pub(crate) enum CliError {
         /// The last thing that was seen instead.
         last: Option<String>,
     },
-    /// The group or the chain did not answer in time. The message says what, and for how long.
-    #[error("{0}")]
-    Unanswered(String),
+    /// What was asked for was not there in time, or is not there yet.
+    #[error("{cause}")]
+    NotYet {
+        /// What, and for how long it was waited for.
+        cause: String,
+        /// What to do.
+        mend: String,
+    },
     /// A program that is needed and not installed.
     #[error("{program} was not found; looked at {}", looked_at.join(", "))]
     MissingTool {
@@ -154,7 +162,7 @@ impl CliError {
             Self::Port { .. } => Exit::Port,
             Self::Verification(_) => Exit::Verification,
             Self::Refused { .. } => Exit::Refused,
-            Self::TimeOut { .. } | Self::Unanswered(_) => Exit::TimeOut,
+            Self::TimeOut { .. } | Self::NotYet { .. } => Exit::TimeOut,
             // A node is this same binary, so its exit code says more than that it ended.
             Self::ChildEnded { status, .. } => status
                 .code()
@@ -177,12 +185,11 @@ impl CliError {
             | Self::Chain { mend, .. }
             | Self::Port { mend, .. }
             | Self::Refused { mend, .. }
+            | Self::NotYet { mend, .. }
             | Self::MissingTool { mend, .. }
             | Self::Failed { mend, .. } => mend.clone(),
             Self::Verification(_) => "trust nothing that this source says; ask another node".into(),
-            Self::TimeOut { .. } | Self::Unanswered(_) => {
-                "see whether the nodes run and answer /readyz, then try again".into()
-            }
+            Self::TimeOut { .. } => SEE_NODES.into(),
             Self::ChildEnded { log, .. } => format!("read {}", log.display()),
             Self::Io { source, .. } => match source.kind() {
                 std::io::ErrorKind::NotFound => "see whether the path is right".into(),

@@ -5,7 +5,7 @@ use quorate_sdk::audit::{Fault, Finding};
 use quorate_sdk::{Agent, Client, SdkError};
 
 use crate::connection::Connection;
-use crate::error::CliError;
+use crate::error::{CliError, SEE_NODES};
 use crate::password::{self, Purpose};
 
 /// Opens the keys to act with.
@@ -82,7 +82,7 @@ impl From<SdkError> for CliError {
                 Self::Key { cause, mend: "restore the keys from a copy, or import them again".into() }
             }
             SdkError::File { path, source } => Self::Io { action: "use", path, source },
-            SdkError::Configuration(_) | SdkError::TooLarge { .. } | SdkError::NotExecutable(_) => {
+            SdkError::Configuration(_) | SdkError::TooLarge { .. } => {
                 Self::Usage { cause, mend: "see the options of the command with --help".into() }
             }
             SdkError::UnknownAgent(_) => {
@@ -98,7 +98,10 @@ impl From<SdkError> for CliError {
             SdkError::Unconfirmed { .. }
             | SdkError::NoAnswer { .. }
             | SdkError::Undecided { .. }
-            | SdkError::NotIncluded { .. } => Self::Unanswered(cause),
+            | SdkError::NotIncluded { .. } => Self::NotYet { cause, mend: SEE_NODES.into() },
+            SdkError::NotExecutable(_) => {
+                Self::Refused { cause, mend: "see what became of it with `quorate decision`".into() }
+            }
             SdkError::Receipt(_) | SdkError::UnexpectedOutcome { .. } => Self::Verification(cause),
             SdkError::ChainUnreachable(_) => crate::chain::unreachable_chain(cause),
             _ => Self::Failed { cause, mend: "see the options of the command with --help".into() },

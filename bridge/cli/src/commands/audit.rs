@@ -214,7 +214,7 @@ impl Audit {
             }
             Self::Show(Show { index, .. }) => {
                 let record = read(&connection, index, 1).await?.into_iter().next();
-                let record = record.ok_or_else(|| CliError::Refused {
+                let record = record.ok_or_else(|| CliError::NotYet {
                     cause: format!("the log has no entry {index} yet"),
                     mend: "list the entries that there are with `quorate audit list`".into(),
                 })?;

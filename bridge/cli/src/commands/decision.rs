@@ -1,18 +1,19 @@
 //! `quorate decision`: what became of a proposal, with the proof of it.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
-use quorate_protocol::{Decision, DecisionRecord, ProposalId, TimestampMs};
-use quorate_sdk::Decided;
+use quorate_protocol::{B256, Decision, DecisionRecord, DecisionStatus, ProposalId, TimestampMs};
+use quorate_sdk::{Client, Decided};
 use serde::Serialize;
 
 use crate::args::OutputOptions;
 use crate::connection::Connection;
 use crate::error::CliError;
+use crate::network::wait::{Look, wait_for};
 use crate::output::{Format, Report};
-use crate::{amount, sdk};
+use crate::{amount, chain, sdk};
 
 /// Shows what became of a proposal, after its proof verified.
 #[derive(Debug, Args)]
@@ -22,6 +23,9 @@ pub(crate) struct DecisionCommand {
     /// Waits so many seconds for the decision
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     wait: u64,
+    /// Makes the decided calls on-chain by the proof, from the account of --keys; within --wait it waits for the anchor
+    #[arg(long)]
+    execute: bool,
     /// Writes the receipt, which proves the decision to anybody who knows the contract, to a file
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
@@ -39,10 +43,18 @@ struct Verified {
     decided_ms: TimestampMs,
     entry: u64,
     anchored_size: Option<u64>,
+    execution: Option<Execution>,
+}
+
+/// The transaction that made the decided calls.
+#[derive(Debug, Serialize)]
+struct Execution {
+    transaction: B256,
+    gas: u64,
 }
 
 impl Verified {
-    fn of(Decided { record, receipt }: Decided) -> Self {
+    fn of(Decided { record, receipt }: Decided, execution: Option<Execution>) -> Self {
         let DecisionRecord { decision, proposer, description, calls, .. } = record;
         Self {
             decision,
@@ -52,6 +64,7 @@ impl Verified {
             decided_ms: receipt.record.entry.timestamp,
             entry: receipt.record.entry.index.0,
             anchored_size: receipt.anchor.map(|anchor| anchor.size),
+            execution,
         }
     }
 }
@@ -77,6 +90,9 @@ impl Report for Verified {
             Some(size) => text.push_str(&format!("; it is under the anchor of {size} entries\n")),
             None => text.push_str("; it is not anchored yet\n"),
         }
+        if let Some(Execution { transaction, gas }) = &self.execution {
+            text.push_str(&format!("executed in transaction {transaction} for {gas} gas\n"));
+        }
         text
     }
 }
@@ -84,16 +100,46 @@ impl Report for Verified {
 impl DecisionCommand {
     pub(crate) async fn run(self, format: Format, connection: Connection) -> Result<(), CliError> {
         let client = sdk::client(&connection).await?;
-        let decided = match self.wait {
-            0 => client.decision(self.proposal).await?.ok_or_else(|| CliError::Refused {
+        let start = Instant::now();
+        let wait = Duration::from_secs(self.wait);
+        let mut decided = match self.wait {
+            0 => client.decision(self.proposal).await?.ok_or_else(|| CliError::NotYet {
                 cause: format!("there is no decision on {} yet", self.proposal),
                 mend: "wait for it with --wait SECONDS; check the proposal's id".into(),
             })?,
-            seconds => client.wait(self.proposal, Duration::from_secs(seconds)).await?,
+            _ => client.wait(self.proposal, wait).await?,
         };
+        let mut execution = None;
+        if self.execute {
+            let approved = decided.record.decision.status == DecisionStatus::Approved;
+            if approved && decided.receipt.anchor.is_none() {
+                decided = self.await_anchor(&client, wait.saturating_sub(start.elapsed())).await?;
+            }
+            let agent = sdk::agent(&connection).await?;
+            let account = chain::act(connection.rpc()?, connection.contract()?, &agent).await?;
+            let included = account.execute_anchored(&decided.receipt).await?;
+            execution = Some(Execution { transaction: included.tx_hash, gas: included.gas_used });
+        }
         if let Some(path) = &self.receipt {
             std::fs::write(path, decided.receipt.encode()).map_err(CliError::io("write", path))?;
         }
-        format.print(&Verified::of(decided))
+        format.print(&Verified::of(decided, execution))
+    }
+
+    /// The decision again, once its receipt has the proof under an anchored root.
+    async fn await_anchor(&self, client: &Client, limit: Duration) -> Result<Decided, CliError> {
+        if limit.is_zero() {
+            return Err(CliError::NotYet {
+                cause: "the decision is not anchored yet".into(),
+                mend: "wait for the anchor with --wait SECONDS".into(),
+            });
+        }
+        wait_for("the anchor of the decision", limit, async || {
+            Ok(match client.decision(self.proposal).await? {
+                Some(decided) if decided.receipt.anchor.is_some() => Look::Found(decided),
+                _ => Look::NotYet("it is not anchored yet".into()),
+            })
+        })
+        .await
     }
 }

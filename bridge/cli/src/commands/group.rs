@@ -137,12 +137,6 @@ impl Group {
 
 impl Create {
     async fn create(&self, connection: &Connection) -> Result<(AgentId, GroupId), CliError> {
-        if self.deploy && connection.contract_if_given().is_some() {
-            return Err(CliError::Usage {
-                cause: "--deploy and --contract exclude each other".into(),
-                mend: "leave one of them out; a profile may name the contract, too".into(),
-            });
-        }
         let (members, policy) = read(&self.file)?;
         let agent = sdk::agent(connection).await?;
         let contract = if self.deploy {

@@ -8,6 +8,7 @@ use quorate_protocol::{Choice, DecisionStatus, Policy};
 
 use super::{Lane, Organisation, OrganisationIndex, Proposal, ProposalIndex, Scenario, Step, Target, file};
 use crate::amount;
+use crate::network::layout::slug;
 
 /// The most organisations of a scenario: the nodes of a network on one machine.
 const MAX_ORGANISATIONS: usize = 16;
@@ -65,8 +66,11 @@ fn names<'a>(list: &str, names: impl Iterator<Item = &'a String>) -> Result<(), 
         if name.trim().is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
             return Err(format!("{list}: {name:?} is not a name of 1 to {MAX_NAME} printable characters"));
         }
-        if !seen.insert(name) {
-            return Err(format!("{list}: {name:?} is there twice"));
+        // Names become directories, too.
+        if !seen.insert(slug(name)) {
+            return Err(format!(
+                "{list}: {name:?} is there twice, or another name differs from it in its signs only"
+            ));
         }
     }
     Ok(())

@@ -90,7 +90,7 @@ impl Demo {
     ) -> Result<DemoReport, CliError> {
         let start = Instant::now();
         let plan = self.plan(scenario)?;
-        progress.tell(&format!("{} — told by {} nodes", scenario.title, self.nodes));
+        progress.tell(&format!("{}, with {} nodes", scenario.title, self.nodes));
         progress.chapter("A chain, a contract, a group");
         let network = Network::start(Layout::create(directory)?, &plan, progress).await?;
         tell_start(&network, scenario, progress);
