@@ -142,20 +142,9 @@ impl Network {
     async fn propose(&self, at: u8, of: u8, nonce: u64) -> Receipt {
         let command = self.command(of, nonce);
         let digest = command.digest();
-        let group = self.group.identity.group;
-        let url = format!("http://{}/v1/groups/{group}/commands", self.node(at).http_address());
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let answer = self
-                .http
-                .post(&url)
-                .header("content-type", "application/cbor")
-                .body(command.encode())
-                .send()
-                .await
-                .unwrap();
-            let status = answer.status();
-            let bytes = answer.bytes().await.unwrap();
+            let (status, bytes) = self.post(at, &command).await;
             if status.is_success() {
                 let receipt = Receipt::decode(&bytes).unwrap();
                 receipt.verify(&self.group).unwrap();
@@ -170,8 +159,12 @@ impl Network {
     }
 
     fn command(&self, of: u8, nonce: u64) -> SignedCommand {
+        self.salted_command(of, nonce, nonce)
+    }
+
+    fn salted_command(&self, of: u8, nonce: u64, salt: u64) -> SignedCommand {
         let keys = keys(of);
-        let propose = Propose { salt: nonce, description: format!("proposal {nonce}"), calls: vec![] };
+        let propose = Propose { salt, description: format!("proposal {nonce}"), calls: vec![] };
         let command = Command {
             group: self.group.identity.group,
             agent: AgentId(keys.account.address()),
@@ -181,6 +174,14 @@ impl Network {
             operations: vec![ProposalsOperation::Propose(propose).to_operation()],
         };
         SignedCommand::sign(command, &keys.agent)
+    }
+
+    async fn post(&self, at: u8, command: &SignedCommand) -> (reqwest::StatusCode, Vec<u8>) {
+        let group = self.group.identity.group;
+        let url = format!("http://{}/v1/groups/{group}/commands", self.node(at).http_address());
+        let request = self.http.post(&url).header("content-type", "application/cbor").body(command.encode());
+        let answer = request.send().await.unwrap();
+        (answer.status(), answer.bytes().await.unwrap().to_vec())
     }
 
     /// The log's root at `size`, once the node has it.
@@ -227,6 +228,28 @@ async fn the_same_command_twice_is_the_same_entry() {
     let first = network.propose(0, 0, 5).await;
     let again = network.propose(2, 0, 5).await;
     assert_eq!(first.record, again.record);
+}
+
+/// Of two commands under one nonce the group takes one. The node that let the other in must not wait for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_contradicts_itself_costs_no_view() {
+    let network = Network::start(4).await;
+    for nonce in 0..20 {
+        let (one, other) =
+            (network.salted_command(0, nonce, 2 * nonce), network.salted_command(0, nonce, 2 * nonce + 1));
+        let (first, second) = tokio::join!(network.post(1, &one), network.post(2, &other));
+        assert!(first.0.is_success() || second.0.is_success(), "{} and {}", first.0, second.0);
+    }
+    // Three time-outs of other people's work, in which nobody gives the primary up.
+    let until = Instant::now() + Duration::from_millis(2_400);
+    let mut nonce = 0;
+    while Instant::now() < until {
+        network.propose(3, 3, nonce).await;
+        nonce += 1;
+    }
+    for at in 0..4 {
+        assert_eq!(network.node(at).metrics().view_changes.get(), 0, "at node {at}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,6 +15,7 @@ use quorate_protocol::{
     AgentId, AgentKey, Digest, EntryRecord, GroupIdentity, LogCertificate, ReplicaIndex, Sequence,
     SignedCommand, TimestampMs, Verified,
 };
+use quorate_services::Admission;
 use tokio::sync::watch;
 
 use super::outbox::{Outgoing, Parcel};
@@ -95,6 +96,8 @@ pub(super) struct Core {
     pub(super) quorum: usize,
     /// How often a missing certificate is asked for.
     pub(super) certificate_interval_ms: u64,
+    /// How often commands are looked for that the state came to refuse; more than once a view time-out.
+    pub(super) refused_interval_ms: u64,
     pub(super) round: Round,
 }
 
@@ -106,6 +109,7 @@ pub(super) struct Round {
     /// A stable checkpoint below which the write-ahead log may be cut once the store has it.
     cut_below: Option<Sequence>,
     certificate_due_ms: u64,
+    refused_due_ms: u64,
     /// The log size at the last time that a certificate was missing.
     uncertified: u64,
 }
@@ -162,6 +166,7 @@ impl Core {
             self.step(Event::Commands(commands))?;
         }
         self.ask_for_certificate();
+        self.drop_refused_commands();
         self.finish_round()?;
         Ok(go_on)
     }
@@ -290,6 +295,19 @@ impl Core {
             self.say(None, &Frame::CertificateWanted(size));
         }
         self.round.uncertified = if certified < size { size } else { 0 };
+    }
+
+    /// Takes commands out of the pool that the state came to refuse: their nonce is used by now, or they
+    /// expired. No primary takes them up, and waiting for them would cost one view after another.
+    fn drop_refused_commands(&mut self) {
+        let now = self.clock.now();
+        if now.elapsed_ms < self.round.refused_due_ms {
+            return;
+        }
+        self.round.refused_due_ms = now.elapsed_ms + self.refused_interval_ms;
+        let ledger = self.ledger.read().expect(NOT_POISONED);
+        self.replica
+            .retain_commands(now, |command| matches!(ledger.admit(now.wall, command), Admission::Order));
     }
 
     fn take_anchor(&mut self, anchored: AnchoredLog) -> Result<(), NodeError> {

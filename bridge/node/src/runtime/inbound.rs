@@ -68,8 +68,9 @@ impl Inbound {
         });
     }
 
-    /// Whether a command that another replica forwards is worth ordering. A replica's own view of the state
-    /// may be behind, so a wrong answer only delays the command.
+    /// Whether a command that another replica forwards is worth ordering, as far as this replica has executed.
+    /// The one that forwards it asks its own state again from time to time, and forgets it when the answer is
+    /// no there too.
     fn is_admissible(&self, command: &SignedCommand) -> bool {
         let ledger = self.ledger.read().expect(super::NOT_POISONED);
         matches!(ledger.admit(wall_clock(), command), Admission::Order)

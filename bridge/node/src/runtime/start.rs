@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use quorate_pbft::{Config, Context, Evidence, Replica, ReplicaKeys};
-use quorate_protocol::{AgentId, Group, ReplicaIndex, Sequence, codec};
+use quorate_protocol::{AgentId, Group, ReplicaIndex, codec};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::core::{Clock, Core, CoreEvent, Round};
@@ -15,7 +15,7 @@ use super::inbound::Inbound;
 use super::outbox::{Outgoing, Parcel};
 use super::records::StoreRecords;
 use super::recovery::{self, Restored};
-use super::supply::Supply;
+use super::supply::{Requests, Supply};
 use super::verifier::PooledVerifier;
 use super::{Node, NodeKeys};
 use crate::anchored::AnchorReceiver;
@@ -42,8 +42,6 @@ const VERIFY_QUEUE: usize = 4_096;
 const REMEMBERED_COMMANDS: usize = 32_768;
 /// Commands that wait between the API and the core.
 const SUBMIT_QUEUE: usize = 4_096;
-/// Requests for committed batches that wait.
-const SUPPLY_QUEUE: usize = 64;
 /// How often the links and the queues are looked at.
 const GAUGES_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -222,6 +220,7 @@ fn assemble(
         metrics: metrics.clone(),
         quorum: context.replicas.quorum(),
         certificate_interval_ms: config.consensus.status_interval_ms,
+        refused_interval_ms: config.consensus.view_timeout_ms / 3,
         round: Round::default(),
     };
     let stopped = start_core(core, events)?;
@@ -297,7 +296,7 @@ fn start_core(
 fn start_wal(
     wal: Wal,
     core: &SyncSender<CoreEvent>,
-    requests: SyncSender<(ReplicaIndex, Sequence)>,
+    requests: Requests,
     transport: &Transport,
     metrics: &Metrics,
 ) -> Result<WalWriter<Parcel>, NodeError> {
@@ -311,8 +310,7 @@ fn start_wal(
                 match outgoing {
                     Outgoing::To(to, bytes) => transport.send(to, bytes),
                     Outgoing::All(bytes) => transport.broadcast(bytes),
-                    // Whoever is not answered asks again.
-                    Outgoing::Batches { to, from } => drop(requests.try_send((to, from))),
+                    Outgoing::Batches { to, from } => requests.add(to, from),
                 }
             }
         }
@@ -324,21 +322,13 @@ fn start_wal(
     })
 }
 
-fn start_supply(
-    supply: Supply,
-    transport: Transport,
-) -> Result<SyncSender<(ReplicaIndex, Sequence)>, NodeError> {
-    let (sender, requests) = sync_channel::<(ReplicaIndex, Sequence)>(SUPPLY_QUEUE);
+fn start_supply(supply: Supply, transport: Transport) -> Result<Requests, NodeError> {
+    let (requests, woken) = Requests::new();
+    let waiting = requests.waiting();
     spawn("quorate-supply", move || {
-        for (to, from) in requests {
-            match supply.answer(from) {
-                Ok(Some(frame)) => transport.send(to, frame.encode().into()),
-                Ok(None) => {}
-                Err(error) => tracing::error!(%error, %from, "committed batches cannot be read"),
-            }
-        }
+        supply.serve(&waiting, &woken, |to, bytes| transport.send(to, bytes));
     })?;
-    Ok(sender)
+    Ok(requests)
 }
 
 fn start_inbound(inbound: Inbound, mut frames: mpsc::Receiver<PeerFrame>) -> Result<(), NodeError> {
