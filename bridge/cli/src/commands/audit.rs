@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use quorate_contracts::reader::CoordinatorReader;
 use quorate_protocol::api::MAX_PAGE_ENTRIES;
-use quorate_protocol::{EntryBody, EntryIndex, EntryRecord, EntryStatus, Outcome};
+use quorate_protocol::{EntryBody, EntryIndex, EntryRecord, EntryStatus, GroupId, Outcome, Receipt};
 use quorate_sdk::audit::{self, AuditOptions, AuditReport, ExportReader};
 use serde::Serialize;
 
@@ -164,6 +164,8 @@ impl Report for Found {
 /// A receipt that verified against the contract alone.
 #[derive(Debug, Serialize)]
 struct Proven {
+    /// Anybody can make a group: the reader must know which one is meant.
+    group: GroupId,
     record: EntryRecord,
     anchored_size: Option<u64>,
 }
@@ -175,8 +177,9 @@ impl Report for Proven {
             None => "in a log that a quorum attests; it is not anchored yet".into(),
         };
         format!(
-            "entry {}: {}: {}\nis {under}.\n",
+            "entry {} of group {}\n{}: {}\nis {under}.\n",
             self.record.entry.index,
+            self.group,
             subject(&self.record),
             outcome(&self.record)
         )
@@ -244,14 +247,14 @@ impl Verify {
         if let Some(file) = &self.receipt {
             let bytes = std::fs::read(file).map_err(CliError::io("read", file))?;
             let verified = quorate_sdk::verify_receipt(&reader, &bytes).await?;
-            let (found, expected) = (verified.receipt.identity.group, connection.group()?);
-            if found != expected {
+            let group = verified.receipt.identity.group;
+            if let Some(expected) = connection.group_if_given().filter(|expected| *expected != group) {
                 return Err(CliError::Verification(format!(
-                    "the receipt is of group {found}, not of {expected}"
+                    "the receipt is of group {group}, not of {expected}"
                 )));
             }
-            return format
-                .print(&Proven { record: verified.receipt.record, anchored_size: verified.anchored_size });
+            let Receipt { record, .. } = verified.receipt;
+            return format.print(&Proven { group, record, anchored_size: verified.anchored_size });
         }
         let report = match &self.export {
             Some(file) => audit::verify_export(&reader, connection.group()?, file).await?,

@@ -119,6 +119,8 @@ impl Running {
 
 impl Devnet {
     pub(crate) async fn run(self, format: Format) -> Result<(), CliError> {
+        let end = signals::end_asked_for();
+        tokio::pin!(end);
         // Dropped last, when nobody writes below it any more.
         let temporary = match self.dir {
             Some(_) => None,
@@ -133,8 +135,6 @@ impl Devnet {
         let layout = Layout::create(dir.expect("a directory is named or was made"))?;
         let plan = self.plan()?;
         let progress = Progress::new(false);
-        let end = signals::end_asked_for();
-        tokio::pin!(end);
         let mut network = tokio::select! {
             started = Network::start(layout, &plan, &progress) => started?,
             () = &mut end => return Err(CliError::Interrupted),

@@ -20,6 +20,7 @@ pub(crate) struct Guard {
 impl Guard {
     pub(crate) async fn run(self) -> Result<(), CliError> {
         let (program, arguments) = self.program.split_first().expect("clap requires a program");
+        let end = signals::end_asked_for();
         let mut child = tokio::process::Command::new(program)
             .args(arguments)
             .stdin(Stdio::null())
@@ -35,7 +36,7 @@ impl Guard {
                 })
             }
             _ = standard_input_closed() => child.kill().await.map_err(CliError::io("kill", program)),
-            () = signals::end_asked_for() => child.kill().await.map_err(CliError::io("kill", program)),
+            () = end => child.kill().await.map_err(CliError::io("kill", program)),
         }
     }
 }

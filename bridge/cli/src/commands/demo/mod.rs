@@ -58,6 +58,7 @@ pub(crate) struct Demo {
 
 impl Demo {
     pub(crate) async fn run(self, format: Format) -> Result<(), CliError> {
+        let end = signals::end_asked_for();
         let scenario = Scenario::load(self.scenario.as_deref())?;
         let directory = tempfile::Builder::new()
             .prefix("quorate-demo-")
@@ -66,7 +67,7 @@ impl Demo {
         let progress = Progress::new(format == Format::Text);
         let report = tokio::select! {
             played = self.play(&scenario, directory.path(), &progress) => played,
-            () = signals::end_asked_for() => Err(CliError::Interrupted),
+            () = end => Err(CliError::Interrupted),
         };
         progress.done();
         let report = match report {
