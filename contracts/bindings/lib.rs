@@ -5,6 +5,7 @@
 //! - [`GroupAccount`] holds one group's funds. The coordinator makes it; nobody deploys it by hand.
 //! - [`eip712_domain`] is the domain under which votes, decisions and checkpoints are signed.
 //! - [`Refusal`] decodes what a transaction reverted with.
+//! - [`rpc::bounded_client`] asks an endpoint with bounds on time and memory.
 //! - [`reader::CoordinatorReader`] reads groups and anchors in the words of `quorate-protocol`.
 //!
 //! What the functions, events and errors mean stands in `src/IAgentCoordinator.sol` and `src/Errors.sol`.
@@ -54,6 +55,7 @@ mod coordinator;
 mod domain;
 pub mod reader;
 mod refusal;
+pub mod rpc;
 
 pub use account::GroupAccount;
 pub use constants::{

@@ -21,10 +21,7 @@ use quorate_protocol::{
 
 use crate::AgentCoordinator::{self, AgentCoordinatorErrors, AgentCoordinatorInstance, Anchored};
 use crate::Refusal;
-
-mod transport;
-
-pub use transport::bounded_client;
+use crate::rpc::bounded_client;
 
 /// How long one question to the RPC endpoint may take, unless said otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -139,8 +136,8 @@ impl CoordinatorReader {
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             return Err(no_url());
         }
-        let provider =
-            ProviderBuilder::new().disable_recommended_fillers().connect_client(bounded_client(url)).erased();
+        let client = bounded_client(url, timeout)?;
+        let provider = ProviderBuilder::new().disable_recommended_fillers().connect_client(client).erased();
         let chain_id = within(timeout, provider.get_chain_id()).await?;
         let code = within(timeout, provider.get_code_at(contract)).await?;
         if code.is_empty() {

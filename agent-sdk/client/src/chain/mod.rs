@@ -16,7 +16,7 @@ use alloy::primitives::{Address, B256, Bytes};
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::rpc::types::TransactionReceipt;
 use alloy::signers::local::PrivateKeySigner;
-use quorate_contracts::reader::bounded_client;
+use quorate_contracts::rpc::bounded_client;
 use quorate_contracts::{AgentCoordinator, AgentCoordinator::AgentCoordinatorInstance, Refusal};
 use quorate_protocol::group::group_id;
 use quorate_protocol::operations::proposals::Propose;
@@ -73,6 +73,8 @@ impl ChainAgent {
         let url = rpc_url
             .parse()
             .map_err(|error| SdkError::Configuration(format!("RPC URL {rpc_url:?}: {error}")))?;
+        let client = bounded_client(url, QUESTION_TIMEOUT)
+            .map_err(|error| SdkError::ChainUnreachable(error.to_string()))?;
         let secret = Zeroizing::new(account.secret());
         let signer = PrivateKeySigner::from_slice(&secret[..])
             .expect("an account key is a secp256k1 key, as the signer takes them");
@@ -82,7 +84,7 @@ impl ChainAgent {
             .with_simple_nonce_management()
             .fetch_chain_id()
             .wallet(EthereumWallet::from(signer))
-            .connect_client(bounded_client(url))
+            .connect_client(client)
             .erased();
         let chain_id = answer(provider.get_chain_id()).await?;
         let coordinator = AgentCoordinator::new(contract, provider);

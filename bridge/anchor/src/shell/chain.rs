@@ -7,17 +7,16 @@ use alloy::eips::BlockId;
 use alloy::network::TransactionBuilder;
 use alloy::primitives::{Address, B256, U256};
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
-use alloy::rpc::client::RpcClient;
 use alloy::rpc::types::{Filter, TransactionRequest};
 use alloy::sol_types::SolEvent;
 use alloy::transports::TransportError;
 use alloy::transports::http::reqwest::Url;
 use quorate_contracts::AgentCoordinator::{self, AgentCoordinatorErrors, AgentCoordinatorInstance, Anchored};
 use quorate_contracts::Refusal;
+use quorate_contracts::rpc::bounded_client;
 use quorate_protocol::{Digest, Epoch, Group, ReplicaSet, Sequence};
 
 use super::refusal;
-use super::transport::BoundedHttp;
 use crate::core::{
     AccountView, AnchorState, AnchorTransaction, BroadcastOutcome, ChainView, Estimate, Inspection, Mined,
     anchor_call,
@@ -69,12 +68,9 @@ impl Chain {
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             return Err(no_url());
         }
-        let transport = BoundedHttp::new(url, Duration::from_millis(settings.request_timeout_ms))
+        let client = bounded_client(url, Duration::from_millis(settings.request_timeout_ms))
             .map_err(|error| unreachable_endpoint("at all", error.to_string()))?;
-        let provider = ProviderBuilder::new()
-            .disable_recommended_fillers()
-            .connect_client(RpcClient::new(transport, false))
-            .erased();
+        let provider = ProviderBuilder::new().disable_recommended_fillers().connect_client(client).erased();
         Ok(Self {
             coordinator: AgentCoordinator::new(group.identity.contract.0, provider.clone()),
             provider,

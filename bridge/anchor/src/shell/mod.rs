@@ -4,6 +4,5 @@ mod backoff;
 mod chain;
 mod refusal;
 mod service;
-mod transport;
 
 pub use service::{AnchorHandle, AnchorService, AnchorStatus};

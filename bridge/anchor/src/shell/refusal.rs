@@ -1,6 +1,6 @@
 //! Why the contract or an endpoint does not take an anchor, in words.
 
-use alloy_json_rpc::ErrorPayload;
+use alloy::rpc::json_rpc::ErrorPayload;
 use quorate_contracts::AgentCoordinator::AgentCoordinatorErrors as Errors;
 use quorate_contracts::Refusal;
 

@@ -1,32 +1,36 @@
 //! JSON-RPC over HTTP with bounds: no answer takes longer than its time-out or more memory than its limit, and no
-//! redirection leads elsewhere.
+//! redirection leads elsewhere. The transport that alloy brings reads answers of any length into memory.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use alloy::rpc::client::RpcClient;
+use alloy::rpc::json_rpc::{RequestPacket, ResponsePacket};
 use alloy::transports::http::reqwest::{self, Client, Url};
 use alloy::transports::{TransportError, TransportErrorKind, TransportFut};
-use alloy_json_rpc::{RequestPacket, ResponsePacket};
 use tower_service::Service;
 
-/// The most bytes of an answer. The largest honest one is a block with the hashes of its transactions.
-const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+/// The most bytes of an answer. The largest honest ones are pages of events.
+const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
 
-/// A transport to one endpoint.
+/// A client of the endpoint at `url` that gives up a request after `timeout` and never reads more than 32 MiB of
+/// an answer.
+///
+/// # Errors
+/// When the system's TLS certificates cannot be read.
+pub fn bounded_client(url: Url, timeout: Duration) -> Result<RpcClient, TransportError> {
+    let http = Client::builder().timeout(timeout).redirect(reqwest::redirect::Policy::none()).build();
+    let client = http.map_err(|error| TransportErrorKind::custom(error.without_url()))?;
+    Ok(RpcClient::new(BoundedHttp { client, url }, false))
+}
+
 #[derive(Clone, Debug)]
-pub(super) struct BoundedHttp {
+struct BoundedHttp {
     client: Client,
     url: Url,
 }
 
 impl BoundedHttp {
-    /// A transport to `url` that gives up a request after `timeout`.
-    pub(super) fn new(url: Url, timeout: Duration) -> Result<Self, reqwest::Error> {
-        let client =
-            Client::builder().timeout(timeout).redirect(reqwest::redirect::Policy::none()).build()?;
-        Ok(Self { client, url })
-    }
-
     async fn ask(self, request: RequestPacket) -> Result<ResponsePacket, TransportError> {
         let sent = self.client.post(self.url).json(&request).send().await;
         // The address may hold a provider's key: it does not belong into logs.
@@ -48,7 +52,7 @@ impl BoundedHttp {
             Err(_) if !status.is_success() => {
                 Err(TransportErrorKind::custom_str(&format!("HTTP status {status}")))
             }
-            Err(error) => Err(TransportErrorKind::custom(error)),
+            Err(error) => Err(TransportErrorKind::custom_str(&format!("no JSON-RPC: {error}"))),
         }
     }
 }
@@ -70,7 +74,6 @@ impl Service<RequestPacket> for BoundedHttp {
 #[cfg(test)]
 mod tests {
     use alloy::providers::{Provider, ProviderBuilder};
-    use alloy::rpc::client::RpcClient;
     use axum::Router;
     use axum::http::StatusCode;
     use axum::response::{IntoResponse, Redirect, Response};
@@ -85,8 +88,8 @@ mod tests {
         let app =
             Router::new().route("/", post(async move || -> Response { answer.clone().into_response() }));
         let served = tokio::spawn(async move { axum::serve(listener, app).await });
-        let transport = BoundedHttp::new(url, Duration::from_secs(10)).unwrap();
-        let provider = ProviderBuilder::new().connect_client(RpcClient::new(transport, false));
+        let client = bounded_client(url, Duration::from_secs(10)).unwrap();
+        let provider = ProviderBuilder::new().connect_client(client);
         let asked = provider.get_chain_id().await;
         served.abort();
         asked
@@ -104,7 +107,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_without_an_end_is_cut_off() {
         let error = ask("x".repeat(MAX_ANSWER_BYTES + 1)).await.unwrap_err();
-        assert!(error.to_string().contains("more than 4194304 bytes"), "{error}");
+        assert!(error.to_string().contains("more than 33554432 bytes"), "{error}");
     }
 
     #[tokio::test]
