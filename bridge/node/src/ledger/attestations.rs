@@ -40,14 +40,14 @@ impl SignedHead {
     }
 }
 
-/// This replica's log has another root than a quorum attested, or than the contract holds.
+/// This replica's log has another root than a quorum attested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Divergence {
     /// The log size at which the roots differ.
     pub size: u64,
     /// This replica's root.
     pub ours: Digest,
-    /// The root of the quorum or of the contract.
+    /// The root of the quorum.
     pub theirs: Digest,
 }
 

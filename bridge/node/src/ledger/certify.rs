@@ -97,25 +97,35 @@ impl Ledger {
     }
 
     /// Takes an anchor that the anchoring service saw on the chain. Receipts carry the newest one that lies
-    /// within the executed log. Says what is wrong when the contract holds another root than this log has;
-    /// the ledger has diverged then, for the contract takes nothing but a quorum's word.
-    pub fn anchor(&mut self, anchored: AnchoredLog) -> Option<Divergence> {
-        if self.divergence.is_none() && self.anchor.is_none_or(|known| known.size < anchored.size) {
+    /// within the executed log; one beyond it waits until the log is there. Says whether it is of use so far.
+    ///
+    /// An anchor with another root than the log's is not believed. The contract takes nothing but a quorum's
+    /// word, and a quorum's attestations would have shown the difference; so the endpoint lies, and it must
+    /// not be able to stop a node.
+    pub fn anchor(&mut self, anchored: AnchoredLog) -> bool {
+        if anchored.size > self.head.size {
+            self.pending_anchor = Some(anchored);
+            return true;
+        }
+        let fits = self.log.root_at(anchored.size) == Some(anchored.root);
+        if !fits {
+            tracing::error!(
+                size = anchored.size,
+                root = %anchored.root,
+                "the chain's endpoint shows an anchor that contradicts this log; it is not believed: ask \
+                 another endpoint, and compare with the other nodes"
+            );
+        } else if self.anchor.is_none_or(|known| known.size < anchored.size) {
             self.anchor = Some(anchored);
-            self.check_anchor(0);
             self.publish();
         }
-        self.divergence
+        fits
     }
 
-    /// Compares the anchor with the log once the log reaches it, having had `before` entries until now.
-    pub(super) fn check_anchor(&mut self, before: u64) {
-        let Some(AnchoredLog { size, root: theirs, .. }) = self.anchor.filter(|anchor| anchor.size > before)
-        else {
-            return;
-        };
-        if let Some(ours) = self.log.root_at(size).filter(|ours| *ours != theirs) {
-            self.diverge(Divergence { size, ours, theirs });
+    /// Takes the anchor that waited for the log to reach it.
+    pub(super) fn take_pending_anchor(&mut self) {
+        if let Some(anchored) = self.pending_anchor.take_if(|anchored| anchored.size <= self.head.size) {
+            self.anchor(anchored);
         }
     }
 
@@ -141,7 +151,7 @@ impl Ledger {
     pub(super) fn proof_of(&self, index: EntryIndex) -> Option<EntryProof> {
         let certificate = self.certificate.as_ref().filter(|known| index.0 < known.head.size)?;
         let proof = self.log.inclusion_proof(index.0, certificate.head.size);
-        let anchor = self.anchor_within().filter(|anchor| index.0 < anchor.size).map(|anchor| {
+        let anchor = self.anchor.as_ref().filter(|anchor| index.0 < anchor.size).map(|anchor| {
             let proof = self.log.inclusion_proof(index.0, anchor.size);
             let proof = proof.expect("the entry is under the anchor, which is within the log");
             AnchorProof { size: anchor.size, root: anchor.root, proof }

@@ -9,7 +9,7 @@
 //! * The head changes only when an entry is appended, and its time is that of the last entry. So correct
 //!   replicas attest one head for a size, whichever batches made no entry.
 //! * A certificate is only ever kept for a size that this replica has executed and whose root is its own.
-//! * A ledger that contradicts a quorum or the contract executes and certifies nothing any more.
+//! * A ledger that contradicts a quorum executes and certifies nothing any more.
 
 mod attestations;
 mod certify;
@@ -60,7 +60,10 @@ pub struct Ledger {
     recent: RecentRecords,
     attestations: AttestationPool,
     certificate: Option<LogCertificate>,
+    /// The newest anchor within the log.
     anchor: Option<AnchoredLog>,
+    /// An anchor beyond the log, not compared with it yet.
+    pending_anchor: Option<AnchoredLog>,
     divergence: Option<Divergence>,
     waiters: Waiters,
     progress: watch::Sender<Progress>,
@@ -123,6 +126,7 @@ impl Ledger {
             attestations: AttestationPool::default(),
             certificate: None,
             anchor: None,
+            pending_anchor: None,
             divergence: None,
             waiters: Waiters::default(),
             progress: watch::Sender::default(),
@@ -164,7 +168,7 @@ impl Ledger {
             }
         }
         if self.head.size > before {
-            self.check_anchor(before);
+            self.take_pending_anchor();
             self.certify_up_to_head();
         }
         self.publish();
@@ -185,7 +189,7 @@ impl Ledger {
         let progress = Progress {
             size: self.head.size,
             certified: self.certified_size(),
-            anchored: self.anchor_within().map_or(0, |anchor| anchor.size),
+            anchored: self.anchor.map_or(0, |anchor| anchor.size),
             diverged: self.divergence.is_some(),
         };
         self.progress.send_if_modified(|last| std::mem::replace(last, progress) != progress);
@@ -240,7 +244,7 @@ impl Ledger {
 
     /// The newest known anchor within the executed log.
     pub fn anchor_within(&self) -> Option<&AnchoredLog> {
-        self.anchor.as_ref().filter(|anchor| anchor.size <= self.head.size)
+        self.anchor.as_ref()
     }
 
     /// What this ledger contradicts, if anything.

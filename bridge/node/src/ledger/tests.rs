@@ -112,7 +112,7 @@ fn receipts_verify_and_carry_the_anchor_once_there_is_one() {
     let anchored_size = 5;
     let root = shared.reader.read(|ledger| ledger.root_at(anchored_size)).unwrap();
     let anchor = AnchoredLog { size: 5, root, sequence: Sequence(4), tx_hash: B256::ZERO, block: 1 };
-    assert_eq!(shared.ledger.write().unwrap().anchor(anchor), None);
+    assert!(shared.ledger.write().unwrap().anchor(anchor));
     for index in 0..head.size {
         let receipt = shared.reader.receipt(EntryIndex(index)).unwrap().unwrap();
         assert_eq!(receipt.record.entry.index, EntryIndex(index));
@@ -123,15 +123,39 @@ fn receipts_verify_and_carry_the_anchor_once_there_is_one() {
 }
 
 #[test]
-fn an_anchor_with_another_root_stops_the_ledger() {
+fn an_anchor_with_another_root_is_not_believed_and_stops_nothing() {
     let fixture = Fixture::new();
     let (mut ledger, _) = Ledger::genesis(Arc::clone(&fixture.group));
-    let root = Digest::from([0xee; 32]);
-    let anchor = AnchoredLog { size: 2, root, sequence: Sequence(1), tx_hash: B256::ZERO, block: 1 };
-    assert_eq!(ledger.anchor(anchor), None, "not executed that far yet");
+    let anchor =
+        |size, root| AnchoredLog { size, root, sequence: Sequence(1), tx_hash: B256::ZERO, block: 1 };
+    let lie = Digest::from([0xee; 32]);
+    assert!(!ledger.anchor(anchor(1, lie)));
+    assert!(ledger.anchor(anchor(2, lie)), "not executed that far yet");
     assert_eq!(ledger.anchor_within(), None);
     execute(&mut ledger, &[fixture.command(0, 1)]);
-    assert_eq!(ledger.divergence().map(|divergence| divergence.theirs), Some(root));
+    assert_eq!((ledger.anchor_within(), ledger.divergence()), (None, None));
+
+    let truth = anchor(2, ledger.root_at(2).unwrap());
+    assert!(ledger.anchor(truth));
+    assert!(!ledger.anchor(anchor(2, lie)));
+    assert_eq!(ledger.anchor_within(), Some(&truth));
+}
+
+#[test]
+fn an_anchor_beyond_the_log_waits_for_it_and_hides_no_earlier_one() {
+    let fixture = Fixture::new();
+    let (mut ahead, _) = Ledger::genesis(Arc::clone(&fixture.group));
+    let (mut ledger, _) = Ledger::genesis(Arc::clone(&fixture.group));
+    let command = fixture.command(0, 1);
+    execute(&mut ahead, std::slice::from_ref(&command));
+    let anchor = |size| {
+        let root = ahead.root_at(size).unwrap();
+        AnchoredLog { size, root, sequence: Sequence(1), tx_hash: B256::ZERO, block: 1 }
+    };
+    assert!(ledger.anchor(anchor(1)) && ledger.anchor(anchor(2)));
+    assert_eq!(ledger.anchor_within().map(|anchor| anchor.size), Some(1));
+    execute(&mut ledger, &[command]);
+    assert_eq!(ledger.anchor_within().map(|anchor| anchor.size), Some(2));
 }
 
 #[test]

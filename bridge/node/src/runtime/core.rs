@@ -311,7 +311,9 @@ impl Core {
     }
 
     fn take_anchor(&mut self, anchored: AnchoredLog) -> Result<(), NodeError> {
-        self.write_ledger().anchor(anchored);
+        if !self.write_ledger().anchor(anchored) {
+            return Ok(());
+        }
         let anchor = quorate_protocol::codec::encode(&anchored);
         self.store.write(Write::Anchor { size: anchored.size, anchor })
     }
