@@ -2,7 +2,7 @@
 //! network and no disk. Prints where the time goes.
 //!
 //! ```text
-//! cargo run --release -p quorate-pbft --example throughput [commands]
+//! cargo run --release -p quorate-pbft --example consensus_throughput [commands]
 //! ```
 
 use std::collections::VecDeque;

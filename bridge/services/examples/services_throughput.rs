@@ -1,6 +1,6 @@
 //! Measures the state machine alone: commands executed a second, and the root of a large state.
 //!
-//! `cargo run --release -p quorate-services --example throughput`
+//! `cargo run --release -p quorate-services --example services_throughput`
 //!
 //! Commands carry no valid signatures, because the machine relies on its caller for those.
 #![allow(clippy::unwrap_used, reason = "a measurement may stop at anything unexpected")]
