@@ -35,6 +35,10 @@ use crate::error::SdkError;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long one question to the RPC endpoint may take.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a transaction is sent in all when others take its nonce.
+const NONCE_TRIES: u32 = 16;
+/// The longest pause before it is sent again.
+const NONCE_PAUSE: Duration = Duration::from_millis(400);
 /// The first pause between two questions whether a transaction is included; it doubles up to …
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 /// … this.
@@ -54,7 +58,7 @@ pub struct Included {
 /// An account that acts on one coordinator. Cheap to clone; clones share the queue.
 ///
 /// Transactions of one account wait for each other: nodes and pools handle many from one sender badly, and
-/// nonces stay simple. Do not use the same account in two `ChainAgent`s at once.
+/// nonces stay simple. Where another program sends from the same account, this one gives way and tries again.
 #[derive(Clone, Debug)]
 pub struct ChainAgent {
     coordinator: AgentCoordinatorInstance<DynProvider>,
@@ -210,10 +214,7 @@ impl ChainAgent {
         D: CallDecoder + Unpin,
     {
         let _turn = self.turn.lock().await;
-        // Estimating the gas makes the contract refuse before anything is sent or paid for.
-        let sent = tokio::time::timeout(QUESTION_TIMEOUT, call.send()).await;
-        let pending = sent.map_err(|_| no_answer())?.map_err(|error| refused(&error, None))?;
-        let tx_hash = *pending.tx_hash();
+        let tx_hash = self.submit(&call).await?;
         let receipt = self.included(tx_hash).await?;
         let block = receipt.block_number.unwrap_or_default();
         if !receipt.status() {
@@ -229,6 +230,27 @@ impl ChainAgent {
             });
         }
         Ok(Included { tx_hash, gas_used: receipt.gas_used, block })
+    }
+
+    /// Sends a transaction. When another program took the nonce meanwhile, with the next one: a replica's account
+    /// also sends its node's anchors.
+    async fn submit<D>(&self, call: &CallBuilder<&DynProvider, D>) -> Result<B256, SdkError>
+    where
+        D: CallDecoder + Unpin,
+    {
+        let mut tries = NONCE_TRIES;
+        loop {
+            tries -= 1;
+            // Estimating the gas makes the contract refuse before anything is sent or paid for.
+            let sent = tokio::time::timeout(QUESTION_TIMEOUT, call.send()).await;
+            match sent.map_err(|_| no_answer())? {
+                Ok(pending) => return Ok(*pending.tx_hash()),
+                Err(error) if tries > 0 && is_nonce_taken(&error) => {
+                    tokio::time::sleep(NONCE_PAUSE.mul_f64(rand::random())).await;
+                }
+                Err(error) => return Err(refused(&error, None)),
+            }
+        }
     }
 
     async fn included(&self, tx_hash: B256) -> Result<TransactionReceipt, SdkError> {
@@ -248,6 +270,20 @@ impl ChainAgent {
             pause = (pause * 2).min(LAST_PAUSE);
         }
     }
+}
+
+/// Whether the endpoint refused a transaction because another one has its nonce. JSON-RPC has no code for
+/// that; the words are those of geth, which the other clients took over.
+fn is_nonce_taken(error: &ContractError) -> bool {
+    const WORDS: [&str; 4] = [
+        "nonce too low",
+        "replacement transaction underpriced",
+        "transaction underpriced",
+        "already imported",
+    ];
+    let ContractError::TransportError(error) = error else { return false };
+    let message = error.as_error_resp().map(|response| response.message.to_lowercase());
+    message.is_some_and(|message| WORDS.iter().any(|words| message.contains(words)))
 }
 
 async fn answer<T, E: std::fmt::Display>(

@@ -197,6 +197,30 @@ async fn transactions_of_one_account_take_turns() {
     }
 }
 
+/// The account of a replica also sends its node's anchors, from another process.
+#[tokio::test]
+async fn another_program_on_the_same_account_is_given_way() {
+    let stage = Stage::new().await;
+    let account = stage.agents[0].account.clone();
+    let mut tasks = tokio::task::JoinSet::new();
+    for program in 0..4u64 {
+        let contract = stage.reader.contract();
+        let own = ChainAgent::new(&stage.anvil.url, contract, account.clone()).await.unwrap();
+        let group = stage.id();
+        tasks.spawn(async move {
+            for number in 0..5 {
+                let salt = 10 * program + number;
+                let propose = Propose { salt, description: "both".into(), calls: vec![] };
+                own.propose(group, &propose).await?;
+            }
+            Ok::<(), SdkError>(())
+        });
+    }
+    for result in tasks.join_all().await {
+        result.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_decision_is_anchored_proved_executed_and_audited() {
     let stage = Stage::new().await;
