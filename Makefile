@@ -1,6 +1,6 @@
 # Everything a user or a contributor runs. Each target installs what it needs first.
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo devnet test test-contracts test-rust check check-rust check-contracts fmt bench clean
+.PHONY: help setup build demo devnet test test-contracts test-rust seeds check check-rust check-contracts fmt clean
 
 CONTRACTS := contracts
 FORGE     := scripts/forge
@@ -30,6 +30,9 @@ test-contracts: setup
 
 test-rust: setup
 	scripts/test-rust
+
+seeds: ## thousands of seeded runs of the consensus core with faults (SEEDS=3000)
+	QUORATE_SEEDS=$(or $(SEEDS),3000) $(CARGO) test --locked -p quorate-pbft --test protocol seeds -- --nocapture
 
 check: check-rust check-contracts ## formatting, lints and documentation, with warnings denied
 
