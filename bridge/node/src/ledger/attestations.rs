@@ -57,7 +57,8 @@ impl fmt::Display for Divergence {
         write!(
             f,
             "the log's root at size {size} is {ours} here and {theirs} with a quorum; this replica serves \
-             nothing until its state is replaced by the group's"
+             nothing any more: keep its data directory as evidence, and look for a fault of its disk, memory \
+             or program"
         )
     }
 }

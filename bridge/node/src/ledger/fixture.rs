@@ -132,11 +132,6 @@ impl SharedLedger {
         batch
     }
 
-    /// Executes the next batch of a ledger that was replaced, whose records the store has already.
-    pub(crate) fn execute_unstored(&self, commands: &[SignedCommand]) -> ExecutedBatch {
-        execute(&mut self.ledger.write().unwrap(), commands)
-    }
-
     /// Certifies `head` with the first three replicas.
     pub(crate) fn certify(&self, fixture: &Fixture, head: LogHead) {
         for replica in 0..3 {

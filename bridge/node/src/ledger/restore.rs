@@ -69,13 +69,4 @@ impl Ledger {
         }
         Ok(())
     }
-
-    /// Puts `restored` in this ledger's place, after a divergence or a transfer of state. Who reads stays
-    /// connected; who waits for a command is told to ask again.
-    pub fn replace(&mut self, restored: Self) {
-        self.waiters.abandon_all();
-        let (waiters, progress) = (self.waiters.clone(), self.progress.clone());
-        *self = Self { waiters, progress, ..restored };
-        self.publish();
-    }
 }

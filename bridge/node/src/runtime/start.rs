@@ -128,7 +128,7 @@ fn open(config: &NodeConfig, group: &Arc<Group>, agent: AgentId) -> Result<Opene
     if tail.created && store.last_sequence()?.is_some() {
         // Without its log this replica cannot know what it said, and could say the opposite.
         let detail = "it is missing, although the store beside it is not; restore it from where it was moved, \
-                      or retire this replica's key: without the log it could contradict what it said before";
+                      or leave this replica off: without the log it could contradict what it said before";
         return Err(NodeError::DataCorrupt { path: wal_dir, detail: detail.into() });
     }
     if !tail.created && !tail.is_clean() {

@@ -4,9 +4,7 @@ use std::ops::RangeInclusive;
 
 use minicbor::{Decode, Encode};
 use quorate_protocol::entry::MAX_ENTRY_RECORD_BYTES;
-use quorate_protocol::{
-    CheckpointCertificate, Digest, EntryIndex, EntryRecord, Group, ProposalId, Sequence, codec,
-};
+use quorate_protocol::{CheckpointCertificate, Digest, EntryIndex, EntryRecord, Group, Sequence, codec};
 use redb::{
     Key, ReadOnlyTable, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError, Value,
 };
@@ -96,11 +94,6 @@ impl Store {
         Ok(self.value(tables::COMMANDS, command.as_bytes())?.map(EntryIndex))
     }
 
-    /// The entry of the decision on this proposal.
-    pub fn entry_of_decision(&self, proposal: &ProposalId) -> Result<Option<EntryIndex>, NodeError> {
-        Ok(self.value(tables::DECISIONS, proposal.as_bytes())?.map(EntryIndex))
-    }
-
     /// The services' state with the sequence that it is as of; nothing before the first checkpoint.
     pub fn state(&self) -> Result<Option<(Sequence, Vec<StatePair>)>, NodeError> {
         let read = self.inner.database.begin_read().map_err(|error| self.failed("read", error))?;
@@ -133,16 +126,6 @@ impl Store {
         let table = self.table(tables::ANCHORS)?;
         let last = table.last().map_err(|error| self.failed("read", error))?;
         Ok(last.map(|(size, anchor)| (size.value(), anchor.value().to_vec())))
-    }
-
-    /// The anchor of the smallest log that holds the entry at `index`.
-    pub fn anchor_of(&self, index: EntryIndex) -> Result<Option<(u64, Vec<u8>)>, NodeError> {
-        let table = self.table(tables::ANCHORS)?;
-        let mut larger =
-            table.range(index.0.saturating_add(1)..=u64::MAX).map_err(|error| self.failed("read", error))?;
-        let Some(item) = larger.next() else { return Ok(None) };
-        let (size, anchor) = item.map_err(|error| self.failed("read", error))?;
-        Ok(Some((size.value(), anchor.value().to_vec())))
     }
 
     /// All evidence, in no particular order; at most [`super::MAX_EVIDENCE`].

@@ -11,8 +11,6 @@ pub(super) const BATCHES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new
 pub(super) const ENTRIES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("entries");
 /// The entry of a command, by the command's digest.
 pub(super) const COMMANDS: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("commands");
-/// The entry of a decision, by the proposal's id.
-pub(super) const DECISIONS: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("decisions");
 /// The services' state as of the sequence under [`STATE_SEQUENCE`].
 pub(super) const STATE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("state");
 /// Anchors by the size of the anchored log.
@@ -49,7 +47,6 @@ pub(super) fn create(write: &WriteTransaction, owner: &Owner) -> Result<(), redb
     write.open_table(BATCHES)?;
     write.open_table(ENTRIES)?;
     write.open_table(COMMANDS)?;
-    write.open_table(DECISIONS)?;
     write.open_table(STATE)?;
     write.open_table(ANCHORS)?;
     write.open_table(EVIDENCE)?;

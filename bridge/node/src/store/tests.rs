@@ -116,7 +116,6 @@ fn what_was_executed_is_found_by_every_key_after_a_restart() {
     assert_eq!(store.entry(EntryIndex(3)).unwrap(), None);
     assert_eq!(store.entry_of_command(&sent.digest()).unwrap(), Some(EntryIndex(1)));
     assert_eq!(store.entry_of_command(&command(2).digest()).unwrap(), None);
-    assert_eq!(store.entry_of_decision(&proposal).unwrap(), Some(EntryIndex(2)));
     assert_eq!(store.batch(Sequence(0)).unwrap(), None);
     assert_eq!(store.batch(Sequence(2)).unwrap(), Some(vec![2; 10]));
 }
@@ -161,13 +160,11 @@ fn the_state_is_that_of_its_sequence() {
 }
 
 #[test]
-fn anchors_are_found_by_the_entries_that_they_cover() {
+fn the_anchor_of_the_largest_log_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let anchor = |size: u64| Write::Anchor { size, anchor: size.to_be_bytes().to_vec() };
     write(&store, vec![anchor(10), anchor(25)]);
-    let covering = |index| store.anchor_of(EntryIndex(index)).unwrap().map(|(size, _)| size);
-    assert_eq!([0, 9, 10, 24, 25].map(covering), [Some(10), Some(10), Some(25), Some(25), None]);
     assert_eq!(store.latest_anchor().unwrap(), Some((25, 25u64.to_be_bytes().to_vec())));
 }
 

@@ -201,7 +201,6 @@ fn executed(
         batches.insert(sequence.0, batch)?;
     }
     let mut commands = transaction.open_table(tables::COMMANDS)?;
-    let mut decisions = transaction.open_table(tables::DECISIONS)?;
     for (record, next) in records.iter().zip(next..) {
         let index = record.entry.index.0;
         if index != next {
@@ -209,14 +208,8 @@ fn executed(
             return Err(ApplyError::Invariant(detail));
         }
         entries.insert(index, codec::encode(record).as_slice())?;
-        match &record.body {
-            EntryBody::Command(command) => {
-                commands.insert(command.digest().as_bytes(), index)?;
-            }
-            EntryBody::Decision(decided) => {
-                decisions.insert(decided.decision.proposal.as_bytes(), index)?;
-            }
-            EntryBody::System(_) => {}
+        if let EntryBody::Command(command) = &record.body {
+            commands.insert(command.digest().as_bytes(), index)?;
         }
     }
     Ok(())
