@@ -115,6 +115,9 @@ pub enum GroupError {
     /// A voter without weight, or weight without a vote.
     #[error("{0}: a voter has weight, and nobody else has")]
     WeightWithoutVote(AgentId),
+    /// A member without an account or a key, or with flags that say nothing or something unknown.
+    #[error("{0}: a member has an account, a key, and is a voter, a replica or both")]
+    NoPart(AgentId),
     /// Two members with one ed25519 key.
     #[error("{0} and another member share one ed25519 key")]
     SharedKey(AgentId),
@@ -169,6 +172,10 @@ impl Group {
         }
         let mut keys = std::collections::BTreeSet::new();
         for member in &self.members {
+            let part = (1..=FLAG_VOTER | FLAG_REPLICA).contains(&member.flags);
+            if !part || member.agent.0.is_zero() || member.key.0 == [0; 32] {
+                return Err(GroupError::NoPart(member.agent));
+            }
             if member.is_voter() != (member.weight > 0) {
                 return Err(GroupError::WeightWithoutVote(member.agent));
             }
@@ -335,6 +342,15 @@ pub(crate) mod tests {
         let mut half = group.clone();
         half.policy.threshold = 2;
         assert_eq!(half.validate(), Err(GroupError::Threshold { threshold: 2, total: 4 }));
+
+        for flags in [0, 4, 7] {
+            let mut idle = group.clone();
+            idle.members[0].flags = flags;
+            assert_eq!(idle.validate(), Err(GroupError::NoPart(idle.members[0].agent)));
+        }
+        let mut keyless = group.clone();
+        keyless.members[3].key = PublicKey([0; 32]);
+        assert_eq!(keyless.validate(), Err(GroupError::NoPart(keyless.members[3].agent)));
 
         let mut twins = group.clone();
         twins.members[1].key = twins.members[0].key;

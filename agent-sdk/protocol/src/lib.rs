@@ -20,6 +20,7 @@
 //! | [`merkle`] | the RFC 9162 tree: appending, proving, verifying |
 //! | [`attestation`] | a replica's cosignature on the log's size and root |
 //! | [`checkpoint`] | a replica's EIP-712 signature on the whole state |
+//! | [`epoch`] | how one set of members follows another |
 //! | [`receipt`] | entry + inclusion proof + quorum of attestations, later + the anchor |
 //! | [`api`] | the bodies of the nodes' HTTP API |
 
@@ -31,6 +32,7 @@ pub mod codec;
 pub mod command;
 pub mod domain;
 pub mod entry;
+pub mod epoch;
 pub mod group;
 pub mod ids;
 pub mod keys;
@@ -47,6 +49,7 @@ pub use attestation::{Attestation, LogCertificate, LogHead};
 pub use checkpoint::{Checkpoint, CheckpointCertificate, SignedCheckpoint};
 pub use command::{Command, Operation, SignedCommand};
 pub use entry::{Entry, EntryBody, EntryKind, EntryRecord, EntryStatus};
+pub use epoch::{Handover, HandoverError, MembersChange, MembersChangeError};
 pub use group::{Group, GroupIdentity, Member, Policy, ReplicaSet};
 pub use ids::{
     AgentId, Digest, EntryIndex, Epoch, GroupId, Nonce, ProposalId, ReplicaIndex, Sequence, TimestampMs, View,
