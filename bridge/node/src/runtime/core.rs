@@ -200,6 +200,7 @@ impl Core {
                     self.metrics.view_changes.inc();
                 }
                 Effect::Evidence(evidence) => self.keep_evidence(&evidence)?,
+                Effect::EpochEnded(_) | Effect::FetchState(_) => {}
                 Effect::Diverged { sequence } => self.diverge(sequence),
             }
         }
@@ -223,16 +224,16 @@ impl Core {
     ) -> Result<Option<Executed>, NodeError> {
         let sequence = committed.sequence;
         let batch = &committed.batch;
-        let (executed, next_due, state) = {
+        let (executed, next_due, change_pending, state) = {
             let mut ledger = self.write_ledger();
             if ledger.divergence().is_some() {
                 return Ok(None);
             }
             let executed = ledger
-                .execute(sequence, batch.timestamp, &batch.commands)
+                .execute(sequence, batch.timestamp, &batch.commands, checkpoint)
                 .map_err(|error| NodeError::Invariant(format!("executing batch {sequence}: {error}")))?;
             let state = checkpoint.then(|| (ledger.summary(), ledger.take_changes()));
-            (executed, ledger.state().next_due(), state)
+            (executed, ledger.state().next_due(), ledger.state().change_pending(), state)
         };
         self.metrics.count_batch(&executed);
         let entries = executed.records.len();
@@ -249,7 +250,7 @@ impl Core {
                 Some(summary)
             }
         };
-        Ok(Some(Executed { sequence, entries, next_due, state }))
+        Ok(Some(Executed { sequence, entries, next_due, state, change_pending }))
     }
 
     /// Attests to the log as it is and tells everybody.

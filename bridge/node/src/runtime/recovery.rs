@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quorate_pbft::{CommittedBatch, Record, Recovered};
+use quorate_pbft::{CommittedBatch, Config, Record, Recovered};
 use quorate_protocol::{Entry, EntryIndex, Group, Sequence, codec};
 
 use crate::anchored::AnchoredLog;
@@ -26,6 +26,7 @@ pub(super) struct Restored {
 /// # Errors
 /// When the store and the write-ahead log contradict themselves or each other.
 pub(super) fn restore(
+    config: &Config,
     group: &Arc<Group>,
     store: &Store,
     writer: &StoreWriter,
@@ -36,7 +37,7 @@ pub(super) fn restore(
         None => genesis(group, writer)?,
         Some((sequence, pairs)) => from_store(group, store, sequence, pairs)?,
     };
-    execute_again(store, &mut ledger)?;
+    execute_again(config, store, &mut ledger)?;
     if let Some((_, bytes)) = store.latest_anchor()? {
         let anchored: AnchoredLog = codec::decode(&bytes, MAX_ANCHOR_BYTES)
             .map_err(|error| corrupt(wal_path, format!("a stored anchor: {error}")))?;
@@ -47,11 +48,15 @@ pub(super) fn restore(
         .map(|bytes| Record::decode(bytes))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| corrupt(wal_path, format!("a record: {error}")))?;
+    let ended = ledger.epoch_is_over().then(|| ledger.summary());
     let recovered = Recovered {
         records,
         last_executed: ledger.last_executed(),
         stable: store.stable_checkpoint()?,
         next_due: ledger.state().next_due(),
+        change_pending: ledger.state().change_pending(),
+        ended,
+        silent: false,
     };
     Ok(Restored { ledger, recovered })
 }
@@ -106,7 +111,7 @@ fn entries(store: &Store) -> impl Iterator<Item = Result<Entry, SourceError>> + 
 }
 
 /// Executes the stored batches that follow the ledger's state. Their entries are in the store already.
-fn execute_again(store: &Store, ledger: &mut Ledger) -> Result<(), NodeError> {
+fn execute_again(config: &Config, store: &Store, ledger: &mut Ledger) -> Result<(), NodeError> {
     loop {
         let from = ledger.last_executed().next();
         let batches = store.batches(from, CHUNK, CommittedBatch::MAX_BYTES)?;
@@ -119,7 +124,12 @@ fn execute_again(store: &Store, ledger: &mut Ledger) -> Result<(), NodeError> {
                 CommittedBatch::decode(&bytes).map_err(|error| contradiction(error.to_string()))?;
             let batch = &committed.batch;
             ledger
-                .execute(committed.sequence, batch.timestamp, &batch.commands)
+                .execute(
+                    committed.sequence,
+                    batch.timestamp,
+                    &batch.commands,
+                    config.takes_checkpoint(committed.sequence, batch),
+                )
                 .map_err(|error| contradiction(error.to_string()))?;
         }
     }

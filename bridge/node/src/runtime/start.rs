@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use quorate_pbft::{Config, Context, Evidence, Replica, ReplicaKeys};
-use quorate_protocol::{AgentId, Group, ReplicaIndex, codec};
+use quorate_protocol::{AgentId, Group, ReplicaIndex, Sequence, codec};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::core::{Clock, Core, CoreEvent, Round};
@@ -77,7 +77,7 @@ impl Node {
     /// [`NodeError::NotAReplica`] or [`NodeError::Key`] for keys that are no replica's, and whatever opening
     /// the data directory and the ports fails with.
     pub async fn start(config: &NodeConfig, keys: NodeKeys, group: Group) -> Result<Self, NodeError> {
-        let context = Context { identity: group.identity, epoch: group.epoch, replicas: group.replicas() };
+        let context = Context::of(&group, Sequence(0));
         let me = check_keys(config, &keys, &context)?;
         // Ports first: a port that is taken must not leave a data directory behind.
         let listener = api::bind(&config.http).await?;
@@ -135,7 +135,7 @@ fn open(config: &NodeConfig, group: &Arc<Group>, agent: AgentId) -> Result<Opene
         tracing::warn!(?tail, "the end of the write-ahead log was torn, as a crash leaves it, and is cut");
     }
     let writer = StoreWriter::start(store.clone(), STORE_QUEUE)?;
-    let restored = recovery::restore(group, &store, &writer, &records, &wal_dir)?;
+    let restored = recovery::restore(&Config::from(&config.consensus), group, &store, &writer, &records, &wal_dir)?;
     let evidence = store
         .evidence()?
         .iter()
