@@ -7,7 +7,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, RwLock};
 
 use quorate_pbft::{Context, Message, verify};
-use quorate_protocol::{ReplicaIndex, SignatureCheck, SignedCommand, Verified};
+use quorate_protocol::{AgentId, ReplicaIndex, SignatureCheck, SignedCommand, Verified};
 use quorate_services::Admission;
 
 use super::core::{CoreEvent, wall_clock};
@@ -29,13 +29,21 @@ pub(super) struct Inbound {
 
 impl Inbound {
     /// Takes one frame from the link of `from`.
-    pub(super) fn take(&self, from: ReplicaIndex, bytes: &[u8]) {
+    pub(super) fn take(&self, from: AgentId, bytes: &[u8]) {
+        // A peer of another roster than the context's has nothing to say in this epoch.
+        let Some(from) = self.context.replicas.index_of(from) else { return };
         match Frame::decode(bytes) {
             Ok(Frame::Consensus(message)) => self.take_message(from, message),
             Ok(Frame::Attestation(signed)) => self.take_attestation(from, signed),
             Ok(Frame::Certificate(certificate)) => self.give(CoreEvent::Certificate(certificate)),
             Ok(Frame::CertificateWanted(size)) => self.give(CoreEvent::CertificateWanted { from, size }),
-            Err(error) => self.transport.blame(from, &error.to_string()),
+            Err(error) => self.blame(from, &error.to_string()),
+        }
+    }
+
+    fn blame(&self, from: ReplicaIndex, reason: &str) {
+        if let Some(member) = self.context.replicas.at(from) {
+            self.transport.blame(member.agent, reason);
         }
     }
 
@@ -49,7 +57,7 @@ impl Inbound {
         };
         let checks = match verify::checks(&self.context, from, &message) {
             Ok(checks) => checks,
-            Err(error) => return self.transport.blame(from, &error.to_string()),
+            Err(error) => return self.blame(from, &error.to_string()),
         };
         let commands: Vec<SignedCommand> =
             checks.commands.into_iter().filter(|command| !self.pool.knows(command)).collect();
@@ -58,7 +66,7 @@ impl Inbound {
         let inbound = self.clone();
         self.check(signatures, move |all_hold| {
             if !all_hold {
-                return inbound.transport.blame(from, "a signature does not verify");
+                return inbound.blame(from, "a signature does not verify");
             }
             for command in &commands {
                 inbound.pool.remember(command);
@@ -90,7 +98,7 @@ impl Inbound {
                 // The only signature was checked just now.
                 inbound.give(CoreEvent::Attestation(Verified::vouch(signed)));
             } else {
-                inbound.transport.blame(from, "an attestation does not verify");
+                inbound.blame(from, "an attestation does not verify");
             }
         });
     }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use quorate_protocol::{ReplicaIndex, Sequence};
+use quorate_protocol::{ReplicaIndex, ReplicaSet, Sequence};
+
+use crate::transport::Transport;
 
 /// Something to be sent. Encoded on the core's thread, so that a broadcast is encoded once.
 #[derive(Clone, Debug)]
@@ -14,6 +16,22 @@ pub(super) enum Outgoing {
     All(Arc<[u8]>),
     /// Committed batches from a sequence on, for a replica that asked for them.
     Batches { to: ReplicaIndex, from: Sequence },
+}
+
+/// The links to the replicas of an epoch, by their indices in it.
+#[derive(Clone, Debug)]
+pub(super) struct Links {
+    pub(super) transport: Transport,
+    pub(super) replicas: ReplicaSet,
+}
+
+impl Links {
+    /// Queues a frame for one replica. Never waits.
+    pub(super) fn send(&self, to: ReplicaIndex, bytes: Arc<[u8]>) {
+        if let Some(member) = self.replicas.at(to) {
+            self.transport.send(member.agent, bytes);
+        }
+    }
 }
 
 /// What one round of the core wants sent.

@@ -7,12 +7,12 @@ use std::thread;
 use std::time::Duration;
 
 use quorate_pbft::{Config, Context, Evidence, Replica, ReplicaKeys};
-use quorate_protocol::{AgentId, Group, ReplicaIndex, codec};
+use quorate_protocol::{AgentId, Group, codec};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::core::{Clock, Core, CoreEvent, Round};
 use super::inbound::Inbound;
-use super::outbox::{Outgoing, Parcel};
+use super::outbox::{Links, Outgoing, Parcel};
 use super::records::StoreRecords;
 use super::recovery::{self, Restored};
 use super::supply::{Requests, Supply};
@@ -26,7 +26,7 @@ use crate::frame::MAX_FRAME_BYTES;
 use crate::ledger::LedgerReader;
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreWriter};
-use crate::transport::{PeerFrame, Transport, TransportConfig};
+use crate::transport::{Frames, Roster, Transport, TransportConfig};
 use crate::verify_pool::VerifyPool;
 use crate::wal::{Wal, WalEvent, WalWriter};
 
@@ -78,7 +78,7 @@ impl Node {
     /// the data directory and the ports fails with.
     pub async fn start(config: &NodeConfig, keys: NodeKeys, group: Group) -> Result<Self, NodeError> {
         let context = Context { identity: group.identity, epoch: group.epoch, replicas: group.replicas() };
-        let me = check_keys(config, &keys, &context)?;
+        check_keys(config, &keys, &context)?;
         // Ports first: a port that is taken must not leave a data directory behind.
         let listener = api::bind(&config.http).await?;
         let http = listener
@@ -91,7 +91,7 @@ impl Node {
                 .await
                 .map_err(|error| NodeError::Invariant(format!("opening the data directory: {error}")))??
         };
-        let (transport, frames) = Transport::start(transport_config(config, &keys, &context, me)).await?;
+        let (transport, frames) = Transport::start(transport_config(config, &keys, &context)).await?;
         assemble(config, keys, context, opened, (listener, http), (transport, frames))
     }
 
@@ -105,7 +105,7 @@ impl Node {
     }
 }
 
-fn check_keys(config: &NodeConfig, keys: &NodeKeys, context: &Context) -> Result<ReplicaIndex, NodeError> {
+fn check_keys(config: &NodeConfig, keys: &NodeKeys, context: &Context) -> Result<(), NodeError> {
     let agent = AgentId(keys.account.address());
     let me = context.replicas.index_of(agent).ok_or(NodeError::NotAReplica { agent })?;
     let known = context.replicas.at(me).map(|member| member.key);
@@ -118,7 +118,7 @@ fn check_keys(config: &NodeConfig, keys: &NodeKeys, context: &Context) -> Result
         );
         return Err(NodeError::Key { path: config.keys.agent.clone(), detail });
     }
-    Ok(me)
+    Ok(())
 }
 
 fn open(config: &NodeConfig, group: &Arc<Group>, agent: AgentId) -> Result<Opened, NodeError> {
@@ -151,19 +151,13 @@ fn open(config: &NodeConfig, group: &Arc<Group>, agent: AgentId) -> Result<Opene
     Ok(Opened { wal, store, writer, restored, evidence })
 }
 
-fn transport_config(
-    config: &NodeConfig,
-    keys: &NodeKeys,
-    context: &Context,
-    me: ReplicaIndex,
-) -> TransportConfig {
+fn transport_config(config: &NodeConfig, keys: &NodeKeys, context: &Context) -> TransportConfig {
     let endpoints: BTreeMap<AgentId, String> =
         config.peers.replicas.iter().map(|peer| (peer.agent, peer.endpoint.clone())).collect();
     TransportConfig {
         identity: context.identity,
-        epoch: context.epoch,
-        replicas: context.replicas.clone(),
-        me,
+        roster: Roster::of(context.epoch, &context.replicas),
+        me: AgentId(keys.account.address()),
         key: keys.agent.clone(),
         listen: config.peers.listen,
         endpoints,
@@ -177,7 +171,7 @@ fn assemble(
     context: Context,
     opened: Opened,
     (listener, http): (tokio::net::TcpListener, std::net::SocketAddr),
-    (transport, frames): (Transport, mpsc::Receiver<PeerFrame>),
+    (transport, frames): (Transport, Frames),
 ) -> Result<Node, NodeError> {
     let Opened { wal, store, writer, restored, evidence } = opened;
     let metrics = Metrics::new();
@@ -195,8 +189,9 @@ fn assemble(
     let reader = LedgerReader::new(Arc::clone(&ledger), Arc::new(StoreRecords(store.clone())));
 
     let supply = Supply::new(store);
-    let requests = start_supply(supply.clone(), transport.clone())?;
-    let wal = start_wal(wal, &core_sender, requests, &transport, &metrics)?;
+    let links = Links { transport: transport.clone(), replicas: context.replicas.clone() };
+    let requests = start_supply(supply.clone(), links.clone())?;
+    let wal = start_wal(wal, &core_sender, requests, &links, &metrics)?;
     let first_status =
         NodeStatus { view: replica.view(), readiness: Readiness::NotReady("the node starts".into()) };
     let (status, status_receiver) = watch::channel(first_status);
@@ -297,10 +292,10 @@ fn start_wal(
     wal: Wal,
     core: &SyncSender<CoreEvent>,
     requests: Requests,
-    transport: &Transport,
+    links: &Links,
     metrics: &Metrics,
 ) -> Result<WalWriter<Parcel>, NodeError> {
-    let (core, transport, metrics) = (core.clone(), transport.clone(), metrics.clone());
+    let (core, links, metrics) = (core.clone(), links.clone(), metrics.clone());
     WalWriter::start(wal, WAL_QUEUE, move |event: WalEvent<Parcel>| match event {
         WalEvent::Durable(parcel) => {
             if let Some(since) = parcel.durable_since {
@@ -308,8 +303,8 @@ fn start_wal(
             }
             for outgoing in parcel.outgoing {
                 match outgoing {
-                    Outgoing::To(to, bytes) => transport.send(to, bytes),
-                    Outgoing::All(bytes) => transport.broadcast(bytes),
+                    Outgoing::To(to, bytes) => links.send(to, bytes),
+                    Outgoing::All(bytes) => links.transport.broadcast(bytes),
                     Outgoing::Batches { to, from } => requests.add(to, from),
                 }
             }
@@ -322,16 +317,16 @@ fn start_wal(
     })
 }
 
-fn start_supply(supply: Supply, transport: Transport) -> Result<Requests, NodeError> {
+fn start_supply(supply: Supply, links: Links) -> Result<Requests, NodeError> {
     let (requests, woken) = Requests::new();
     let waiting = requests.waiting();
     spawn("quorate-supply", move || {
-        supply.serve(&waiting, &woken, |to, bytes| transport.send(to, bytes));
+        supply.serve(&waiting, &woken, |to, bytes| links.send(to, bytes));
     })?;
     Ok(requests)
 }
 
-fn start_inbound(inbound: Inbound, mut frames: mpsc::Receiver<PeerFrame>) -> Result<(), NodeError> {
+fn start_inbound(inbound: Inbound, mut frames: Frames) -> Result<(), NodeError> {
     spawn("quorate-inbound", move || {
         while let Some(frame) = frames.blocking_recv() {
             inbound.take(frame.from, &frame.bytes);
@@ -373,7 +368,7 @@ async fn watch_gauges(transport: Transport, pool: VerifyPool, metrics: Metrics) 
         let peers = transport.peers();
         let connected = peers.iter().filter(|peer| peer.sending && peer.receiving).count();
         metrics.peers_connected.set(connected as u64);
-        let now: u64 = peers.iter().map(|peer| peer.dropped_frames).sum();
+        let now = transport.dropped_frames();
         metrics.frames_dropped.inc_by(now - dropped);
         metrics.verify_queue.set(pool.waiting() as u64);
         dropped = now;
