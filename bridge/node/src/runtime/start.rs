@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use quorate_pbft::{Config, Context, Evidence, ReplicaKeys};
-use quorate_protocol::{AgentId, Group, ReplicaIndex, Sequence, codec};
+use quorate_protocol::{AgentId, Group, Sequence, codec};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::driver::{self, Clock, DiskThreads, Parcel};
@@ -27,7 +27,7 @@ use crate::frame::MAX_FRAME_BYTES;
 use crate::ledger::LedgerReader;
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreWriter};
-use crate::transport::{PeerFrame, Transport, TransportConfig};
+use crate::transport::{Frames, Roster, Transport, TransportConfig};
 use crate::verify_pool::VerifyPool;
 use crate::wal::{Wal, WalEvent, WalWriter};
 
@@ -79,7 +79,7 @@ impl Node {
     /// the data directory and the ports fails with.
     pub async fn start(config: &NodeConfig, keys: NodeKeys, group: Group) -> Result<Self, NodeError> {
         let context = Context::of(&group, Sequence(0));
-        let me = check_keys(config, &keys, &context)?;
+        check_keys(config, &keys, &context)?;
         // Ports first: a port that is taken must not leave a data directory behind.
         let listener = api::bind(&config.http).await?;
         let http = listener
@@ -92,7 +92,7 @@ impl Node {
                 .await
                 .map_err(|error| NodeError::Invariant(format!("opening the data directory: {error}")))??
         };
-        let (transport, frames) = Transport::start(transport_config(config, &keys, &context, me)).await?;
+        let (transport, frames) = Transport::start(transport_config(config, &keys, &context)).await?;
         assemble(config, keys, context, opened, (listener, http), (transport, frames))
     }
 
@@ -106,7 +106,7 @@ impl Node {
     }
 }
 
-fn check_keys(config: &NodeConfig, keys: &NodeKeys, context: &Context) -> Result<ReplicaIndex, NodeError> {
+fn check_keys(config: &NodeConfig, keys: &NodeKeys, context: &Context) -> Result<(), NodeError> {
     let agent = AgentId(keys.account.address());
     let me = context.replicas.index_of(agent).ok_or(NodeError::NotAReplica { agent })?;
     let known = context.replicas.at(me).map(|member| member.key);
@@ -119,7 +119,7 @@ fn check_keys(config: &NodeConfig, keys: &NodeKeys, context: &Context) -> Result
         );
         return Err(NodeError::Key { path: config.keys.agent.clone(), detail });
     }
-    Ok(me)
+    Ok(())
 }
 
 fn open(config: &NodeConfig, group: &Arc<Group>, agent: AgentId) -> Result<Opened, NodeError> {
@@ -145,19 +145,13 @@ fn open(config: &NodeConfig, group: &Arc<Group>, agent: AgentId) -> Result<Opene
     Ok(Opened { wal, store, writer, restored, evidence })
 }
 
-fn transport_config(
-    config: &NodeConfig,
-    keys: &NodeKeys,
-    context: &Context,
-    me: ReplicaIndex,
-) -> TransportConfig {
+fn transport_config(config: &NodeConfig, keys: &NodeKeys, context: &Context) -> TransportConfig {
     let endpoints: BTreeMap<AgentId, String> =
         config.peers.replicas.iter().map(|peer| (peer.agent, peer.endpoint.clone())).collect();
     TransportConfig {
         identity: context.identity,
-        epoch: context.epoch,
-        replicas: context.replicas.clone(),
-        me,
+        roster: Roster::of(context.epoch, &context.replicas),
+        me: AgentId(keys.account.address()),
         key: keys.agent.clone(),
         listen: config.peers.listen,
         endpoints,
@@ -171,7 +165,7 @@ fn assemble(
     context: Context,
     opened: Opened,
     (listener, http): (tokio::net::TcpListener, std::net::SocketAddr),
-    (transport, frames): (Transport, mpsc::Receiver<PeerFrame>),
+    (transport, frames): (Transport, Frames),
 ) -> Result<Node, NodeError> {
     let Opened { wal, store, writer, restored, evidence } = opened;
     let metrics = Metrics::new();
@@ -272,10 +266,10 @@ fn start_wal(
     wal: Wal,
     core: &SyncSender<CoreEvent>,
     requests: Requests,
-    transport: &Transport,
+    links: &Links,
     metrics: &Metrics,
 ) -> Result<WalWriter<Parcel>, NodeError> {
-    let (core, transport, metrics) = (core.clone(), transport.clone(), metrics.clone());
+    let (core, links, metrics) = (core.clone(), links.clone(), metrics.clone());
     WalWriter::start(wal, WAL_QUEUE, move |event: WalEvent<Parcel>| match event {
         WalEvent::Durable(parcel) => {
             if let Some(since) = parcel.durable_since {
@@ -283,8 +277,8 @@ fn start_wal(
             }
             for outgoing in parcel.outgoing {
                 match outgoing {
-                    Outgoing::To(to, bytes) => transport.send(to, bytes),
-                    Outgoing::All(bytes) => transport.broadcast(bytes),
+                    Outgoing::To(to, bytes) => links.send(to, bytes),
+                    Outgoing::All(bytes) => links.transport.broadcast(bytes),
                     Outgoing::Batches { to, from } => requests.add(to, from),
                 }
             }
@@ -297,7 +291,7 @@ fn start_wal(
     })
 }
 
-fn start_supply(supply: Supply, transport: Transport) -> Result<Requests, NodeError> {
+fn start_supply(supply: Supply, links: Links) -> Result<Requests, NodeError> {
     let (requests, woken) = Requests::new();
     let waiting = requests.waiting();
     spawn("quorate-supply", move || {
@@ -306,7 +300,7 @@ fn start_supply(supply: Supply, transport: Transport) -> Result<Requests, NodeEr
     Ok(requests)
 }
 
-fn start_inbound(inbound: PooledInbound, mut frames: mpsc::Receiver<PeerFrame>) -> Result<(), NodeError> {
+fn start_inbound(inbound: PooledInbound, mut frames: Frames) -> Result<(), NodeError> {
     spawn("quorate-inbound", move || {
         while let Some(frame) = frames.blocking_recv() {
             inbound.take(frame.from, &frame.bytes);
@@ -348,7 +342,7 @@ async fn watch_gauges(transport: Transport, pool: VerifyPool, metrics: Metrics) 
         let peers = transport.peers();
         let connected = peers.iter().filter(|peer| peer.sending && peer.receiving).count();
         metrics.peers_connected.set(connected as u64);
-        let now: u64 = peers.iter().map(|peer| peer.dropped_frames).sum();
+        let now = transport.dropped_frames();
         metrics.frames_dropped.inc_by(now - dropped);
         metrics.verify_queue.set(pool.waiting() as u64);
         dropped = now;
