@@ -137,20 +137,25 @@ where
     if found == *root { Ok(()) } else { Err(RangeError::Root { expected: *root, found }) }
 }
 
-/// The hash of the node over `range`, whose leaves are all there and in order.
+/// The hash of the node over `range`, whose leaves are all there and in order. Costs no more for empty
+/// buckets than for full ones: a state of few pairs is checked in little time.
 fn range_hash(range: BucketRange, leaves: &[Leaf]) -> Digest {
-    let mut rest = leaves;
-    let mut level: Vec<Digest> = (range.first()..range.end())
-        .map(|bucket| {
-            let (own, others) = rest.split_at(rest.partition_point(|leaf| bucket_of(&leaf.key) == bucket));
-            rest = others;
-            bucket_hash(own)
-        })
-        .collect();
-    while level.len() > 1 {
-        level = level.chunks(2).map(|pair| node_hash(&pair[0], &pair[1])).collect();
+    fn subtree(range: BucketRange, leaves: &[Leaf], empty: &[Digest]) -> Digest {
+        if leaves.is_empty() {
+            return empty[usize::from(range.height)];
+        }
+        let Some(height) = range.height.checked_sub(1) else { return bucket_hash(leaves) };
+        let left = BucketRange { height, ..range };
+        let right = BucketRange { first: left.end(), height };
+        let (before, after) =
+            leaves.split_at(leaves.partition_point(|leaf| bucket_of(&leaf.key) < right.first));
+        node_hash(&subtree(left, before, empty), &subtree(right, after, empty))
     }
-    level[0]
+    let empty: Vec<Digest> =
+        std::iter::successors(Some(bucket_hash(&[])), |below| Some(node_hash(below, below)))
+            .take(usize::from(range.height) + 1)
+            .collect();
+    subtree(range, leaves, &empty)
 }
 
 /// The root of the state whose buckets have the root `buckets`: SHA-256 over the state's domain string, a
