@@ -23,6 +23,8 @@ mod tables;
 mod writer;
 
 #[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
 mod tests;
 
 use std::fs;
