@@ -38,4 +38,4 @@ pub mod wal;
 
 pub use config::NodeConfig;
 pub use error::{ExitClass, NodeError};
-pub use runtime::{Node, NodeKeys};
+pub use runtime::{KnownGroup, Node, NodeKeys};

@@ -160,7 +160,7 @@ async fn open_keys(config: &NodeConfig) -> Result<NodeKeys, CliError> {
     blocking(move || {
         let account = open_account(&keys.account, &password)?;
         let agent = open_key(&keys.agent, &password)?;
-        Ok(NodeKeys { account, agent })
+        Ok(NodeKeys { account, agent, agent_keystore: Some(keys.agent) })
     })
     .await
 }

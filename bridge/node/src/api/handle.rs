@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use quorate_pbft::Evidence;
-use quorate_protocol::{SignedCommand, Verified, View};
+use quorate_protocol::{Handover, SignedCommand, Verified, View};
 use tokio::sync::{mpsc, watch};
 
 use crate::anchored::StableReceiver;
@@ -14,6 +14,9 @@ use crate::metrics::Metrics;
 
 /// Proofs of replicas that contradicted themselves, all that the node holds.
 pub type EvidenceReceiver = watch::Receiver<Arc<Vec<Evidence>>>;
+
+/// How the epochs so far ended, in order.
+pub type HandoverReceiver = watch::Receiver<Arc<Vec<Handover>>>;
 
 /// The node as the API sees it. Cheap to clone.
 #[derive(Clone)]
@@ -30,6 +33,8 @@ pub struct NodeHandle {
     pub stable: StableReceiver,
     /// What is held against other replicas.
     pub evidence: EvidenceReceiver,
+    /// How the epochs so far ended.
+    pub handovers: HandoverReceiver,
     /// The node's numbers.
     pub metrics: Metrics,
 }

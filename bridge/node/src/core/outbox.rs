@@ -27,6 +27,13 @@ pub enum Outgoing {
         /// For what.
         request: TransferMessage,
     },
+    /// A peer's lie, for whoever keeps the links.
+    Blame {
+        /// Who.
+        peer: AgentId,
+        /// What shows it.
+        reason: String,
+    },
 }
 
 /// Committed batches of one epoch.

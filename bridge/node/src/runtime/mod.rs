@@ -11,12 +11,16 @@
 
 mod driver;
 mod inbound;
+mod marker;
 mod records;
 mod requests;
 mod start;
 mod verifier;
 
+pub use self::start::KnownGroup;
+
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::mpsc::SyncSender;
 
 use quorate_protocol::{AccountKey, AgentKey};
@@ -37,6 +41,9 @@ pub struct NodeKeys {
     pub account: AccountKey,
     /// Signs consensus messages and attestations, and identifies the node to its peers.
     pub agent: AgentKey,
+    /// The keystore of `agent`. A file beside it remembers that the key has spoken, so that a node that lost
+    /// its data directory does not contradict itself. Without it, whoever starts the node sees to that.
+    pub agent_keystore: Option<PathBuf>,
 }
 
 /// A running node.

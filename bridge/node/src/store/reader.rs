@@ -6,7 +6,9 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use quorate_protocol::entry::MAX_ENTRY_RECORD_BYTES;
 use quorate_protocol::epoch::MAX_HANDOVER_BYTES;
-use quorate_protocol::{CheckpointCertificate, Digest, EntryIndex, EntryRecord, Group, Handover, Sequence, codec};
+use quorate_protocol::{
+    CheckpointCertificate, Digest, EntryIndex, EntryRecord, Epoch, Group, Handover, Sequence, codec,
+};
 use redb::{
     Key, ReadOnlyTable, ReadTransaction, ReadableDatabase as _, ReadableTable as _, TableDefinition,
     TableError, Value,
@@ -131,6 +133,11 @@ impl Store {
     /// The group as of the last epoch that was stored.
     pub fn group(&self) -> Result<Option<Group>, NodeError> {
         self.meta(tables::GROUP)
+    }
+
+    /// The last epoch in which this replica may have spoken without knowing what it said.
+    pub fn silent_until(&self) -> Result<Option<Epoch>, NodeError> {
+        self.meta(tables::SILENT)
     }
 
     /// How the epochs so far ended, as far as this node was told, in order.

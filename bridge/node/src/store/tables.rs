@@ -34,6 +34,9 @@ pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("
 pub(super) const OWNER: &str = "owner";
 /// [`META`]: the encoded [`quorate_protocol::Group`] of the current epoch.
 pub(super) const GROUP: &str = "group";
+/// [`META`]: the last encoded [`quorate_protocol::Epoch`] in which this replica may have spoken without
+/// remembering it.
+pub(super) const SILENT: &str = "silent until epoch";
 /// [`META`]: the encoded [`quorate_protocol::Sequence`] that [`STATE`] is as of.
 pub(super) const STATE_SEQUENCE: &str = "state sequence";
 /// [`META`]: the encoded [`quorate_protocol::CheckpointCertificate`] of the last stable checkpoint.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
 
-use quorate_protocol::{CheckpointCertificate, Digest, EntryBody, EntryRecord, Group, Handover, Sequence, codec};
+use quorate_protocol::{
+    CheckpointCertificate, Digest, EntryBody, EntryRecord, Epoch, Group, Handover, Sequence, codec,
+};
 use redb::{ReadableTable as _, ReadableTableMetadata as _, Table, WriteTransaction};
 use tokio::sync::watch;
 
@@ -45,7 +47,14 @@ pub enum Write {
     /// The group of the epoch that consensus is in.
     Group(Group),
     /// How an epoch ended, verified.
-    Handover(Handover),
+    Handover {
+        /// The proof.
+        handover: Handover,
+        /// The group of the epoch that consensus is in from here on, if it moves on.
+        group: Option<Group>,
+    },
+    /// This replica may have spoken in epochs up to this one without knowing what it said.
+    SilentUntil(Epoch),
     /// The contract accepted an anchor.
     Anchor {
         /// The size of the anchored log.
@@ -181,11 +190,12 @@ fn apply(transaction: &WriteTransaction, write: Write) -> Result<(), ApplyError>
         Write::Executed { sequence, batch, records } => executed(transaction, sequence, &batch, &records),
         Write::State { sequence, changes } => state(transaction, sequence, changes),
         Write::Stable(certificate) => set_meta(transaction, tables::STABLE, &certificate),
-        Write::Handover(handover) => {
+        Write::Handover { handover, group } => {
             let mut table = transaction.open_table(tables::HANDOVERS)?;
             table.insert(handover.from().0, handover.encode().as_slice())?;
-            Ok(())
+            group.map_or(Ok(()), |group| set_meta(transaction, tables::GROUP, &group))
         }
+        Write::SilentUntil(epoch) => set_meta(transaction, tables::SILENT, &epoch),
         Write::Group(group) => set_meta(transaction, tables::GROUP, &group),
         Write::Anchor { size, anchor } => {
             transaction.open_table(tables::ANCHORS)?.insert(size, anchor.as_slice())?;

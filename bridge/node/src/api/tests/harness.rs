@@ -87,6 +87,7 @@ impl Node {
             status: status_receiver,
             stable: stable_receiver,
             evidence: evidence_receiver,
+            handovers: watch::channel(Arc::default()).1,
             metrics: metrics.clone(),
         };
         let submitted = Arc::new(AtomicUsize::new(0));
