@@ -5,11 +5,12 @@ use quorate_protocol::{CheckpointCertificate, Digest, EntryIndex, Sequence};
 use quorate_services::StateTree;
 
 use super::message::{
-    CHUNK_BYTES, LogChunk, LogWanted, MAX_CHUNK_PAIRS, MAX_CHUNK_RECORDS, StateChunk, StateWanted,
-    TransferMessage, Unavailable,
+    CHUNK_BYTES, LogChunk, LogWanted, MAX_CHUNK_PAIRS, MAX_CHUNK_RECORDS, MAX_TRANSFER_BYTES, StateChunk,
+    StateWanted, TransferMessage, Unavailable,
 };
 use crate::error::NodeError;
-use crate::store::{StateSnapshot, Store};
+use crate::ledger::LedgerReader;
+use crate::store::{StatePair, StateSnapshot, Store};
 
 /// What proves the log to a node that fetches it: the live log, which is at least as long as the stored one.
 pub trait LogProofs {
@@ -21,6 +22,12 @@ pub trait LogProofs {
 impl LogProofs for MerkleLog {
     fn consistency(&self, old: u64, new: u64) -> Option<Vec<Digest>> {
         self.consistency_proof(old, new).ok()
+    }
+}
+
+impl LogProofs for LedgerReader {
+    fn consistency(&self, old: u64, new: u64) -> Option<Vec<Digest>> {
+        self.read(|ledger| ledger.consistency_proof(old, new).ok())
     }
 }
 
@@ -114,7 +121,8 @@ impl Server {
             return Ok(unavailable(sequence, latest));
         };
         pin.asked_ms = now_ms;
-        let Some((range, pairs)) = pin.snapshot.chunk(from, MAX_CHUNK_PAIRS, config.chunk_bytes)? else {
+        let chunk = pin.snapshot.chunk(from, MAX_CHUNK_PAIRS, config.chunk_bytes)?;
+        let Some((range, pairs)) = chunk.filter(|(_, pairs)| fits(pairs)) else {
             return Ok(unavailable(sequence, None));
         };
         let (first, height, siblings) = (range.first(), range.height(), pin.tree.siblings(range));
@@ -158,6 +166,19 @@ impl Server {
             _ => Ok(unavailable(sequence, None)),
         }
     }
+}
+
+/// Whether a message holds the pairs. A single bucket that it does not hold cannot be transferred; to crowd
+/// one so far takes the grinding of thousands of keys.
+fn fits(pairs: &[StatePair]) -> bool {
+    /// For the lengths of a pair's key and value, and its place in the list.
+    const OVERHEAD: usize = 16;
+    let bytes: usize = pairs.iter().map(|(key, value)| key.len() + value.len() + OVERHEAD).sum();
+    let fits = pairs.len() <= MAX_CHUNK_PAIRS && bytes <= MAX_TRANSFER_BYTES - CHUNK_BYTES;
+    if !fits {
+        tracing::error!(pairs = pairs.len(), bytes, "a bucket of the state is too large to be transferred");
+    }
+    fits
 }
 
 fn unavailable(sequence: Sequence, latest: Option<CheckpointCertificate>) -> TransferMessage {
