@@ -5,12 +5,12 @@ use quorate_protocol::{CheckpointCertificate, Digest, EntryIndex, Sequence};
 use quorate_services::StateTree;
 
 use super::message::{
-    CHUNK_BYTES, LogChunk, LogWanted, MAX_CHUNK_PAIRS, MAX_CHUNK_RECORDS, MAX_TRANSFER_BYTES, StateChunk,
+    CHUNK_BYTES, LogChunk, LogWanted, MAX_BUCKET_BYTES, MAX_CHUNK_PAIRS, MAX_CHUNK_RECORDS, StateChunk,
     StateWanted, TransferMessage, Unavailable,
 };
 use crate::error::NodeError;
 use crate::ledger::LedgerReader;
-use crate::store::{StatePair, StateSnapshot, Store};
+use crate::store::{ChunkBounds, StateSnapshot, Store};
 
 /// What proves the log to a node that fetches it: the live log, which is at least as long as the stored one.
 pub trait LogProofs {
@@ -121,8 +121,10 @@ impl Server {
             return Ok(unavailable(sequence, latest));
         };
         pin.asked_ms = now_ms;
-        let chunk = pin.snapshot.chunk(from, MAX_CHUNK_PAIRS, config.chunk_bytes)?;
-        let Some((range, pairs)) = chunk.filter(|(_, pairs)| fits(pairs)) else {
+        let bounds =
+            ChunkBounds { pairs: MAX_CHUNK_PAIRS, bytes: config.chunk_bytes, bucket_bytes: MAX_BUCKET_BYTES };
+        let Some((range, pairs)) = pin.snapshot.chunk(from, bounds)? else {
+            tracing::warn!(%sequence, from, "a bucket was asked for that is not there, or larger than a message");
             return Ok(unavailable(sequence, None));
         };
         let (first, height, siblings) = (range.first(), range.height(), pin.tree.siblings(range));
@@ -166,19 +168,6 @@ impl Server {
             _ => Ok(unavailable(sequence, None)),
         }
     }
-}
-
-/// Whether a message holds the pairs. A single bucket that it does not hold cannot be transferred; to crowd
-/// one so far takes the grinding of thousands of keys.
-fn fits(pairs: &[StatePair]) -> bool {
-    /// For the lengths of a pair's key and value, and its place in the list.
-    const OVERHEAD: usize = 16;
-    let bytes: usize = pairs.iter().map(|(key, value)| key.len() + value.len() + OVERHEAD).sum();
-    let fits = pairs.len() <= MAX_CHUNK_PAIRS && bytes <= MAX_TRANSFER_BYTES - CHUNK_BYTES;
-    if !fits {
-        tracing::error!(pairs = pairs.len(), bytes, "a bucket of the state is too large to be transferred");
-    }
-    fits
 }
 
 fn unavailable(sequence: Sequence, latest: Option<CheckpointCertificate>) -> TransferMessage {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::world::*;
-use crate::store::{Store, StoreWriter, Write};
+use crate::store::{FetchWrite, Store, StoreWriter, Write};
 use crate::transfer::{Effect, Event, TransferMessage};
 
 /// Answers everything at once, reports no write as durable, and gives how many were wanted.
@@ -71,6 +71,37 @@ fn answers_that_were_not_asked_for_are_dropped() {
         chunk.pairs.clear();
     }
     assert_eq!(fetch.step(0, Event::Message { from: to, message: chunk }), [], "of another checkpoint");
+}
+
+#[test]
+fn it_is_done_when_the_last_write_is_durable_and_not_before() {
+    let source = Source::new(2, 20);
+    let mut peers = vec![(peer(1), Peer::honest(&source))];
+    let mut fetch = begin(&Store::in_memory(), source.target(), 0, &peers);
+    let (mut effects, mut writes) = (fetch.step(0, Event::Tick), 0);
+    while let Some(effect) = effects.pop() {
+        match effect {
+            Effect::Store(FetchWrite::Install) => {
+                writes += 1;
+                break;
+            }
+            Effect::Store(_) => effects.extend(fetch.step(0, Event::Stored)),
+            Effect::Send { to, message } => {
+                let message = answer(&mut peers, to, &message).unwrap();
+                effects.extend(fetch.step(0, Event::Message { from: to, message }));
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(writes, 1, "everything is installed at once");
+    while let Some(effect) = effects.pop() {
+        assert!(!matches!(effect, Effect::Done), "the installation is not durable");
+        if matches!(effect, Effect::Store(_)) {
+            effects.extend(fetch.step(0, Event::Stored));
+        }
+    }
+    assert_eq!(fetch.step(0, Event::Tick), []);
+    assert_eq!(fetch.step(0, Event::Stored), [Effect::Done]);
 }
 
 /// The store's thread says how many steps are durable, for [`Event::Stored`].

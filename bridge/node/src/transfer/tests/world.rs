@@ -81,6 +81,13 @@ impl Source {
         }
     }
 
+    /// Sets a pair of the state, to be part of the next checkpoint.
+    pub(super) fn put(&mut self, key: &[u8], value: &[u8]) {
+        let changes = vec![(key.to_vec(), Some(value.to_vec()))];
+        self.store.commit(vec![Write::State { sequence: Sequence(self.next - 1), changes }]).unwrap();
+        self.pairs.insert(key.to_vec(), value.to_vec());
+    }
+
     /// Changes the state and makes it that of a stable checkpoint at the last sequence.
     pub(super) fn checkpoint(&mut self, pairs: u32) -> CheckpointCertificate {
         let certificate = self.unstable_checkpoint(pairs);
