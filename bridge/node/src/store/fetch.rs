@@ -220,7 +220,14 @@ fn install(transaction: &WriteTransaction) -> Result<(), ApplyError> {
 fn cut_log(transaction: &WriteTransaction, size: u64) -> Result<(), ApplyError> {
     let mut entries = transaction.open_table(tables::ENTRIES)?;
     let mut commands = transaction.open_table(tables::COMMANDS)?;
-    commands.retain(|_, index| index < size)?;
+    for item in entries.range(size..)? {
+        let (_, record) = item?;
+        let record: EntryRecord = minicbor::decode(record.value())
+            .map_err(|error| redb::Error::Corrupted(format!("an entry that gives way: {error}")))?;
+        if let EntryBody::Command(command) = &record.body {
+            commands.remove(command.digest().as_bytes())?;
+        }
+    }
     entries.retain_in(size.., |_, _| false)?;
     Ok(())
 }

@@ -38,7 +38,7 @@ use crate::error::NodeError;
 pub use fetch::{FetchProgress, FetchWrite};
 pub use frontier::Frontier;
 pub use reader::StatePair;
-pub use snapshot::StateSnapshot;
+pub use snapshot::{ChunkBounds, StateSnapshot};
 pub use writer::{MAX_EVIDENCE, StoreStatus, StoreWriter, Write};
 
 /// The version of the tables and of what is in them.

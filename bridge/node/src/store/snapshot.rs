@@ -19,6 +19,17 @@ pub struct StateSnapshot {
     certificate: Option<CheckpointCertificate>,
 }
 
+/// What bounds a chunk of the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChunkBounds {
+    /// The most pairs.
+    pub pairs: usize,
+    /// The most bytes of keys and values together, unless the first bucket alone has more.
+    pub bytes: usize,
+    /// The most bytes of a bucket. One with more is not read further, so that it cannot fill the memory.
+    pub bucket_bytes: usize,
+}
+
 impl std::fmt::Debug for StateSnapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("StateSnapshot").field("sequence", &self.sequence).finish_non_exhaustive()
@@ -89,17 +100,16 @@ impl StateSnapshot {
         StateTree::try_of(self.pairs_from(all.first())?)
     }
 
-    /// The pairs of as many buckets from `first` on as one node of the tree stands over and `max_pairs` and
-    /// `max_bytes` allow, but at least one bucket, in ascending order of their keys' hashes. Nothing if
-    /// `first` is no bucket.
+    /// The pairs of as many buckets from `first` on as one node of the tree stands over and `bounds` allow, but
+    /// at least one bucket, in ascending order of their keys' hashes. Nothing if `first` is no bucket, or one
+    /// beyond the bounds.
     ///
     /// # Errors
     /// [`NodeError::Storage`] or [`NodeError::DataCorrupt`].
     pub fn chunk(
         &self,
         first: u32,
-        max_pairs: usize,
-        max_bytes: usize,
+        bounds: ChunkBounds,
     ) -> Result<Option<(BucketRange, Vec<StatePair>)>, NodeError> {
         let Some(most) = BucketRange::largest(first, STATE_BUCKETS) else { return Ok(None) };
         let mut pairs = Vec::new();
@@ -112,14 +122,15 @@ impl StateSnapshot {
             if bucket >= most.end() {
                 break;
             }
-            if bucket > first && (pairs.len() >= max_pairs || bytes + size > max_bytes) {
+            let max_bytes = if bucket > first { bounds.bytes } else { bounds.bucket_bytes };
+            if pairs.len() >= bounds.pairs || bytes + size > max_bytes {
                 complete = bucket;
                 break;
             }
             bytes += size;
             pairs.push((bucket, pair));
         }
-        let range = BucketRange::largest(first, complete - first).expect("at least the first is complete");
+        let Some(range) = BucketRange::largest(first, complete - first) else { return Ok(None) };
         pairs.truncate(pairs.partition_point(|(bucket, _)| *bucket < range.end()));
         Ok(Some((range, pairs.into_iter().map(|(_, pair)| pair).collect())))
     }

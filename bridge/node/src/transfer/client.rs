@@ -217,7 +217,9 @@ impl Fetch {
         if matches!(self.phase, Phase::Installing | Phase::Done) {
             return None;
         }
-        self.peers.deadline_ms().into_iter().chain(self.stuck_until_ms.into_iter().flatten()).min()
+        // While writes are awaited, nothing is asked for anyway.
+        let stuck = self.stuck_until_ms.into_iter().flatten().filter(|_| self.unstored < MAX_UNSTORED);
+        self.peers.deadline_ms().into_iter().chain(stuck).min()
     }
 
     /// Asks `peer` nothing more: it showed a certificate that does not hold.

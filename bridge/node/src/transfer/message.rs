@@ -14,6 +14,9 @@ use crate::store::StatePair;
 pub const MAX_TRANSFER_BYTES: usize = 16 * 1024 * 1024;
 /// A chunk is closed once its pairs or records have so many bytes. One bucket or one record may have more.
 pub const CHUNK_BYTES: usize = 1024 * 1024;
+/// The most bytes of the pairs of one bucket. With the lengths of [`MAX_CHUNK_PAIRS`] pairs a message still
+/// holds it. A bucket that has more cannot be transferred; crowding one takes the grinding of many keys.
+pub const MAX_BUCKET_BYTES: usize = MAX_TRANSFER_BYTES - CHUNK_BYTES;
 /// The most pairs of a chunk.
 pub const MAX_CHUNK_PAIRS: usize = 64 * 1024;
 /// The most records of a chunk.

@@ -5,11 +5,12 @@ use quorate_protocol::{CheckpointCertificate, Digest, EntryIndex, Sequence};
 use quorate_services::StateTree;
 
 use super::message::{
-    CHUNK_BYTES, LogChunk, LogWanted, MAX_CHUNK_PAIRS, MAX_CHUNK_RECORDS, StateChunk, StateWanted,
-    TransferMessage, Unavailable,
+    CHUNK_BYTES, LogChunk, LogWanted, MAX_BUCKET_BYTES, MAX_CHUNK_PAIRS, MAX_CHUNK_RECORDS, StateChunk,
+    StateWanted, TransferMessage, Unavailable,
 };
 use crate::error::NodeError;
-use crate::store::{StateSnapshot, Store};
+use crate::ledger::LedgerReader;
+use crate::store::{ChunkBounds, StateSnapshot, Store};
 
 /// What proves the log to a node that fetches it: the live log, which is at least as long as the stored one.
 pub trait LogProofs {
@@ -21,6 +22,12 @@ pub trait LogProofs {
 impl LogProofs for MerkleLog {
     fn consistency(&self, old: u64, new: u64) -> Option<Vec<Digest>> {
         self.consistency_proof(old, new).ok()
+    }
+}
+
+impl LogProofs for LedgerReader {
+    fn consistency(&self, old: u64, new: u64) -> Option<Vec<Digest>> {
+        self.read(|ledger| ledger.consistency_proof(old, new).ok())
     }
 }
 
@@ -114,7 +121,10 @@ impl Server {
             return Ok(unavailable(sequence, latest));
         };
         pin.asked_ms = now_ms;
-        let Some((range, pairs)) = pin.snapshot.chunk(from, MAX_CHUNK_PAIRS, config.chunk_bytes)? else {
+        let bounds =
+            ChunkBounds { pairs: MAX_CHUNK_PAIRS, bytes: config.chunk_bytes, bucket_bytes: MAX_BUCKET_BYTES };
+        let Some((range, pairs)) = pin.snapshot.chunk(from, bounds)? else {
+            tracing::warn!(%sequence, from, "a bucket was asked for that is not there, or larger than a message");
             return Ok(unavailable(sequence, None));
         };
         let (first, height, siblings) = (range.first(), range.height(), pin.tree.siblings(range));

@@ -343,7 +343,9 @@ mod tests {
             Lie::ChangeValue if count > 0 => part.pairs[at % count].1.push(0),
             Lie::ChangeKey if count > 0 => part.pairs[at % count].0.push(0),
             Lie::MoveOut => match all.iter().find(|pair| !part.pairs.contains(pair)) {
-                Some(elsewhere) => part.pairs = sorted([&part.pairs[..], &[elsewhere.clone()]].concat()),
+                Some(elsewhere) => {
+                    part.pairs = sorted([&part.pairs[..], std::slice::from_ref(elsewhere)].concat())
+                }
                 None => return false,
             },
             Lie::Swap if count > 1 => part.pairs.swap(at % (count - 1), at % (count - 1) + 1),
@@ -381,7 +383,7 @@ mod tests {
         ) {
             let all = state(count);
             let tree = StateTree::of(all.iter().map(|(key, value)| (key, value)));
-            let range = BucketRange::new(first % STATE_BUCKETS >> height << height, height).unwrap();
+            let range = BucketRange::new(((first % STATE_BUCKETS) >> height) << height, height).unwrap();
             let honest = || Part {
                 root: tree.root(),
                 range,

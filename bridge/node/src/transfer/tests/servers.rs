@@ -1,10 +1,10 @@
 //! What a server holds, for how long, and what it says when it cannot help.
 
-use quorate_protocol::{CheckpointCertificate, Sequence};
+use quorate_protocol::{CheckpointCertificate, Digest, Sequence};
 
 use super::world::*;
 use crate::store::Write;
-use crate::transfer::message::{LogWanted, StateWanted, Unavailable};
+use crate::transfer::message::{LogWanted, MAX_BUCKET_BYTES, StateWanted, Unavailable};
 use crate::transfer::{Server, TransferMessage};
 
 fn wanted(sequence: u64, from: u32) -> TransferMessage {
@@ -77,6 +77,21 @@ fn only_the_state_of_a_stable_checkpoint_is_offered() {
     source.unstable_checkpoint(30);
     assert!(matches!(ask(&mut server, 0, &wanted(3, 0), &source), TransferMessage::StateChunk(_)));
     assert_eq!(latest(ask(&mut server, 0, &wanted(3, 65_536), &source)), None, "there is no such bucket");
+}
+
+#[test]
+fn a_bucket_that_no_message_holds_is_unavailable_and_one_that_just_fits_is_served() {
+    for (bytes, served) in [(MAX_BUCKET_BYTES - 1, true), (MAX_BUCKET_BYTES, false)] {
+        let mut source = Source::new(2, 0);
+        let [high, low, ..] = *Digest::of(&[b"k"]).as_bytes();
+        let crowded = u32::from(u16::from_be_bytes([high, low]));
+        source.put(b"k", &vec![7; bytes]);
+        source.checkpoint(0);
+        let mut server = server(&source);
+        let answer = ask(&mut server, 0, &wanted(2, crowded), &source);
+        assert_eq!(matches!(answer, TransferMessage::StateChunk(_)), served, "{bytes}");
+        assert!(TransferMessage::decode(&answer.encode()).is_ok());
+    }
 }
 
 #[test]

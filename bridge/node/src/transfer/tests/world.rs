@@ -81,6 +81,13 @@ impl Source {
         }
     }
 
+    /// Sets a pair of the state, to be part of the next checkpoint.
+    pub(super) fn put(&mut self, key: &[u8], value: &[u8]) {
+        let changes = vec![(key.to_vec(), Some(value.to_vec()))];
+        self.store.commit(vec![Write::State { sequence: Sequence(self.next - 1), changes }]).unwrap();
+        self.pairs.insert(key.to_vec(), value.to_vec());
+    }
+
     /// Changes the state and makes it that of a stable checkpoint at the last sequence.
     pub(super) fn checkpoint(&mut self, pairs: u32) -> CheckpointCertificate {
         let certificate = self.unstable_checkpoint(pairs);
@@ -180,9 +187,38 @@ pub(super) fn ids(peers: &Peers<'_>) -> Vec<AgentId> {
     peers.iter().map(|(id, _)| *id).collect()
 }
 
+/// What the peer `to` answers to `request`, if anything.
+pub(super) fn answer(
+    peers: &mut Peers<'_>,
+    to: AgentId,
+    request: &TransferMessage,
+) -> Option<TransferMessage> {
+    answer_at(peers, 0, to, request)
+}
+
+fn answer_at(
+    peers: &mut Peers<'_>,
+    now_ms: u64,
+    to: AgentId,
+    request: &TransferMessage,
+) -> Option<TransferMessage> {
+    let (_, peer) = peers.iter_mut().find(|(id, _)| *id == to).expect("a peer");
+    peer.answer(now_ms, request)
+}
+
+/// As [`run_with`], with `peers`.
+pub(super) fn run(fetch: &mut Fetch, store: &Store, peers: &mut Peers<'_>, max_effects: usize) -> Ran {
+    run_with(fetch, store, |now_ms, to, request| answer_at(peers, now_ms, to, request), max_effects)
+}
+
 /// Runs `fetch` until it is done, nobody can help it, or `max_effects` are carried out: then it is as if the
 /// power failed.
-pub(super) fn run(fetch: &mut Fetch, store: &Store, peers: &mut Peers<'_>, max_effects: usize) -> Ran {
+pub(super) fn run_with(
+    fetch: &mut Fetch,
+    store: &Store,
+    mut answer: impl FnMut(u64, AgentId, &TransferMessage) -> Option<TransferMessage>,
+    max_effects: usize,
+) -> Ran {
     let mut outcome = Ran::default();
     let mut events = VecDeque::from([Event::Tick]);
     for _ in 0..10_000 {
@@ -198,8 +234,7 @@ pub(super) fn run(fetch: &mut Fetch, store: &Store, peers: &mut Peers<'_>, max_e
             outcome.effects += 1;
             match effect {
                 Effect::Send { to, message } => {
-                    let (_, peer) = peers.iter_mut().find(|(id, _)| *id == to).expect("a peer");
-                    if let Some(message) = peer.answer(outcome.elapsed_ms, &message) {
+                    if let Some(message) = answer(outcome.elapsed_ms, to, &message) {
                         events.push_back(Event::Message { from: to, message });
                     }
                 }
