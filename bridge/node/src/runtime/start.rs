@@ -226,7 +226,14 @@ fn assemble(
     let reader = LedgerReader::new(Arc::clone(&ledger), Arc::new(StoreRecords(store.clone())));
     let watched = core.watch();
     let inbound = core.inbound();
-    start_supply(supply, Server::new(store, ServerConfig::default()), ledger, waiting, woken, &transport)?;
+    let supply = start_supply(
+        supply,
+        Server::new(store, ServerConfig::default()),
+        ledger,
+        waiting,
+        woken,
+        &transport,
+    )?;
     let (anchors, anchor_receiver) = watch::channel(None);
     let stopped = start_core(core, clock, events)?;
 
@@ -267,6 +274,7 @@ fn assemble(
         stopped: Some(stopped),
         api: Some((close_api, api)),
         tasks,
+        supply: Some(supply),
         transport,
         http,
         stable: watched.stable,
@@ -277,9 +285,11 @@ fn assemble(
 }
 
 /// Starts a thread of the node.
-fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<(), NodeError> {
-    let started = thread::Builder::new().name(name.into()).spawn(work);
-    started.map(drop).map_err(|source| NodeError::Thread { name, source })
+fn spawn(
+    name: &'static str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<thread::JoinHandle<()>, NodeError> {
+    thread::Builder::new().name(name.into()).spawn(work).map_err(|source| NodeError::Thread { name, source })
 }
 
 fn start_core(
@@ -338,7 +348,7 @@ fn start_supply(
     waiting: Waiting,
     woken: Receiver<()>,
     transport: &Transport,
-) -> Result<(), NodeError> {
+) -> Result<thread::JoinHandle<()>, NodeError> {
     let transport = transport.clone();
     spawn("quorate-supply", move || {
         let send = |to, bytes| transport.send(to, bytes);
@@ -352,6 +362,7 @@ fn start_inbound(inbound: PooledInbound, mut frames: Frames) -> Result<(), NodeE
             inbound.take(frame.from, &frame.bytes);
         }
     })
+    .map(drop)
 }
 
 fn start_submissions(
@@ -368,6 +379,7 @@ fn start_submissions(
             }
         }
     })
+    .map(drop)
 }
 
 async fn watch_anchors(core: SyncSender<CoreEvent>, mut anchors: AnchorReceiver) {
