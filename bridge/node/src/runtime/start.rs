@@ -45,6 +45,8 @@ const VERIFY_QUEUE: usize = 4_096;
 const REMEMBERED_COMMANDS: usize = 32_768;
 /// Commands that wait between the API and the core.
 const SUBMIT_QUEUE: usize = 4_096;
+/// How long replicas that are gone keep their links.
+const FAREWELL: Duration = Duration::from_secs(10);
 /// How often the links and the queues are looked at.
 const GAUGES_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -394,16 +396,40 @@ async fn watch_anchors(core: SyncSender<CoreEvent>, mut anchors: AnchorReceiver)
 }
 
 /// Keeps the links to the replicas of the epoch that the node is in.
+///
+/// Those that are gone keep theirs for a while, to learn that they are: whoever missed the end of the epoch
+/// would wait for ever for peers that let it in no more. What they say counts for nothing by then.
 async fn watch_epochs(transport: Transport, mut context: watch::Receiver<Arc<Context>>) {
     // A node that is behind what it was started with keeps those links until it has caught up.
-    while context.changed().await.is_ok() {
-        let roster = {
+    let mut roster: Option<Roster> = None;
+    loop {
+        let changed = match &roster {
+            Some(roster) => match tokio::time::timeout(FAREWELL, context.changed()).await {
+                Ok(changed) => changed,
+                Err(_) => {
+                    relink(&transport, roster.clone());
+                    context.changed().await
+                }
+            },
+            None => context.changed().await,
+        };
+        if changed.is_err() {
+            return;
+        }
+        let next = {
             let context = context.borrow_and_update();
             Roster::of(context.epoch, &context.replicas)
         };
-        if let Err(error) = transport.reconfigure(roster) {
-            tracing::error!(%error, "the links stay with the replicas of the epoch before");
-        }
+        let mut both = roster.replace(next.clone()).unwrap_or_else(|| transport.roster());
+        both.replicas.extend(next.replicas);
+        both.epoch = next.epoch;
+        relink(&transport, both);
+    }
+}
+
+fn relink(transport: &Transport, roster: Roster) {
+    if let Err(error) = transport.reconfigure(roster) {
+        tracing::error!(%error, "the links stay with the replicas of before");
     }
 }
 

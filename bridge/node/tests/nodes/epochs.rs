@@ -165,6 +165,40 @@ async fn a_wiped_node_is_silent_until_the_next_epoch() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_state_is_broken_fetches_it_and_speaks_again() {
+    let mut network = Network::start(4).await;
+    for nonce in 0..20 {
+        network.propose(0, 0, nonce).await;
+    }
+    network.stop(3).await;
+    break_state(&network.config(3).store_dir().join("store.redb"));
+    network.launch(3).await.unwrap();
+    network.ready(3).await;
+    // It has not forgotten what it said, so it counts at once.
+    network.stop(1).await;
+    let size = network.propose(3, 3, 50).await.certificate.head.size;
+    network.agree(size).await;
+}
+
+/// Flips a bit of a stored value of the state.
+fn break_state(path: &std::path::Path) {
+    const STATE: redb::TableDefinition<'_, &[u8; 32], &[u8]> = redb::TableDefinition::new("state");
+    let database = redb::Database::open(path).unwrap();
+    let write = database.begin_write().unwrap();
+    {
+        use redb::ReadableTable as _;
+        let mut table = write.open_table(STATE).unwrap();
+        let (key, mut value) = {
+            let (key, value) = table.first().unwrap().unwrap();
+            (*key.value(), value.value().to_vec())
+        };
+        *value.last_mut().unwrap() ^= 1;
+        table.insert(&key, value.as_slice()).unwrap();
+    }
+    write.commit().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_without_its_write_ahead_log_is_silent_and_says_so() {
     let mut network = Network::start(4).await;
     network.propose(3, 0, 0).await;
