@@ -311,7 +311,7 @@ fn receipts() {
 /// What replicas say to each other.
 #[test]
 fn consensus() {
-    let context = Context { identity: identity(), epoch: Epoch(0), replicas: group().replicas() };
+    let context = Context::of(&group(), Sequence(0));
     let operation = MembersOperation::Leave.to_operation();
     let batch = Batch {
         timestamp: TimestampMs(1_700_000_000_000),

@@ -6,6 +6,7 @@
 //!
 //! | module | what lives in it |
 //! |---|---|
+//! | [`core`](mod@crate::core) | the logic of a node, without threads, clocks and sockets |
 //! | [`config`] | the configuration file |
 //! | [`error`] | everything that can stop a node, and its exit code |
 //! | [`verify_pool`] | checking signatures, many in one batch |
@@ -14,7 +15,7 @@
 //! | [`store`] | what the group decided: batches, entries, state |
 //! | [`ledger`] | the executed state, the log over it and what proves both |
 //! | [`anchored`] | what the node and the anchoring service tell each other |
-//! | [`runtime`] | the running node: the event loop and its threads |
+//! | [`runtime`] | the running node: the core's thread and the others |
 //! | [`frame`] | what travels between two nodes |
 //! | [`api`] | the HTTP API |
 //! | [`metrics`] | what a node counts and measures |
@@ -22,6 +23,7 @@
 pub mod anchored;
 pub mod api;
 pub mod config;
+pub mod core;
 pub mod error;
 pub mod frame;
 pub mod ledger;

@@ -16,7 +16,7 @@ use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::keys::verify_all;
 use quorate_protocol::{
     AccountKey, AgentId, AgentKey, Command, Digest, Epoch, Group, GroupId, GroupIdentity, Member, Nonce,
-    Operation, Policy, ReplicaIndex, SignedCommand, TimestampMs, Verified,
+    Operation, Policy, ReplicaIndex, Sequence, SignedCommand, TimestampMs, Verified,
 };
 
 const REPLICAS: u8 = 4;
@@ -70,7 +70,7 @@ fn context_and_keys() -> (Context, Vec<ReplicaKeys>) {
     };
     let policy = Policy { threshold: REPLICAS.into(), voting_period_s: 60, timelock_s: 0 };
     let group = Group { identity, epoch: Epoch(0), members: keys.iter().map(member).collect(), policy };
-    (Context { identity, epoch: Epoch(0), replicas: group.replicas() }, keys)
+    (Context::of(&group, Sequence(0)), keys)
 }
 
 fn commands(context: &Context, count: usize) -> Vec<SignedCommand> {
@@ -127,9 +127,15 @@ impl Bench {
                     }
                     let sequence = committed.sequence;
                     let root = Digest::from([0; 32]);
-                    let summary = StateSummary { log_size: sequence.0, log_root: root, state_root: root };
+                    let summary = StateSummary {
+                        log_size: sequence.0,
+                        log_root: root,
+                        state_root: root,
+                        next_members_hash: Digest::default(),
+                    };
                     let state = checkpoint.then_some(summary);
-                    let executed = Executed { sequence, entries, next_due: None, state };
+                    let executed =
+                        Executed { sequence, entries, next_due: None, state, change_pending: false };
                     effects.extend(timed(&mut self.times.core, || {
                         self.replicas[index].step(now, Event::Executed(executed))
                     }));

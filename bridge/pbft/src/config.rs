@@ -1,6 +1,8 @@
 //! What a replica is told when it starts.
 
-use quorate_protocol::{Epoch, GroupIdentity, ReplicaSet};
+use quorate_protocol::{Epoch, Group, GroupIdentity, ReplicaSet, Sequence};
+
+use crate::batch::Batch;
 
 /// What is needed to sign and to verify: where the group lives and who its replicas are.
 #[derive(Clone, Debug)]
@@ -11,6 +13,16 @@ pub struct Context {
     pub epoch: Epoch,
     /// The replicas of the epoch.
     pub replicas: ReplicaSet,
+    /// The last sequence of the epoch before, 0 in the first: the state that a quorum of the old epoch handed
+    /// over. Where a checkpoint is named by nothing, this is meant.
+    pub base: Sequence,
+}
+
+impl Context {
+    /// The context of `group`'s epoch, which begins after `base`.
+    pub fn of(group: &Group, base: Sequence) -> Self {
+        Self { identity: group.identity, epoch: group.epoch, replicas: group.replicas(), base }
+    }
 }
 
 /// The protocol's sizes and times. Replicas of one group use the same [`Config::checkpoint_interval`]; the
@@ -61,6 +73,11 @@ impl Config {
     pub const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
     /// The hard bound on the window, whatever the configuration.
     pub const MAX_WINDOW: u64 = 1_024;
+
+    /// Whether a checkpoint is taken after `batch` at `sequence`.
+    pub fn takes_checkpoint(&self, sequence: Sequence, batch: &Batch) -> bool {
+        batch.checkpoint || sequence.0.is_multiple_of(self.checkpoint_interval)
+    }
 
     /// What is wrong with the configuration, one sentence a problem.
     pub fn problems(&self) -> Vec<String> {

@@ -47,6 +47,8 @@ pub struct Executed {
     pub next_due: Option<TimestampMs>,
     /// The state after it, where [`Effect::Execute`] asked for a checkpoint.
     pub state: Option<StateSummary>,
+    /// Whether a change of members waits for the next checkpoint, which ends the epoch.
+    pub change_pending: bool,
 }
 
 /// The state that a checkpoint names.
@@ -58,6 +60,15 @@ pub struct StateSummary {
     pub log_root: Digest,
     /// The root of the services' state.
     pub state_root: Digest,
+    /// The hash of the next epoch's members where the epoch ends with this state, zero elsewhere.
+    pub next_members_hash: Digest,
+}
+
+impl StateSummary {
+    /// Whether no later batch executes in this epoch.
+    pub fn ends_epoch(&self) -> bool {
+        self.next_members_hash != Digest::default()
+    }
 }
 
 /// What a replica wants done, in this order. See the crate's page for what "in order" promises.
@@ -99,6 +110,12 @@ pub enum Effect {
     },
     /// A replica contradicted itself.
     Evidence(Evidence),
+    /// The replica has executed the epoch's last batch, and this checkpoint of it is stable: a replica of the
+    /// next epoch takes over. From here on this one only repeats what it said.
+    EpochEnded(CheckpointCertificate),
+    /// The replica is behind this stable checkpoint and nobody supplies the batches, or they are too many:
+    /// fetch the checkpoint's state. Comes again until a replica starts from such a state.
+    FetchState(CheckpointCertificate),
     /// This replica's state differs from a quorum's at `sequence`: it must stop serving.
     Diverged {
         /// Where the states differ.

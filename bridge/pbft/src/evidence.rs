@@ -4,7 +4,7 @@
 //! Anybody who knows the epoch's keys can check them; nothing else is needed.
 
 use minicbor::{Decode, Encode};
-use quorate_protocol::{Digest, ReplicaIndex, Sequence, Signature, SignedCheckpoint, View};
+use quorate_protocol::{Digest, Epoch, ReplicaIndex, Sequence, Signature, SignedCheckpoint, View};
 use serde::Serialize;
 
 /// Two contradicting statements of one replica.
@@ -28,10 +28,13 @@ pub enum Evidence {
         sequence: Sequence,
         /// One digest and the signature on it.
         #[n(4)]
-        first: (Digest, Signature),
+        first: Box<(Digest, Signature)>,
         /// The other.
         #[n(5)]
-        second: (Digest, Signature),
+        second: Box<(Digest, Signature)>,
+        /// The epoch, which says whose number `replica` is.
+        #[n(6)]
+        epoch: Epoch,
     },
     /// Two checkpoints for one sequence.
     #[n(1)]

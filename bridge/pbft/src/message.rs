@@ -115,7 +115,7 @@ pub struct ViewChange {
     /// The view that is wanted.
     #[n(0)]
     pub view: View,
-    /// The replica's stable checkpoint; nothing stands for the genesis.
+    /// The replica's stable checkpoint; nothing stands for the start of the epoch.
     #[n(1)]
     pub stable: Option<CheckpointCertificate>,
     /// What the replica has prepared above it, in strictly ascending order of sequence.
@@ -131,8 +131,8 @@ pub struct ViewChange {
 
 impl ViewChange {
     /// The sequence of the stable checkpoint.
-    pub fn stable_sequence(&self) -> Sequence {
-        self.stable.as_ref().map_or(Sequence(0), |stable| stable.checkpoint.sequence)
+    pub fn stable_sequence(&self, context: &Context) -> Sequence {
+        self.stable.as_ref().map_or(context.base, |stable| stable.checkpoint.sequence)
     }
 
     /// The bytes that are signed.

@@ -185,6 +185,11 @@ impl Pool {
         self.note_first(first, now_ms);
     }
 
+    /// All commands that wait, in order of arrival.
+    pub(crate) fn into_commands(self) -> Vec<SignedCommand> {
+        self.pending.into_values().map(|pending| pending.command).collect()
+    }
+
     fn first(&self) -> Option<u64> {
         self.pending.first_key_value().map(|(&arrival, _)| arrival)
     }

@@ -6,6 +6,7 @@ use quorate_protocol::{CheckpointCertificate, Sequence, SignedCheckpoint, Timest
 
 use crate::batch::{Batch, CommittedBatch};
 use crate::certificate::PreparedCertificate;
+use crate::event::StateSummary;
 use crate::message::{MAX_MESSAGE_BYTES, NewView, PrePrepare, ViewChange};
 
 /// Something that a replica said or relies on, written before it is said.
@@ -65,4 +66,12 @@ pub struct Recovered {
     pub stable: Option<CheckpointCertificate>,
     /// The earliest time at which something falls due in the services.
     pub next_due: Option<TimestampMs>,
+    /// Whether a change of members waits for the next checkpoint.
+    pub change_pending: bool,
+    /// The state, if the last sequence executed ends the epoch.
+    pub ended: Option<StateSummary>,
+    /// Whether the replica may have said things in this epoch that `records` does not hold, because it lost
+    /// them. It then signs nothing in the epoch: it could contradict itself. It executes what the others
+    /// commit.
+    pub silent: bool,
 }

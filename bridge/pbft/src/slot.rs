@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use quorate_protocol::{Digest, ReplicaIndex, Signature, View};
+use quorate_protocol::{Digest, Epoch, ReplicaIndex, Signature, View};
 
 use crate::batch::Batch;
 use crate::certificate::{PreparedCertificate, SignedVote};
@@ -53,7 +53,7 @@ pub(crate) struct Slot {
 
 impl Slot {
     /// Counts a vote.
-    pub(crate) fn count(&mut self, phase: Phase, vote: Vote) -> Counted {
+    pub(crate) fn count(&mut self, epoch: Epoch, phase: Phase, vote: Vote) -> Counted {
         let votes = match phase {
             Phase::Commit => &mut self.commits,
             Phase::PrePrepare | Phase::Prepare => &mut self.prepares,
@@ -65,8 +65,9 @@ impl Slot {
                     replica: vote.replica,
                     view: vote.view,
                     sequence: vote.sequence,
-                    first: (earlier.digest, earlier.signature),
-                    second: (vote.digest, vote.signature),
+                    first: Box::new((earlier.digest, earlier.signature)),
+                    second: Box::new((vote.digest, vote.signature)),
+                    epoch,
                 }))
             }
             Some(earlier) if earlier.view >= vote.view => Counted::Known,
@@ -186,12 +187,12 @@ mod tests {
     fn only_equal_votes_make_a_quorum() {
         let mut slot = Slot::default();
         for (replica, view, digest) in [(0, 0, 1), (1, 0, 1), (2, 0, 2), (3, 1, 1)] {
-            assert_eq!(slot.count(Phase::Commit, vote(replica, view, digest)), Counted::New);
+            assert_eq!(slot.count(Epoch(0), Phase::Commit, vote(replica, view, digest)), Counted::New);
         }
         assert!(slot.commit_quorum(3).is_none());
-        let later = slot.count(Phase::Commit, vote(2, 1, 1));
+        let later = slot.count(Epoch(0), Phase::Commit, vote(2, 1, 1));
         assert_eq!(later, Counted::New, "a later view replaces the vote");
-        assert_eq!(slot.count(Phase::Commit, vote(1, 1, 1)), Counted::New);
+        assert_eq!(slot.count(Epoch(0), Phase::Commit, vote(1, 1, 1)), Counted::New);
         let (view, digest, commits) = slot.commit_quorum(3).expect("three equal commits");
         assert_eq!((view, digest, commits.len()), (View(1), Digest::from([1; 32]), 3));
     }
@@ -199,13 +200,13 @@ mod tests {
     #[test]
     fn a_contradiction_is_proved_and_does_not_count() {
         let mut slot = Slot::default();
-        assert_eq!(slot.count(Phase::Prepare, vote(1, 0, 1)), Counted::New);
-        let Counted::Contradiction(evidence) = slot.count(Phase::Prepare, vote(1, 0, 2)) else {
+        assert_eq!(slot.count(Epoch(0), Phase::Prepare, vote(1, 0, 1)), Counted::New);
+        let Counted::Contradiction(evidence) = slot.count(Epoch(0), Phase::Prepare, vote(1, 0, 2)) else {
             panic!("two digests in one view");
         };
         assert_eq!(evidence.replica(), ReplicaIndex(1));
         assert_eq!(slot.vote(Phase::Prepare, ReplicaIndex(1)), Some(&vote(1, 0, 1)));
-        let again = slot.count(Phase::Prepare, vote(1, 0, 1));
+        let again = slot.count(Epoch(0), Phase::Prepare, vote(1, 0, 1));
         assert_eq!(again, Counted::Known, "a repetition is no contradiction");
     }
 

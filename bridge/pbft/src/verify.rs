@@ -161,7 +161,7 @@ fn check_view_change(
     if let Some(stable) = &view_change.stable {
         check_stable(context, stable)?;
     }
-    let low = view_change.stable_sequence();
+    let low = view_change.stable_sequence(context);
     let high = low.0.saturating_add(Config::MAX_WINDOW);
     let mut last = low;
     for certificate in &view_change.prepared {

@@ -73,7 +73,7 @@ pub enum MembersRefusal {
         key: PublicKey,
     },
     /// A member of the epoch cannot leave by a command.
-    #[error("{0} is a member of the epoch, which the group's contract changes")]
+    #[error("{0} is a member of the epoch: propose a change of members without it")]
     MemberOfEpoch(AgentId),
 }
 

@@ -121,6 +121,11 @@ impl AttestationPool {
         sizes.into_iter().rev()
     }
 
+    /// Forgets the attestations of all replicas that `keep` does not name.
+    pub(super) fn retain(&mut self, keep: impl Fn(AgentId) -> bool) {
+        self.by_replica.retain(|replica, _| keep(*replica));
+    }
+
     /// Forgets everything up to `size`, for which there is a certificate now.
     pub(super) fn certified(&mut self, size: u64) {
         self.certified = size;

@@ -1,8 +1,10 @@
 //! What others say about the log: attestations, certificates, anchors, and whether they contradict it.
 
+use std::sync::Arc;
+
 use quorate_protocol::attestation::CertificateError;
 use quorate_protocol::{
-    AnchorProof, Digest, EntryIndex, EntryRecord, Group, LogCertificate, Receipt, Verified,
+    AnchorProof, Digest, EntryIndex, EntryRecord, Epoch, Group, LogCertificate, Receipt, Verified,
 };
 
 use super::{Divergence, Ledger, SignedHead};
@@ -71,6 +73,7 @@ impl Ledger {
     fn take_certificate(&mut self, certificate: LogCertificate) {
         let size = certificate.head.size;
         self.certificate = Some(certificate);
+        self.certificate_group = Arc::clone(&self.group);
         self.attestations.certified(size);
         self.waiters.certified(size);
     }
@@ -157,6 +160,7 @@ impl Ledger {
             AnchorProof { size: anchor.size, root: anchor.root, proof }
         });
         Some(EntryProof {
+            epoch: self.certificate_group.epoch,
             certificate: certificate.clone(),
             proof: proof.expect("the entry is under the certificate, which is within the log"),
             anchor,
@@ -166,6 +170,7 @@ impl Ledger {
 
 /// A receipt without the entry's record, which may have to be read from disk.
 pub(super) struct EntryProof {
+    epoch: Epoch,
     certificate: LogCertificate,
     proof: Vec<Digest>,
     anchor: Option<AnchorProof>,
@@ -173,7 +178,7 @@ pub(super) struct EntryProof {
 
 impl EntryProof {
     pub(super) fn into_receipt(self, group: &Group, record: EntryRecord) -> Receipt {
-        let Self { certificate, proof, anchor } = self;
-        Receipt { identity: group.identity, epoch: group.epoch, record, certificate, proof, anchor }
+        let Self { epoch, certificate, proof, anchor } = self;
+        Receipt { identity: group.identity, epoch, record, certificate, proof, anchor }
     }
 }

@@ -79,7 +79,7 @@ impl Fixture {
 /// Executes `commands` as the next batch of `ledger`.
 pub(crate) fn execute(ledger: &mut Ledger, commands: &[SignedCommand]) -> ExecutedBatch {
     let sequence = ledger.last_executed().next();
-    ledger.execute(sequence, START.plus(1000 * sequence.0), commands).unwrap()
+    ledger.execute(sequence, START.plus(1000 * sequence.0), commands, false).unwrap()
 }
 
 /// A stand-in for the store.

@@ -51,6 +51,8 @@ use waiters::Waiters;
 
 /// The executed state of a group; see the module's page.
 pub struct Ledger {
+    /// The group of the epoch that consensus is in. The state is an epoch ahead between executing an epoch's
+    /// last batch and [`Self::enter_epoch`].
     group: Arc<Group>,
     replicas: ReplicaSet,
     state: StateMachine,
@@ -60,6 +62,8 @@ pub struct Ledger {
     recent: RecentRecords,
     attestations: AttestationPool,
     certificate: Option<LogCertificate>,
+    /// The group of the epoch whose replicas made it.
+    certificate_group: Arc<Group>,
     /// The newest anchor within the log.
     anchor: Option<AnchoredLog>,
     /// An anchor beyond the log, not compared with it yet.
@@ -119,6 +123,7 @@ impl Ledger {
             replicas: group.replicas(),
             head: LogHead { size: log.size(), root: log.root(), time_s: time.seconds() },
             recent: RecentRecords::starting_at(log.size()),
+            certificate_group: Arc::clone(&group),
             group,
             state,
             log,
@@ -133,7 +138,8 @@ impl Ledger {
         }
     }
 
-    /// Executes the batch at `sequence`, the one after [`Self::last_executed`]. Deterministic.
+    /// Executes the batch at `sequence`, the one after [`Self::last_executed`]. With `checkpoint`, a checkpoint
+    /// follows it, and a change of members that waits takes effect. Deterministic.
     ///
     /// # Errors
     /// When another batch is next, or when the ledger has diverged. Then nothing has changed.
@@ -142,6 +148,7 @@ impl Ledger {
         sequence: Sequence,
         timestamp: TimestampMs,
         commands: &[SignedCommand],
+        checkpoint: bool,
     ) -> Result<ExecutedBatch, LedgerError> {
         if let Some(divergence) = self.divergence {
             return Err(LedgerError::Diverged(divergence));
@@ -150,7 +157,10 @@ impl Ledger {
         if sequence != expected {
             return Err(LedgerError::OutOfOrder { expected, found: sequence });
         }
-        let executed = self.state.execute(sequence, timestamp, commands);
+        let mut executed = self.state.execute(sequence, timestamp, commands);
+        if checkpoint {
+            executed.records.extend(self.state.end_epoch(sequence));
+        }
         assert_eq!(executed.dispositions.len(), commands.len(), "every command has its disposition");
         self.last_executed = sequence;
         let before = self.head.size;
@@ -198,7 +208,35 @@ impl Ledger {
     /// The state as a checkpoint names it. Rehashes what changed since the last call.
     pub fn summary(&mut self) -> StateSummary {
         let state_root = self.state.state_root();
-        StateSummary { log_size: self.head.size, log_root: self.head.root, state_root }
+        let next_members_hash = match self.epoch_is_over() {
+            true => Digest(self.state.group().members_hash()),
+            false => Digest::default(),
+        };
+        StateSummary { log_size: self.head.size, log_root: self.head.root, state_root, next_members_hash }
+    }
+
+    /// Whether the last batch executed ended the epoch that consensus is in.
+    pub fn epoch_is_over(&self) -> bool {
+        self.state.group().epoch > self.group.epoch
+    }
+
+    /// The next epoch begins: from here on its replicas attest. Their attestations of what the old epoch
+    /// executed count too, because it is the same log. Those of replicas that stay with their keys are kept.
+    ///
+    /// # Panics
+    /// When the epoch is not over.
+    pub fn enter_epoch(&mut self) {
+        assert!(self.epoch_is_over(), "the last batch of the epoch is executed");
+        self.group = Arc::new(self.state.group().clone());
+        let old = std::mem::replace(&mut self.replicas, self.group.replicas());
+        self.attestations.retain(|agent| {
+            let key = |replicas: &ReplicaSet| {
+                replicas.index_of(agent).and_then(|index| replicas.at(index)).map(|member| member.key)
+            };
+            key(&old).is_some() && key(&old) == key(&self.replicas)
+        });
+        self.certify_up_to_head();
+        self.publish();
     }
 
     /// The pairs of the services' state that changed since the last call, to be persisted with
@@ -207,7 +245,7 @@ impl Ledger {
         self.state.take_changes()
     }
 
-    /// The group.
+    /// The group of the epoch that consensus is in.
     pub fn group(&self) -> &Arc<Group> {
         &self.group
     }
@@ -235,6 +273,11 @@ impl Ledger {
     /// The newest certificate.
     pub fn certificate(&self) -> Option<&LogCertificate> {
         self.certificate.as_ref()
+    }
+
+    /// The group of the epoch whose replicas made the newest certificate.
+    pub fn certificate_group(&self) -> &Arc<Group> {
+        &self.certificate_group
     }
 
     /// How many entries the newest certificate covers.

@@ -70,7 +70,7 @@ fn a_quorum_with_another_root_stops_the_ledger() {
     assert_eq!(ledger.attest(&fixture.attestation(3, theirs)), Attested::Diverged(divergence));
     assert_eq!(ledger.divergence(), Some(divergence));
     assert_eq!(ledger.certificate(), None);
-    let refused = ledger.execute(Sequence(2), START, &[fixture.command(0, 2)]);
+    let refused = ledger.execute(Sequence(2), START, &[fixture.command(0, 2)], false);
     assert!(matches!(refused, Err(LedgerError::Diverged(_))));
     assert!(ledger.progress().borrow().diverged);
 }
@@ -154,7 +154,7 @@ fn an_anchor_beyond_the_log_waits_for_it_and_hides_no_earlier_one() {
 fn batches_execute_in_order_and_once() {
     let fixture = Fixture::new();
     let (mut ledger, _) = Ledger::genesis(Arc::clone(&fixture.group));
-    let gap = ledger.execute(Sequence(2), START, &[]);
+    let gap = ledger.execute(Sequence(2), START, &[], false);
     assert!(matches!(gap, Err(LedgerError::OutOfOrder { expected: Sequence(1), found: Sequence(2) })));
     let command = fixture.command(0, 1);
     let first = execute(&mut ledger, std::slice::from_ref(&command));
@@ -347,6 +347,6 @@ fn a_batch_never_executes_before_an_earlier_time() {
     let fixture = Fixture::new();
     let (mut ledger, _) = Ledger::genesis(Arc::clone(&fixture.group));
     let late = execute(&mut ledger, &[fixture.command(0, 1)]).timestamp;
-    let batch = ledger.execute(Sequence(2), TimestampMs(5), &[fixture.command(0, 2)]).unwrap();
+    let batch = ledger.execute(Sequence(2), TimestampMs(5), &[fixture.command(0, 2)], false).unwrap();
     assert_eq!(batch.timestamp, late);
 }

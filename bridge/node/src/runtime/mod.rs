@@ -9,13 +9,11 @@
 //! [`Node::start`] reads what is on disk, opens the ports and starts the threads. The core's thread ends
 //! when it is told to or when the storage fails; the rest ends with it.
 
-mod core;
+mod driver;
 mod inbound;
-mod outbox;
 mod records;
-mod recovery;
+mod requests;
 mod start;
-mod supply;
 mod verifier;
 
 use std::net::SocketAddr;
@@ -25,15 +23,12 @@ use quorate_protocol::{AccountKey, AgentKey};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use self::core::CoreEvent;
 use crate::anchored::{AnchorSender, StableReceiver};
+use crate::core::CoreEvent;
 use crate::error::NodeError;
 use crate::ledger::LedgerReader;
 use crate::metrics::Metrics;
 use crate::transport::Transport;
-
-/// A panic while executing leaves a state that nothing may be promised on.
-const NOT_POISONED: &str = "nothing panics while it holds the ledger";
 
 /// A replica's keys, decrypted.
 #[derive(Clone, Debug)]

@@ -1,26 +1,27 @@
 //! Putting a node together.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, RwLock};
 use std::thread;
 use std::time::Duration;
 
-use quorate_pbft::{Config, Context, Evidence, Replica, ReplicaKeys};
-use quorate_protocol::{AgentId, Group, ReplicaIndex, codec};
+use quorate_pbft::{Config, Context, Evidence, ReplicaKeys};
+use quorate_protocol::{AgentId, Group, ReplicaIndex, Sequence, codec};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::core::{Clock, Core, CoreEvent, Round};
-use super::inbound::Inbound;
-use super::outbox::{Outgoing, Parcel};
+use super::driver::{self, Clock, DiskThreads, Parcel};
+use super::inbound::PooledInbound;
 use super::records::StoreRecords;
-use super::recovery::{self, Restored};
-use super::supply::{Requests, Supply};
+use super::requests::{self, Requests};
 use super::verifier::PooledVerifier;
 use super::{Node, NodeKeys};
 use crate::anchored::AnchorReceiver;
-use crate::api::{self, NodeHandle, NodeStatus, Readiness, Submission};
+use crate::api::{self, NodeHandle, Submission};
 use crate::config::{ConsensusConfig, NodeConfig};
+use crate::core::{
+    CoreEvent, CoreParts, Inbound, NodeCore, Outgoing, Restored, Supply, WalContents, restore,
+};
 use crate::error::NodeError;
 use crate::frame::MAX_FRAME_BYTES;
 use crate::ledger::LedgerReader;
@@ -77,7 +78,7 @@ impl Node {
     /// [`NodeError::NotAReplica`] or [`NodeError::Key`] for keys that are no replica's, and whatever opening
     /// the data directory and the ports fails with.
     pub async fn start(config: &NodeConfig, keys: NodeKeys, group: Group) -> Result<Self, NodeError> {
-        let context = Context { identity: group.identity, epoch: group.epoch, replicas: group.replicas() };
+        let context = Context::of(&group, Sequence(0));
         let me = check_keys(config, &keys, &context)?;
         // Ports first: a port that is taken must not leave a data directory behind.
         let listener = api::bind(&config.http).await?;
@@ -125,17 +126,10 @@ fn open(config: &NodeConfig, group: &Arc<Group>, agent: AgentId) -> Result<Opene
     let wal_dir = config.wal_dir();
     let (wal, records, tail) = Wal::open(&wal_dir)?;
     let store = Store::open(&config.store_dir(), &group.identity, agent)?;
-    if tail.created && store.last_sequence()?.is_some() {
-        // Without its log this replica cannot know what it said, and could say the opposite.
-        let detail = "it is missing, although the store beside it is not; restore it from where it was moved, \
-                      or leave this replica off: without the log it could contradict what it said before";
-        return Err(NodeError::DataCorrupt { path: wal_dir, detail: detail.into() });
-    }
-    if !tail.created && !tail.is_clean() {
-        tracing::warn!(?tail, "the end of the write-ahead log was torn, as a crash leaves it, and is cut");
-    }
     let writer = StoreWriter::start(store.clone(), STORE_QUEUE)?;
-    let restored = recovery::restore(group, &store, &writer, &records, &wal_dir)?;
+    let contents = WalContents { records: &records, tail, path: &wal_dir };
+    let consensus = Config::from(&config.consensus);
+    let restored = restore(&consensus, group, &store, contents, |write| writer.write(write))?;
     let evidence = store
         .evidence()?
         .iter()
@@ -181,53 +175,33 @@ fn assemble(
 ) -> Result<Node, NodeError> {
     let Opened { wal, store, writer, restored, evidence } = opened;
     let metrics = Metrics::new();
-    metrics.evidence.set(evidence.len() as u64);
     let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let pool = VerifyPool::start(threads, VERIFY_QUEUE, REMEMBERED_COMMANDS)?;
     let (core_sender, events) = sync_channel(CORE_QUEUE);
     let clock = Clock::start();
 
-    let stable = restored.recovered.stable.clone();
-    let replica_keys = ReplicaKeys { agent: keys.agent.clone(), account: keys.account.clone() };
-    let consensus = Config::from(&config.consensus);
-    let replica = Replica::new(consensus, context.clone(), replica_keys, restored.recovered, clock.now());
-    let ledger = Arc::new(RwLock::new(restored.ledger));
-    let reader = LedgerReader::new(Arc::clone(&ledger), Arc::new(StoreRecords(store.clone())));
-
-    let supply = Supply::new(store);
+    let supply = Supply::new(store.clone());
     let requests = start_supply(supply.clone(), transport.clone())?;
     let wal = start_wal(wal, &core_sender, requests, &transport, &metrics)?;
-    let first_status =
-        NodeStatus { view: replica.view(), readiness: Readiness::NotReady("the node starts".into()) };
-    let (status, status_receiver) = watch::channel(first_status);
-    let (stable_sender, stable_receiver) = watch::channel(stable);
-    let (evidence_sender, evidence_receiver) = watch::channel(Arc::new(evidence));
-    let (anchors, anchor_receiver) = watch::channel(None);
-    let core = Core {
-        replica,
-        ledger: Arc::clone(&ledger),
-        wal,
-        store_status: writer.status(),
-        store: writer,
+    let parts = CoreParts {
+        config: Config::from(&config.consensus),
+        context: context.clone(),
+        keys: ReplicaKeys { agent: keys.agent, account: keys.account },
+        restored,
+        evidence,
+        storage: DiskThreads::new(wal, writer),
         supply,
-        clock,
-        identity: context.identity,
-        agent: AgentId(keys.account.address()),
-        key: keys.agent,
-        status,
-        stable: stable_sender,
-        evidence: evidence_sender,
         metrics: metrics.clone(),
-        quorum: context.replicas.quorum(),
-        certificate_interval_ms: config.consensus.status_interval_ms,
-        refused_interval_ms: config.consensus.view_timeout_ms / 3,
-        round: Round::default(),
     };
-    let stopped = start_core(core, events)?;
+    let core = NodeCore::new(parts, clock.now());
+    let ledger = Arc::clone(core.ledger());
+    let reader = LedgerReader::new(Arc::clone(&ledger), Arc::new(StoreRecords(store)));
+    let watched = core.watch();
+    let (anchors, anchor_receiver) = watch::channel(None);
+    let stopped = start_core(core, clock, events)?;
 
-    let inbound = Inbound {
-        context: Arc::new(context),
-        ledger,
+    let inbound = PooledInbound {
+        inbound: Inbound::new(context, ledger),
         pool: pool.clone(),
         core: core_sender.clone(),
         transport: transport.clone(),
@@ -240,9 +214,9 @@ fn assemble(
         ledger: reader.clone(),
         verifier: Arc::new(PooledVerifier(pool.clone())),
         submit,
-        status: status_receiver,
-        stable: stable_receiver.clone(),
-        evidence: evidence_receiver,
+        status: watched.status,
+        stable: watched.stable.clone(),
+        evidence: watched.evidence,
         metrics: metrics.clone(),
     };
     let (close_api, closed) = oneshot::channel();
@@ -263,7 +237,7 @@ fn assemble(
         tasks,
         transport,
         http,
-        stable: stable_receiver,
+        stable: watched.stable,
         anchors,
         ledger: reader,
         metrics,
@@ -277,12 +251,13 @@ fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<(),
 }
 
 fn start_core(
-    core: Core,
+    core: NodeCore<DiskThreads>,
+    clock: Clock,
     events: Receiver<CoreEvent>,
 ) -> Result<oneshot::Receiver<Result<(), NodeError>>, NodeError> {
     let (done, stopped) = oneshot::channel();
     spawn("quorate-core", move || {
-        let result = core.run(&events);
+        let result = driver::run(core, clock, &events);
         if let Err(error) = &result {
             tracing::error!(%error, "the node stops");
         }
@@ -326,12 +301,12 @@ fn start_supply(supply: Supply, transport: Transport) -> Result<Requests, NodeEr
     let (requests, woken) = Requests::new();
     let waiting = requests.waiting();
     spawn("quorate-supply", move || {
-        supply.serve(&waiting, &woken, |to, bytes| transport.send(to, bytes));
+        requests::serve(&supply, &waiting, &woken, |to, bytes| transport.send(to, bytes));
     })?;
     Ok(requests)
 }
 
-fn start_inbound(inbound: Inbound, mut frames: mpsc::Receiver<PeerFrame>) -> Result<(), NodeError> {
+fn start_inbound(inbound: PooledInbound, mut frames: mpsc::Receiver<PeerFrame>) -> Result<(), NodeError> {
     spawn("quorate-inbound", move || {
         while let Some(frame) = frames.blocking_recv() {
             inbound.take(frame.from, &frame.bytes);

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quorate_protocol::{AgentId, GroupIdentity};
-use redb::{Database, DatabaseError, ReadableDatabase as _, StorageError};
+use redb::{Database, DatabaseError, ReadableDatabase as _, StorageBackend, StorageError};
 
 use crate::error::NodeError;
 pub use reader::StatePair;
@@ -68,6 +68,26 @@ impl Store {
             .map_err(|error| database_error(error, dir, &path))?;
         let store = Self { inner: Arc::new(Inner { database, path }) };
         store.check_owner(dir, identity, agent)?;
+        Ok(store)
+    }
+
+    /// Opens the store on `backend`, which is empty or what an earlier store left, instead of a file.
+    /// `name` stands for its path in errors.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_on(
+        backend: impl StorageBackend,
+        name: &Path,
+        identity: &GroupIdentity,
+        agent: AgentId,
+    ) -> Result<Self, NodeError> {
+        let database = Database::builder()
+            .set_cache_size(CACHE_BYTES)
+            .create_with_backend(backend)
+            .map_err(|error| database_error(error, name, name))?;
+        let store = Self { inner: Arc::new(Inner { database, path: name.into() }) };
+        store.check_owner(name, identity, agent)?;
         Ok(store)
     }
 

@@ -135,8 +135,13 @@ fn run(store: &Store, writes: Receiver<Write>, progress: &watch::Sender<StoreSta
 }
 
 impl Store {
-    /// Does `writes` in one durable transaction.
-    fn commit(&self, writes: Vec<Write>) -> Result<(), NodeError> {
+    /// Does `writes` in one durable transaction. Only one writer may do so: a [`StoreWriter`], or whoever
+    /// stands for it in a simulation.
+    ///
+    /// # Errors
+    /// [`NodeError::Storage`] when the disk fails, [`NodeError::Invariant`] when a write leaves a gap. Then
+    /// none of them is done.
+    pub fn commit(&self, writes: Vec<Write>) -> Result<(), NodeError> {
         let failed = |error: redb::Error| self.failed("write to", error);
         let transaction = self.inner.database.begin_write().map_err(|error| failed(error.into()))?;
         for write in writes {

@@ -14,6 +14,7 @@
 //! - After a failed write or sync nothing more is written: the state of the file is unknown then, and
 //!   another `fdatasync` could report success for pages that the kernel has dropped.
 
+mod directory;
 mod lock;
 mod segment;
 mod writer;
@@ -21,12 +22,10 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::NodeError;
-use lock::DirectoryLock;
+pub use directory::{Directory, DirectoryFile, LockedDirectory};
 use segment::{Header, Scan};
 pub use segment::{MAX_FRAME_BYTES, MAX_RECORD_BYTES};
 pub use writer::{WalEvent, WalWriter};
@@ -53,12 +52,12 @@ impl TailReport {
     }
 }
 
-/// An open write-ahead log. It holds the lock of its directory until it is dropped.
+/// An open write-ahead log in a directory that belongs to it.
 #[derive(Debug)]
-pub struct Wal {
-    dir: PathBuf,
+pub struct Wal<D: Directory = LockedDirectory> {
+    directory: D,
     path: PathBuf,
-    file: File,
+    file: D::File,
     header: Header,
     /// Where the next frame goes.
     end: u64,
@@ -66,50 +65,57 @@ pub struct Wal {
     allocated: u64,
     next_frame: u64,
     failed: bool,
-    _lock: DirectoryLock,
 }
 
 impl Wal {
-    /// Opens the log in `dir`, or creates it, and returns the records since the last rotation in order.
+    /// Opens the log in `dir`, or creates it, and returns the records since the last rotation in order. It
+    /// holds the lock of `dir` until it is dropped.
     ///
     /// # Errors
     /// [`NodeError::DataInUse`] when another process has it open, [`NodeError::DataCorrupt`] when something
     /// is damaged that a crash does not explain, [`NodeError::Storage`] when the disk fails.
     pub fn open(dir: &Path) -> Result<(Self, Vec<Vec<u8>>, TailReport), NodeError> {
-        fs::create_dir_all(dir).map_err(NodeError::storage("create", dir))?;
-        let lock = DirectoryLock::acquire(dir)?;
-        let Some(newest) = tidy(dir)? else {
-            let (header, first) = (Header::new(1, 0), segment::Encoded::default());
-            let path = header.path(dir);
-            let (file, allocated) = create(dir, &header, &first)?;
-            let wal = Self::assemble(dir, path, file, header, (segment::HEADER_BYTES, allocated, 0), lock);
+        Self::open_in(LockedDirectory::acquire(dir)?)
+    }
+}
+
+impl<D: Directory> Wal<D> {
+    /// As [`Wal::open`], in a directory that nobody else uses.
+    ///
+    /// # Errors
+    /// As [`Wal::open`].
+    pub fn open_in(directory: D) -> Result<(Self, Vec<Vec<u8>>, TailReport), NodeError> {
+        let Some(newest) = tidy(&directory)? else {
+            let (header, first) = (Header::new(1, 0, directory.salt()), segment::Encoded::default());
+            let (file, allocated) = create(&directory, &header, &first)?;
+            let wal = Self::assemble(directory, file, header, (segment::HEADER_BYTES, allocated, 0));
             return Ok((wal, Vec::new(), TailReport { created: true, ..TailReport::default() }));
         };
 
-        let path = segment::path(dir, newest);
-        let bytes = fs::read(&path).map_err(NodeError::storage("read", &path))?;
+        let name = segment::name(newest);
+        let path = directory.path().join(&name);
+        let bytes = directory.read(&name).map_err(NodeError::storage("read", &path))?;
         let Scan { header, records, next_frame, end, cut_bytes } = segment::scan(&bytes, newest)
             .map_err(|detail| NodeError::DataCorrupt { path: path.clone(), detail })?;
-        let file = OpenOptions::new().write(true).open(&path).map_err(NodeError::storage("open", &path))?;
+        let file = directory.open(&name).map_err(NodeError::storage("open", &path))?;
         let size = bytes.len() as u64;
         let shortened = !size.is_multiple_of(ALLOCATION_BYTES);
-        let mut wal = Self::assemble(dir, path, file, header, (end, size, next_frame), lock);
+        let mut wal = Self::assemble(directory, file, header, (end, size, next_frame));
         if cut_bytes > 0 || shortened {
             wal.clear_tail()?;
         }
-        remove_older(dir, newest)?;
+        remove_older(&wal.directory, newest)?;
         Ok((wal, records, TailReport { created: false, cut_bytes, shortened }))
     }
 
     fn assemble(
-        dir: &Path,
-        path: PathBuf,
-        file: File,
+        directory: D,
+        file: D::File,
         header: Header,
         (end, allocated, next_frame): (u64, u64, u64),
-        lock: DirectoryLock,
     ) -> Self {
-        Self { dir: dir.into(), path, file, header, end, allocated, next_frame, failed: false, _lock: lock }
+        let path = directory.path().join(segment::name(header.segment));
+        Self { directory, path, file, header, end, allocated, next_frame, failed: false }
     }
 
     /// Makes `records` durable, in order. Nothing to do for an empty list.
@@ -143,13 +149,13 @@ impl Wal {
     /// As [`Self::append`].
     pub fn rotate(&mut self, records: &[Vec<u8>]) -> Result<(), NodeError> {
         self.check_alive()?;
-        let mut header = Header::new(self.header.segment + 1, self.next_frame);
+        let mut header = Header::new(self.header.segment + 1, self.next_frame, self.directory.salt());
         let encoded = segment::encode(&header, self.next_frame, records)?;
         header.base_frames = encoded.count();
         self.failed = true;
-        let (file, allocated) = create(&self.dir, &header, &encoded)?;
-        remove_older(&self.dir, header.segment)?;
-        self.path = header.path(&self.dir);
+        let (file, allocated) = create(&self.directory, &header, &encoded)?;
+        remove_older(&self.directory, header.segment)?;
+        self.path = self.directory.path().join(segment::name(header.segment));
         self.file = file;
         self.end = segment::HEADER_BYTES + encoded.len();
         self.allocated = allocated;
@@ -214,9 +220,13 @@ fn allocation_for(len: u64) -> u64 {
 }
 
 /// Creates the segment of `header` with `first` as its base: under another name until all of it is durable.
-fn create(dir: &Path, header: &Header, first: &segment::Encoded) -> Result<(File, u64), NodeError> {
-    let path = header.path(dir);
-    let unfinished = path.with_extension(segment::UNFINISHED);
+fn create<D: Directory>(
+    directory: &D,
+    header: &Header,
+    first: &segment::Encoded,
+) -> Result<(D::File, u64), NodeError> {
+    let unfinished = segment::unfinished_name(header.segment);
+    let path = directory.path().join(&unfinished);
     let allocated = allocation_for(segment::HEADER_BYTES + first.len() + 1);
     let length = usize::try_from(allocated).expect("a segment's base fits into memory");
     let mut bytes = Vec::with_capacity(length);
@@ -224,40 +234,43 @@ fn create(dir: &Path, header: &Header, first: &segment::Encoded) -> Result<(File
     first.frames().for_each(|frame| bytes.extend_from_slice(frame));
     bytes.resize(length, 0);
 
-    let file = File::create(&unfinished).map_err(NodeError::storage("create", &unfinished))?;
-    file.write_all_at(&bytes, 0).map_err(NodeError::storage("write to", &unfinished))?;
-    file.sync_all().map_err(NodeError::storage("sync", &unfinished))?;
-    fs::rename(&unfinished, &path).map_err(NodeError::storage("rename", &unfinished))?;
-    sync_dir(dir)?;
+    let file = directory.create(&unfinished).map_err(NodeError::storage("create", &path))?;
+    file.write_all_at(&bytes, 0).map_err(NodeError::storage("write to", &path))?;
+    file.sync_all().map_err(NodeError::storage("sync", &path))?;
+    directory
+        .rename(&unfinished, &segment::name(header.segment))
+        .map_err(NodeError::storage("rename", &path))?;
+    directory.sync().map_err(NodeError::storage("sync", directory.path()))?;
     Ok((file, allocated))
 }
 
 /// Removes unfinished segments and returns the number of the newest finished one.
-fn tidy(dir: &Path) -> Result<Option<u64>, NodeError> {
+fn tidy<D: Directory>(directory: &D) -> Result<Option<u64>, NodeError> {
     let mut newest = None;
-    for item in fs::read_dir(dir).map_err(NodeError::storage("list", dir))? {
-        let path = item.map_err(NodeError::storage("list", dir))?.path();
-        if path.extension().is_some_and(|extension| extension == segment::UNFINISHED) {
-            fs::remove_file(&path).map_err(NodeError::storage("remove", &path))?;
-        } else if let Some(number) = segment::number(&path) {
-            newest = newest.max(Some(number));
+    for name in names(directory)? {
+        if segment::is_unfinished(&name) {
+            remove(directory, &name)?;
+        } else {
+            newest = newest.max(segment::number(&name));
         }
     }
     Ok(newest)
 }
 
 /// Removes the finished segments before `newest`, which is durable and stands for them.
-fn remove_older(dir: &Path, newest: u64) -> Result<(), NodeError> {
-    for item in fs::read_dir(dir).map_err(NodeError::storage("list", dir))? {
-        let path = item.map_err(NodeError::storage("list", dir))?.path();
-        if segment::number(&path).is_some_and(|number| number < newest) {
-            fs::remove_file(&path).map_err(NodeError::storage("remove", &path))?;
+fn remove_older<D: Directory>(directory: &D, newest: u64) -> Result<(), NodeError> {
+    for name in names(directory)? {
+        if segment::number(&name).is_some_and(|number| number < newest) {
+            remove(directory, &name)?;
         }
     }
     Ok(())
 }
 
-/// Makes the names in `dir` durable.
-fn sync_dir(dir: &Path) -> Result<(), NodeError> {
-    File::open(dir).and_then(|handle| handle.sync_all()).map_err(NodeError::storage("sync", dir))
+fn names<D: Directory>(directory: &D) -> Result<Vec<String>, NodeError> {
+    directory.names().map_err(NodeError::storage("list", directory.path()))
+}
+
+fn remove<D: Directory>(directory: &D, name: &str) -> Result<(), NodeError> {
+    directory.remove(name).map_err(NodeError::storage("remove", directory.path().join(name)))
 }

@@ -14,8 +14,6 @@
 //! The salt is random. Records come from peers in part; without the salt, one could write bytes into a
 //! record that look like a later frame, and make a torn tail look like damage in the middle.
 
-use std::path::{Path, PathBuf};
-
 use crate::error::NodeError;
 
 /// The most bytes of a record.
@@ -23,8 +21,10 @@ pub const MAX_RECORD_BYTES: usize = 32 * 1024 * 1024;
 /// The most bytes that share one frame, and thereby one `fdatasync`.
 pub const MAX_FRAME_BYTES: usize = 64 * 1024 * 1024;
 
-/// The extension of a segment that is still being written.
-pub(super) const UNFINISHED: &str = "unfinished";
+/// The end of the name of a segment that is still being written.
+const UNFINISHED: &str = ".unfinished";
+/// The end of the name of any other.
+const FINISHED: &str = ".wal";
 /// Bytes before the first frame.
 pub(super) const HEADER_BYTES: u64 = 64;
 
@@ -33,14 +33,24 @@ const HEADER_FIELDS: usize = 40;
 const FRAME_HEADER: usize = 16;
 const LENGTH_PREFIX: usize = 4;
 
-/// The path of segment `number`.
-pub(super) fn path(dir: &Path, number: u64) -> PathBuf {
-    dir.join(format!("{number:020}.wal"))
+/// The file name of segment `number`.
+pub(super) fn name(number: u64) -> String {
+    format!("{number:020}{FINISHED}")
 }
 
-/// The number of the segment at `path`, if it is one.
-pub(super) fn number(path: &Path) -> Option<u64> {
-    path.file_name()?.to_str()?.strip_suffix(".wal")?.parse().ok()
+/// The file name of segment `number` while it is being written.
+pub(super) fn unfinished_name(number: u64) -> String {
+    format!("{number:020}{UNFINISHED}")
+}
+
+/// Whether `name` is that of a segment whose writing a crash interrupted.
+pub(super) fn is_unfinished(name: &str) -> bool {
+    name.ends_with(UNFINISHED)
+}
+
+/// The number of the segment under `name`, if it is one.
+pub(super) fn number(name: &str) -> Option<u64> {
+    name.strip_suffix(FINISHED)?.parse().ok()
 }
 
 /// What a segment says about itself.
@@ -57,14 +67,9 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// A header without base frames and with a fresh salt.
-    pub(super) fn new(segment: u64, first_frame: u64) -> Self {
-        Self { segment, first_frame, base_frames: 0, salt: rand::random() }
-    }
-
-    /// The path of the header's segment.
-    pub(super) fn path(&self, dir: &Path) -> PathBuf {
-        path(dir, self.segment)
+    /// A header without base frames. The salt is fresh and random.
+    pub(super) fn new(segment: u64, first_frame: u64, salt: u64) -> Self {
+        Self { segment, first_frame, base_frames: 0, salt }
     }
 
     /// The bytes before the first frame.

@@ -1,3 +1,4 @@
+use std::fs::{self, OpenOptions};
 use std::sync::mpsc;
 
 use super::*;
@@ -96,7 +97,7 @@ fn a_record_that_looks_like_a_later_frame_does_not_hide_a_torn_tail() {
     let dir = tempfile::tempdir().unwrap();
     let (mut wal, ..) = Wal::open(dir.path()).unwrap();
     // What an attacker can make without the salt: a frame of a segment with another one.
-    let other = Header::new(1, 0);
+    let other = Header::new(1, 0, 77);
     let forged = segment::encode(&other, 1, &records(0, 1)).unwrap();
     wal.append(&[forged.frames().next().unwrap().to_vec(), vec![7; 100]]).unwrap();
     let (path, end) = (wal.path.clone(), usize::try_from(wal.len()).unwrap());
@@ -133,7 +134,7 @@ fn a_crash_during_rotation_leaves_the_old_log_or_the_new_one() {
     // Crashed while the new segment was being written: it does not have its name yet.
     fs::remove_file(&new).unwrap();
     fs::write(&old, &old_bytes).unwrap();
-    let unfinished = new.with_extension(segment::UNFINISHED);
+    let unfinished = new.with_extension("unfinished");
     fs::write(&unfinished, &new_bytes[..end - 1]).unwrap();
     let (wal, found, report) = Wal::open(dir.path()).unwrap();
     assert_eq!(found, records(0, 6));

@@ -3,8 +3,8 @@
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
 
-use super::Wal;
 use super::segment::MAX_FRAME_BYTES;
+use super::{Directory, Wal};
 use crate::error::NodeError;
 
 /// The most jobs that share one `fdatasync`.
@@ -43,8 +43,8 @@ impl<T: Send + 'static> WalWriter<T> {
     ///
     /// # Errors
     /// [`NodeError::Thread`].
-    pub fn start(
-        wal: Wal,
+    pub fn start<D: Directory>(
+        wal: Wal<D>,
         capacity: usize,
         sink: impl FnMut(WalEvent<T>) + Send + 'static,
     ) -> Result<Self, NodeError> {
@@ -112,7 +112,11 @@ impl<T> Group<T> {
     }
 
     /// Makes the group durable and releases its tokens.
-    fn commit<S: FnMut(WalEvent<T>)>(&mut self, wal: &mut Wal, sink: &mut S) -> Result<(), NodeError> {
+    fn commit<D: Directory, S: FnMut(WalEvent<T>)>(
+        &mut self,
+        wal: &mut Wal<D>,
+        sink: &mut S,
+    ) -> Result<(), NodeError> {
         wal.append(&self.records)?;
         self.records.clear();
         self.bytes = 0;
@@ -121,7 +125,7 @@ impl<T> Group<T> {
     }
 }
 
-fn run<T, S: FnMut(WalEvent<T>)>(mut wal: Wal, queue: Receiver<Job<T>>, mut sink: S) {
+fn run<D: Directory, T, S: FnMut(WalEvent<T>)>(mut wal: Wal<D>, queue: Receiver<Job<T>>, mut sink: S) {
     let mut group = Group::new();
     while let Ok(first) = queue.recv() {
         let done = serve(&mut wal, &mut group, &queue, first, &mut sink);
@@ -135,8 +139,8 @@ fn run<T, S: FnMut(WalEvent<T>)>(mut wal: Wal, queue: Receiver<Job<T>>, mut sink
 }
 
 /// Does `first` and whatever else is queued by now.
-fn serve<T, S: FnMut(WalEvent<T>)>(
-    wal: &mut Wal,
+fn serve<D: Directory, T, S: FnMut(WalEvent<T>)>(
+    wal: &mut Wal<D>,
     group: &mut Group<T>,
     queue: &Receiver<Job<T>>,
     first: Job<T>,

@@ -9,12 +9,14 @@ use std::ops::Bound::{Excluded, Unbounded};
 use quorate_protocol::{ReplicaIndex, Sequence};
 
 use super::{Replica, ViewState};
-use crate::event::Now;
+use crate::event::{Effect, Now};
 use crate::evidence::Phase;
 use crate::message::{CatchUp, CatchUpRequest, Message, PrePrepare, Status};
 
 /// For how many sequences votes are sent again in answer to one status.
 const MAX_RESENT: u64 = 16;
+/// A replica that is so many windows behind a stable checkpoint fetches its state rather than replay it.
+const REPLAYED_WINDOWS: u64 = 16;
 
 /// What is known of another replica.
 #[derive(Clone, Copy, Debug, Default)]
@@ -127,7 +129,8 @@ impl Replica {
         let asked_lately = self
             .catch_up_sent_ms
             .is_some_and(|sent| now.elapsed_ms.saturating_sub(sent) < self.config.status_interval_ms);
-        if status.last_executed > self.last_executed && stuck && !asked_lately {
+        if status.last_executed > self.last_executed && stuck && !asked_lately && !self.ended {
+            self.fetch_state_if_lost();
             self.ask_for_batches(now);
         }
     }
@@ -141,21 +144,48 @@ impl Replica {
         let Some((&to, _)) = next else { return };
         self.catch_up_asked = Some(to);
         self.catch_up_sent_ms = Some(now.elapsed_ms);
+        self.unsupplied += 1;
         self.send(to, Message::CatchUpRequest(CatchUpRequest { from: self.last_executed.next() }));
     }
 
     /// Executes committed batches that follow. Each carries commits of a quorum, so it matters neither who
     /// sent them nor which view this replica is in.
     pub(super) fn on_catch_up(&mut self, now: Now, catch_up: CatchUp) {
-        let before = self.last_executed;
+        if self.ended || !self.supplied.is_empty() {
+            return;
+        }
+        // No more than one answer is held, so what waits is bounded by the bounds of an answer.
         for committed in catch_up.batches {
-            if committed.sequence == self.last_executed.next() {
-                self.execute(now, committed);
+            let next = self.supplied.last_key_value().map_or(self.last_executed, |(&last, _)| last).next();
+            if committed.sequence == next {
+                self.supplied.insert(next, committed);
             }
         }
-        if self.last_executed > before {
+        if !self.supplied.is_empty() {
+            self.unsupplied = 0;
+            self.asks_on = true;
             self.execute_committed(now);
+        }
+    }
+
+    /// Asks for what follows once an answer is used up.
+    pub(super) fn ask_for_more(&mut self, now: Now) {
+        if self.supplied.is_empty() && std::mem::take(&mut self.asks_on) && !self.ended {
             self.ask_for_batches(now);
+        }
+    }
+
+    /// Asks for the state of the stable checkpoint when it is far ahead, or when everybody who claims to be
+    /// ahead was asked for the batches twice and nothing came: nobody keeps them for ever.
+    fn fetch_state_if_lost(&mut self) {
+        let Some(stable) = self.stable.clone() else { return };
+        let gap = stable.checkpoint.sequence.0.saturating_sub(self.last_executed.0);
+        let far = gap > REPLAYED_WINDOWS * self.config.window;
+        let ahead = self.peers.values().filter(|peer| peer.last_executed() > self.last_executed).count();
+        let unsupplied = self.unsupplied >= 2 * ahead.max(self.context.replicas.weak_quorum());
+        if gap > 0 && !self.executing && (far || unsupplied) {
+            self.unsupplied = 0;
+            self.effects.push(Effect::FetchState(stable));
         }
     }
 }

@@ -1,9 +1,7 @@
 //! Checkpoints, and what becomes free below a stable one (section 4.3).
 
 use quorate_protocol::checkpoint::CheckpointSignature;
-use quorate_protocol::{
-    Checkpoint, CheckpointCertificate, Digest, ReplicaIndex, Sequence, SignedCheckpoint, View,
-};
+use quorate_protocol::{Checkpoint, CheckpointCertificate, ReplicaIndex, Sequence, SignedCheckpoint, View};
 
 use super::Replica;
 use crate::event::{Effect, Now, StateSummary};
@@ -25,7 +23,7 @@ impl Replica {
             log_root: state.log_root,
             state_root: state.state_root,
             inbox_count: 0,
-            next_members_hash: Digest::default(),
+            next_members_hash: state.next_members_hash,
         };
         if sequence <= self.low() {
             self.compare_with_stable(&checkpoint);
@@ -35,6 +33,7 @@ impl Replica {
             // Executed again after a crash: this was said before, and nothing else may be.
             Some(said) if said.checkpoint == checkpoint => {}
             Some(_) => self.effects.push(Effect::Diverged { sequence }),
+            None if self.silent => {}
             None => {
                 let signed = SignedCheckpoint::sign(&self.context.identity, checkpoint, &self.keys.account);
                 self.checkpoints.entry(sequence).or_default().insert(self.me, signed.clone());
@@ -129,6 +128,7 @@ impl Replica {
         }
         self.move_low_watermark(certificate.clone());
         self.effects.push(Effect::Stable(certificate));
+        self.hand_over();
         self.execute_committed(now);
     }
 

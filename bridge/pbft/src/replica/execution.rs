@@ -7,17 +7,24 @@ use crate::batch::{Batch, CommittedBatch};
 use crate::event::{Effect, Executed, Now};
 
 impl Replica {
-    /// Executes what is committed, as far as there is no gap.
+    /// Executes what is committed, as far as there is no gap: one batch, whose outcome brings the next. A
+    /// batch can end the epoch, and then none may follow.
     pub(super) fn execute_committed(&mut self, now: Now) {
-        while let Some(committed) = self.next_committed() {
+        if self.executing || self.ended {
+            return;
+        }
+        if let Some(committed) = self.next_committed() {
             self.execute(now, committed);
         }
     }
 
     /// The next batch in order, if it is committed and here. A quorum of commits for one view and digest
     /// commits the batch whatever view this replica is in.
-    fn next_committed(&self) -> Option<CommittedBatch> {
+    fn next_committed(&mut self) -> Option<CommittedBatch> {
         let sequence = self.last_executed.next();
+        if let Some(supplied) = self.supplied.remove(&sequence) {
+            return Some(supplied);
+        }
         let slot = self.slots.get(&sequence)?;
         let (view, digest, commits) = slot.commit_quorum(self.quorum())?;
         let batch = slot.batch(digest)?.clone();
@@ -25,8 +32,9 @@ impl Replica {
     }
 
     /// Executes `committed`, which follows the last batch executed and whose commits are checked.
-    pub(super) fn execute(&mut self, now: Now, committed: CommittedBatch) {
+    fn execute(&mut self, now: Now, committed: CommittedBatch) {
         debug_assert_eq!(committed.sequence, self.last_executed.next(), "batches execute in order");
+        self.executing = true;
         self.last_executed = committed.sequence;
         self.next_sequence = self.next_sequence.max(committed.sequence.next());
         self.pool.executed(&committed.batch.commands, now.elapsed_ms);
@@ -43,16 +51,37 @@ impl Replica {
 
     /// Whether a checkpoint is taken after `batch` at `sequence`.
     pub(super) fn takes_checkpoint(&self, sequence: Sequence, batch: &Batch) -> bool {
-        batch.checkpoint || sequence.0.is_multiple_of(self.config.checkpoint_interval)
+        self.config.takes_checkpoint(sequence, batch)
     }
 
     pub(super) fn on_executed(&mut self, now: Now, executed: Executed) {
+        self.executing = false;
         self.next_due = executed.next_due;
         self.overdue_since_ms = None;
-        if let Some(state) = executed.state {
-            self.take_checkpoint(now, executed.sequence, state);
-        } else if executed.entries > 0 {
-            self.unsettled_since_ms.get_or_insert(now.elapsed_ms);
+        let pending = executed.change_pending.then_some(now.elapsed_ms);
+        self.change_pending_since_ms = pending.map(|now_ms| self.change_pending_since_ms.unwrap_or(now_ms));
+        match executed.state {
+            Some(state) => {
+                self.ended = state.ends_epoch();
+                self.take_checkpoint(now, executed.sequence, state);
+            }
+            None if executed.entries > 0 => {
+                self.unsettled_since_ms.get_or_insert(now.elapsed_ms);
+            }
+            None => {}
+        }
+        self.hand_over();
+        self.execute_committed(now);
+        self.ask_for_more(now);
+    }
+
+    /// Once the epoch's last batch is executed and its checkpoint stable, the next epoch begins.
+    pub(super) fn hand_over(&mut self) {
+        let ended =
+            |replica: &Self| replica.ended && !replica.handed_over && replica.low() == replica.last_executed;
+        if let Some(stable) = self.stable.clone().filter(|_| ended(self)) {
+            self.handed_over = true;
+            self.effects.push(Effect::EpochEnded(stable));
         }
     }
 }

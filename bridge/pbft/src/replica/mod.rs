@@ -16,8 +16,9 @@ use quorate_protocol::{
     TimestampMs, Verified, View,
 };
 
+use crate::batch::CommittedBatch;
 use crate::config::{Config, Context};
-use crate::event::{Effect, Event, Now};
+use crate::event::{Effect, Event, Now, StateSummary};
 use crate::evidence::Evidence;
 use crate::message::{Forward, MAX_FORWARD, Message, NewView, ViewChange};
 use crate::pool::{Offer, Pool};
@@ -74,7 +75,21 @@ pub struct Replica {
     /// The next sequence that this replica proposes for as the primary.
     next_sequence: Sequence,
     last_executed: Sequence,
+    /// Whether [`Effect::Execute`] is under way: the next batch waits for its outcome, which may end the epoch.
+    executing: bool,
+    /// Committed batches that others supplied, to be executed in turn.
+    supplied: BTreeMap<Sequence, CommittedBatch>,
     pool: Pool,
+    /// Since when a change of members waits for the next checkpoint.
+    change_pending_since_ms: Option<u64>,
+    /// Whether the epoch's last batch is executed.
+    ended: bool,
+    /// Whether [`Effect::EpochEnded`] was given.
+    handed_over: bool,
+    /// The state at the epoch's end, found at the start and not said yet.
+    unsaid_end: Option<StateSummary>,
+    /// Whether this replica signs nothing in this epoch; see [`Recovered::silent`].
+    silent: bool,
 
     stable: Option<CheckpointCertificate>,
     /// Checkpoints above the stable one, by sequence and signer, this replica's own included.
@@ -87,6 +102,10 @@ pub struct Replica {
     catch_up_sent_ms: Option<u64>,
     /// To whom.
     catch_up_asked: Option<ReplicaIndex>,
+    /// Whether to ask for what follows when the supplied batches are executed.
+    asks_on: bool,
+    /// How many requests left since a supplied batch was executed last.
+    unsupplied: usize,
     status_due_ms: u64,
     /// The last sequence executed when the last status was sent.
     executed_at_status: Sequence,
@@ -127,13 +146,22 @@ impl Replica {
             slots: BTreeMap::new(),
             next_sequence: Sequence(1),
             last_executed: recovered.last_executed,
+            executing: false,
+            supplied: BTreeMap::new(),
             pool: Pool::new(replicas),
+            change_pending_since_ms: recovered.change_pending.then_some(now.elapsed_ms),
+            ended: recovered.ended.is_some(),
+            handed_over: false,
+            unsaid_end: recovered.ended,
+            silent: recovered.silent,
             stable: None,
             checkpoints: BTreeMap::new(),
             unsettled_since_ms: None,
             peers: BTreeMap::new(),
             catch_up_sent_ms: None,
             catch_up_asked: None,
+            asks_on: false,
+            unsupplied: 0,
             status_due_ms: now.elapsed_ms,
             executed_at_status: recovered.last_executed,
             failed_views: 0,
@@ -150,6 +178,10 @@ impl Replica {
 
     /// Takes one step. The effects are to be carried out in order.
     pub fn step(&mut self, now: Now, event: Event) -> Vec<Effect> {
+        if let Some(state) = self.unsaid_end.take() {
+            self.take_checkpoint(now, self.last_executed, state);
+            self.hand_over();
+        }
         match event {
             Event::Message { from, message } => self.on_message(now, from, message),
             Event::Commands(commands) => {
@@ -202,10 +234,11 @@ impl Replica {
         for chunk in new.chunks(MAX_FORWARD) {
             let forward = Message::Forward(Forward { commands: chunk.to_vec() });
             match self.state {
-                ViewState::Active if self.is_primary() => {}
-                ViewState::Active => self.send(self.primary(), forward),
-                // Whoever is cut off from the view that is open elsewhere does not know its primary.
-                ViewState::Changing => self.broadcast(forward),
+                ViewState::Active if self.is_primary() && !self.silent => {}
+                ViewState::Active if !self.is_primary() => self.send(self.primary(), forward),
+                // Whoever is cut off from the view that is open elsewhere does not know its primary, and a
+                // primary that may not speak is none.
+                ViewState::Active | ViewState::Changing => self.broadcast(forward),
             }
         }
     }
@@ -243,12 +276,12 @@ impl Replica {
 
     /// The sequence of the stable checkpoint: the low watermark h.
     fn low(&self) -> Sequence {
-        self.stable.as_ref().map_or(Sequence(0), |stable| stable.checkpoint.sequence)
+        self.stable.as_ref().map_or(self.context.base, |stable| stable.checkpoint.sequence)
     }
 
-    /// The high watermark H = h + L.
+    /// The high watermark H = h + L, or the end of the epoch once it is known.
     fn high(&self) -> Sequence {
-        Sequence(self.low().0 + self.config.window)
+        if self.ended { self.last_executed } else { Sequence(self.low().0 + self.config.window) }
     }
 
     fn within_watermarks(&self, sequence: Sequence) -> bool {
@@ -298,6 +331,26 @@ impl Replica {
     /// nonce.
     pub fn retain_commands(&mut self, now: Now, keep: impl Fn(&SignedCommand) -> bool) {
         self.pool.retain(now.elapsed_ms, keep);
+    }
+
+    /// The commands that wait, in order of arrival, for the replica of the next epoch.
+    pub fn into_pending(self) -> Vec<SignedCommand> {
+        self.pool.into_commands()
+    }
+
+    /// The replicas that it takes part with, and since when.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Whether the replica signs nothing in this epoch; see [`Recovered::silent`].
+    pub fn is_silent(&self) -> bool {
+        self.silent
+    }
+
+    /// Whether the epoch's last batch is executed.
+    pub fn epoch_is_over(&self) -> bool {
+        self.ended
     }
 
     /// How many commands wait to be executed.

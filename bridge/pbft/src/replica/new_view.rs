@@ -23,7 +23,7 @@ use crate::slot::{Proposal, Slot};
 /// `view_changes`, unless the sequence is below a stable checkpoint there. No later view can have prepared
 /// another batch, because it, too, had to take this one up.
 pub(crate) fn reproposals(context: &Context, view_changes: &[ViewChange]) -> Option<Vec<(Sequence, Digest)>> {
-    let low = view_changes.iter().map(ViewChange::stable_sequence).max().unwrap_or_default();
+    let low = view_changes.iter().map(|asked| asked.stable_sequence(context)).max().unwrap_or(context.base);
     let mut latest = BTreeMap::new();
     for certificate in view_changes.iter().flat_map(|view_change| &view_change.prepared) {
         if certificate.sequence > low {
@@ -121,7 +121,9 @@ impl Replica {
             return;
         };
         let pre_prepare = PrePrepare { view, sequence, digest, signature, batch };
-        self.effects.push(Effect::Persist(Record::Accepted(pre_prepare)));
+        if !self.silent {
+            self.effects.push(Effect::Persist(Record::Accepted(pre_prepare)));
+        }
         self.vote_prepare(sequence);
         self.advance(now, sequence);
     }
@@ -154,13 +156,13 @@ impl Replica {
     /// that are still missing, and votes where a crash came between entering the view and voting.
     pub(super) fn take_up_again(&mut self, now: Now) {
         let (me, view) = (self.me, self.view);
-        let is_primary = self.is_primary();
+        let votes_not = self.is_primary() || self.silent;
         let unfinished = |slot: &Slot| {
             let Some(proposal) = slot.proposal.as_ref().filter(|proposal| proposal.view == view) else {
                 return false;
             };
             let voted = || slot.vote(Phase::Prepare, me).is_some_and(|vote| vote.view == view);
-            proposal.batch.is_none() || !(is_primary || voted())
+            proposal.batch.is_none() || !(votes_not || voted())
         };
         let sequences = self.slots.iter().filter(|(_, slot)| unfinished(slot));
         let sequences: Vec<Sequence> = sequences.map(|(&sequence, _)| sequence).collect();

@@ -32,20 +32,23 @@ impl Replica {
 
     pub(super) fn may_propose(&self) -> bool {
         self.state == ViewState::Active
+            && !self.silent
             && self.is_primary()
             && self.within_watermarks(self.next_sequence)
             && self.next_sequence.0 <= self.last_executed.0 + self.config.pipeline
     }
 
     fn wants_checkpoint(&self, now: Now) -> bool {
-        self.checkpoint_wanted_ms().is_some_and(|at| at <= now.elapsed_ms)
+        self.checkpoint_wanted_ms(now).is_some_and(|at| at <= now.elapsed_ms)
     }
 
-    /// When entries will have waited long enough for a checkpoint, unless a batch under way takes one.
-    pub(super) fn checkpoint_wanted_ms(&self) -> Option<u64> {
-        let since = self.unsettled_since_ms?;
-        let comes = self.under_way(|sequence, batch| self.takes_checkpoint(sequence, batch));
-        (!comes).then(|| since.saturating_add(self.config.checkpoint_delay_ms))
+    /// When entries will have waited long enough for a checkpoint, or a change of members waits for one,
+    /// unless a batch under way takes one.
+    pub(super) fn checkpoint_wanted_ms(&self, now: Now) -> Option<u64> {
+        let since = self.unsettled_since_ms.map(|at| at.saturating_add(self.config.checkpoint_delay_ms));
+        let wanted = if self.change_pending_since_ms.is_some() { Some(now.elapsed_ms) } else { since };
+        let comes = || self.under_way(|sequence, batch| self.takes_checkpoint(sequence, batch));
+        wanted.filter(|_| !comes())
     }
 
     fn work_is_due(&self, now: Now) -> bool {
@@ -94,8 +97,9 @@ impl Replica {
                     replica: self.primary(),
                     view,
                     sequence,
-                    first: (known.digest, known.signature),
-                    second: (digest, signature),
+                    first: Box::new((known.digest, known.signature)),
+                    second: Box::new((digest, signature)),
+                    epoch: self.context.epoch,
                 };
                 self.report(evidence, sequence, view);
             }
@@ -105,7 +109,9 @@ impl Replica {
             return;
         }
         self.adopt(now, &pre_prepare);
-        self.effects.push(Effect::Persist(Record::Accepted(pre_prepare)));
+        if !self.silent {
+            self.effects.push(Effect::Persist(Record::Accepted(pre_prepare)));
+        }
         self.vote_prepare(sequence);
         let disagreeing = self.slots.get(&sequence).map(Slot::disagreeing).unwrap_or_default();
         self.confront(sequence, &disagreeing);
@@ -141,11 +147,11 @@ impl Replica {
     /// Votes PREPARE for the current proposal at `sequence`, unless this replica is its primary. The record
     /// of the proposal is written before.
     pub(super) fn vote_prepare(&mut self, sequence: Sequence) {
-        if self.is_primary() {
+        if self.is_primary() || self.silent {
             return;
         }
         if let Some(vote) = self.own_vote(domain::PREPARE, sequence) {
-            self.slots.entry(sequence).or_default().count(Phase::Prepare, vote);
+            self.slots.entry(sequence).or_default().count(self.context.epoch, Phase::Prepare, vote);
             self.broadcast(Message::Prepare(vote));
         }
     }
@@ -173,7 +179,7 @@ impl Replica {
             return;
         }
         let slot = self.slots.entry(vote.sequence).or_default();
-        match slot.count(phase, vote) {
+        match slot.count(self.context.epoch, phase, vote) {
             Counted::New if phase == Phase::Prepare && slot.disagreeing().contains(&vote.replica) => {
                 self.confront(vote.sequence, &[vote.replica]);
             }
@@ -207,7 +213,7 @@ impl Replica {
     fn try_prepare(&mut self, sequence: Sequence) {
         let primary = self.primary();
         let (view, needed) = (self.view, self.quorum() - 1);
-        if self.state != ViewState::Active {
+        if self.state != ViewState::Active || self.silent {
             return;
         }
         let me = self.me;
@@ -225,7 +231,7 @@ impl Replica {
         slot.prepared = Some((certificate.clone(), batch));
         self.effects.push(Effect::Persist(Record::Prepared { certificate, batch: None }));
         if let Some(vote) = self.own_vote(domain::COMMIT, sequence) {
-            self.slots.entry(sequence).or_default().count(Phase::Commit, vote);
+            self.slots.entry(sequence).or_default().count(self.context.epoch, Phase::Commit, vote);
             self.broadcast(Message::Commit(vote));
         }
     }

@@ -13,7 +13,8 @@ use crate::slot::Proposal;
 impl Replica {
     /// Replays the records. They do what living through them did, without saying anything again.
     pub(super) fn recover(&mut self, recovered: Recovered, now: Now) {
-        self.stable = recovered.stable;
+        // The last checkpoint of the epoch before is the start of this one, and named by nothing.
+        self.stable = recovered.stable.filter(|stable| stable.checkpoint.epoch == self.context.epoch);
         self.next_sequence = self.low().max(self.last_executed).next();
         if self.last_executed > self.low() {
             self.unsettled_since_ms = Some(now.elapsed_ms);
@@ -35,7 +36,7 @@ impl Replica {
                 let (view, digest) = (certificate.view, certificate.digest);
                 let vote = self.signed_again(domain::COMMIT, view, sequence, digest);
                 let slot = self.slots.entry(sequence).or_default();
-                slot.count(Phase::Commit, vote);
+                slot.count(self.context.epoch, Phase::Commit, vote);
                 // To lose a certificate is to break the promise that a commit makes.
                 let batch = batch.or_else(|| slot.batch(digest).cloned());
                 slot.prepared = Some((certificate, batch.expect("an earlier record holds the batch")));
@@ -69,7 +70,7 @@ impl Replica {
         self.adopt(now, pre_prepare);
         if self.primary_of(pre_prepare) != self.me {
             let vote = self.signed_again(domain::PREPARE, view, sequence, digest);
-            self.slots.entry(sequence).or_default().count(Phase::Prepare, vote);
+            self.slots.entry(sequence).or_default().count(self.context.epoch, Phase::Prepare, vote);
         }
         self.next_sequence = self.next_sequence.max(sequence.next());
     }

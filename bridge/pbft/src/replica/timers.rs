@@ -25,11 +25,11 @@ impl Replica {
         consider(self.view_deadline_ms(now));
         consider(self.spread_deadline_ms());
         let at = |due: TimestampMs| now.elapsed_ms.saturating_add(due.since(now.wall));
-        if let Some(due) = self.next_due.filter(|_| self.overdue_since_ms.is_none()) {
+        if let Some(due) = self.next_due.filter(|_| self.overdue_since_ms.is_none() && !self.ended) {
             consider(Some(at(due.plus(self.config.max_clock_drift_ms))));
         }
         if self.may_propose() {
-            consider(self.checkpoint_wanted_ms());
+            consider(self.checkpoint_wanted_ms(now));
             consider(self.unattended_work().map(at));
         }
         next
@@ -54,10 +54,13 @@ impl Replica {
     }
 
     /// When this replica gives the current view up. It waits for the oldest of: a command that waits, a batch
-    /// that was proposed and not executed, work that is due. The primary waits like everybody else: it may be
+    /// that was proposed and not executed, work that is due, a change of members. The primary waits like everybody else: it may be
     /// the only one who knows of a batch that the others refuse or never saw. A replica that asked for a view
     /// waits for its NEW-VIEW only once a quorum asked for it too: before that, the view is not late.
     fn view_deadline_ms(&self, now: Now) -> Option<u64> {
+        if self.ended || self.silent {
+            return None;
+        }
         if self.state == ViewState::Changing {
             return self.new_view_deadline_ms;
         }
@@ -69,7 +72,8 @@ impl Replica {
             .range(self.last_executed.next()..)
             .find_map(|(_, slot)| slot.proposal.as_ref())
             .map(|proposal| proposal.accepted_ms);
-        let waiting_since = [self.pool.waiting_since(), proposed, self.overdue_since_ms];
+        let (overdue, change) = (self.overdue_since_ms, self.change_pending_since_ms);
+        let waiting_since = [self.pool.waiting_since(), proposed, overdue, change];
         let since = waiting_since.into_iter().flatten().min()?.max(self.waits_from_ms);
         Some(since.saturating_add(self.timeout_ms()))
     }
@@ -101,7 +105,7 @@ impl Replica {
     /// watch the primary, not only the one that the client chose. Then again and again, because messages get
     /// lost.
     fn spread_deadline_ms(&self) -> Option<u64> {
-        if self.is_primary() && self.state == ViewState::Active {
+        if self.ended || (self.is_primary() && !self.silent && self.state == ViewState::Active) {
             return None;
         }
         self.pool.next_spread_ms()

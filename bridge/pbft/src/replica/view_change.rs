@@ -68,8 +68,9 @@ impl Replica {
                 replica: view.primary(self.context.replicas.len()),
                 view,
                 sequence,
-                first: (known.digest, known.signature),
-                second: (digest, pre_prepare),
+                first: Box::new((known.digest, known.signature)),
+                second: Box::new((digest, pre_prepare)),
+                epoch: self.context.epoch,
             };
             self.report(evidence, sequence, view);
         }
@@ -78,6 +79,9 @@ impl Replica {
     /// f + 1 replicas that ask for later views include a correct one: join the earliest of their views
     /// (section 4.5.2).
     fn join_view_change(&mut self, now: Now) {
+        if self.ended || self.silent {
+            return;
+        }
         let later = || self.view_changes.values().map(|asked| asked.view).filter(|&view| view > self.view);
         if later().count() < self.context.replicas.weak_quorum() {
             return;

@@ -146,8 +146,19 @@ fn a_checkpoint_is_never_signed_twice_with_different_states() {
     let recovered = Recovered { records, last_executed: Sequence(7), ..Recovered::default() };
     let (mut again, now) = started_from(&group, r(3), recovered);
     let other = Digest::from([9; 32]);
-    let state = StateSummary { log_size: 8, log_root: other, state_root: other };
-    let executed = Executed { sequence: Sequence(8), entries: 1, next_due: None, state: Some(state) };
+    let state = StateSummary {
+        log_size: 8,
+        log_root: other,
+        state_root: other,
+        next_members_hash: Digest::default(),
+    };
+    let executed = Executed {
+        sequence: Sequence(8),
+        entries: 1,
+        next_due: None,
+        state: Some(state),
+        change_pending: false,
+    };
     let effects = again.step(now, Event::Executed(executed));
     assert!(effects.contains(&Effect::Diverged { sequence: Sequence(8) }));
     let signs = |effect: &Effect| matches!(effect, Effect::Broadcast(Message::Checkpoint(_)));

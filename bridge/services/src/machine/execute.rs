@@ -146,11 +146,12 @@ impl StateMachine {
 
     fn record_drafts(&mut self, drafts: Vec<Draft>, records: &mut Vec<EntryRecord>) {
         for Draft::Decision(record) in drafts {
+            self.note_change(&record);
             self.record(EntryBody::Decision(record), Outcome::Recorded, records);
         }
     }
 
-    fn record(&mut self, body: EntryBody, outcome: Outcome, records: &mut Vec<EntryRecord>) {
+    pub(super) fn record(&mut self, body: EntryBody, outcome: Outcome, records: &mut Vec<EntryRecord>) {
         let index = EntryIndex(self.head.log_size);
         let (sequence, time) = (self.head.sequence, self.head.time);
         records.push(EntryRecord::new(&self.group.identity, index, sequence, time, body, outcome));

@@ -1,6 +1,7 @@
 //! The state machine: where it starts, where it stands, what it remembers.
 
 mod admission;
+mod epoch;
 mod execute;
 mod queries;
 
@@ -44,6 +45,8 @@ struct Head {
 /// that is restored from the pairs of another goes on exactly as the other would.
 pub struct StateMachine {
     group: Group,
+    /// The group of the next epoch, once its change of members is approved; a part of the state.
+    next: Option<Group>,
     head: Head,
     state: AuthenticatedMap,
 }
@@ -72,6 +75,7 @@ impl StateMachine {
         state.put(key("group"), codec::encode(group));
         let mut machine = Self {
             group: group.clone(),
+            next: None,
             head: Head { time: TimestampMs(0), log_size: 1, sequence: Sequence(0) },
             state,
         };
@@ -85,6 +89,8 @@ impl StateMachine {
     /// Compare [`Self::state_root`] with a certified checkpoint before executing or serving anything. Until
     /// then nothing vouches for the pairs, and queries may panic on damaged ones.
     ///
+    /// The state may be of another epoch than `group`: its own group is [`Self::group`].
+    ///
     /// # Errors
     /// When the pairs are of another group, or lack what every state has.
     pub fn restore(
@@ -97,11 +103,17 @@ impl StateMachine {
         if found_id != expected {
             return Err(ServicesError::ForeignGroup { expected, found: found_id });
         }
-        if found != *group {
+        let same_epoch = Group { epoch: found.epoch, members: found.members.clone(), ..group.clone() };
+        if found != same_epoch || (found.epoch == group.epoch && found != *group) {
             return Err(ServicesError::ForeignMembers(expected));
         }
         let head = read(&state, "head", MAX_HEAD_BYTES)?;
-        Ok(Self { group: found, head, state })
+        let next = if state.get(&key("next")).is_some() {
+            Some(read(&state, "next", MAX_GROUP_BYTES)?)
+        } else {
+            None
+        };
+        Ok(Self { group: found, next, head, state })
     }
 
     /// The root of the whole state, the reply table and the clock included. Costs the hashing of what
@@ -124,7 +136,7 @@ impl StateMachine {
         self.state.range_from(&[])
     }
 
-    /// The group with the members of this epoch.
+    /// The group with the members of the state's epoch.
     pub fn group(&self) -> &Group {
         &self.group
     }

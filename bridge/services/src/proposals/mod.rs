@@ -6,6 +6,9 @@
 //! - Approved as soon as the weight for it reaches the threshold; rejected as soon as what is left could
 //!   no longer bring it there; expired in the first batch at or after the end of the voting period;
 //!   cancelled when its proposer withdraws it before any of these.
+//! - A proposal takes votes in the epoch that it was made in. After a change of members it can only be
+//!   cancelled or expire: the weights of two sets of voters do not add up.
+//! - A change of members ([`MembersChange`]) must be sound in the epoch that it is proposed in.
 //! - Every closing drafts exactly one decision. A closed proposal never changes again.
 
 mod queries;
@@ -16,7 +19,9 @@ use quorate_protocol::command::MAX_COMMAND_BYTES;
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::proposals::{Cancel, ProposalsOperation, ProposalsOutcome, Propose, Vote};
 use quorate_protocol::proposal::{actions_hash, proposal_id};
-use quorate_protocol::{Choice, Decision, DecisionRecord, DecisionStatus, ProposalId, TimestampMs, codec};
+use quorate_protocol::{
+    Choice, Decision, DecisionRecord, DecisionStatus, MembersChange, ProposalId, TimestampMs, codec,
+};
 
 use crate::members::Agent;
 use crate::service::{Context, Draft, Service, ServiceRefusal};
@@ -87,6 +92,11 @@ fn propose(
     }
     let Propose { salt, description, calls } = proposal;
     let group = context.group();
+    let change = MembersChange::of(&group.identity, &calls)
+        .and_then(|change| change.map(|change| change.apply(group)).transpose());
+    if let Err(error) = change {
+        return Err(ProposalsRefusal::InvalidMembersChange(error));
+    }
     let actions_hash = actions_hash(&calls);
     let id = proposal_id(&group.identity.group, proposer.id, salt, actions_hash, &description);
     if Tally::read(context.state(), id).is_some() {
@@ -96,7 +106,7 @@ fn propose(
     let closes = opened.plus(group.policy.voting_period_s.saturating_mul(1000));
     let text = Text { proposer: proposer.id, salt, description, calls, actions_hash, opened };
     context.write(&Text::key(id), &text);
-    context.write(&Tally::key(id), &Tally::open(proposer.id, closes));
+    context.write(&Tally::key(id), &Tally::open(proposer.id, closes, context.group().epoch));
     context.write(&record::closing_key(closes, id), &());
     Ok(ProposalsOutcome::Proposed { proposal: id, closes })
 }
@@ -111,6 +121,10 @@ fn vote(
     }
     let Vote { proposal, choice } = vote;
     let mut tally = open_tally(context, proposal)?;
+    let epoch = context.group().epoch;
+    if tally.epoch != epoch {
+        return Err(ProposalsRefusal::OtherEpoch { proposal, expected: tally.epoch, found: epoch });
+    }
     let ballot_key = Ballot::key(proposal, voter.id);
     if let Some(Ballot { choice, .. }) = context.state().read(&ballot_key) {
         return Err(ProposalsRefusal::AlreadyVoted { proposal, choice });

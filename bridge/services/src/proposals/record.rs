@@ -4,7 +4,9 @@
 //! apart so that a vote costs the same whatever the proposal says.
 
 use minicbor::{Decode, Encode};
-use quorate_protocol::{AgentId, Call, Choice, DecisionStatus, Digest, EntryIndex, ProposalId, TimestampMs};
+use quorate_protocol::{
+    AgentId, Call, Choice, DecisionStatus, Digest, EntryIndex, Epoch, ProposalId, TimestampMs,
+};
 
 use crate::state::View;
 
@@ -53,6 +55,9 @@ pub(super) struct Tally {
     /// Nothing while it is open.
     #[n(5)]
     pub(super) closing: Option<Closing>,
+    /// The epoch that it was proposed in. Weights of different sets of voters are never added up.
+    #[n(6)]
+    pub(super) epoch: Epoch,
 }
 
 /// How a proposal closed.
@@ -67,8 +72,9 @@ pub(super) struct Closing {
 
 impl Tally {
     /// The tally of a new proposal.
-    pub(super) fn open(proposer: AgentId, closes: TimestampMs) -> Self {
-        Self { proposer, closes, for_weight: 0, against_weight: 0, abstain_weight: 0, closing: None }
+    pub(super) fn open(proposer: AgentId, closes: TimestampMs, epoch: Epoch) -> Self {
+        let (for_weight, against_weight, abstain_weight) = (0, 0, 0);
+        Self { proposer, closes, for_weight, against_weight, abstain_weight, closing: None, epoch }
     }
 
     pub(super) fn key(proposal: ProposalId) -> Vec<u8> {

@@ -1,11 +1,11 @@
 //! The rules of the proposals service that forbid an operation.
 
-use quorate_protocol::{AgentId, Choice, DecisionStatus, ProposalId, TimestampMs};
+use quorate_protocol::{AgentId, Choice, DecisionStatus, Epoch, MembersChangeError, ProposalId, TimestampMs};
 
 use crate::service::ServiceRefusal;
 
 /// A rule of the proposals service that forbids an operation.
-#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ProposalsRefusal {
     /// Only voters propose and vote.
     #[error("{0} is not a voter, and only voters propose and vote")]
@@ -40,6 +40,19 @@ pub enum ProposalsRefusal {
         /// The vote that counts.
         choice: Choice,
     },
+    /// The members have changed since it was proposed.
+    #[error("proposal {proposal} is of epoch {expected}, the group is in epoch {found}: propose it again")]
+    OtherEpoch {
+        /// The proposal.
+        proposal: ProposalId,
+        /// The epoch that it was proposed in.
+        expected: Epoch,
+        /// The epoch now.
+        found: Epoch,
+    },
+    /// A change of members that cannot take effect.
+    #[error("the change of members cannot take effect: {0}")]
+    InvalidMembersChange(MembersChangeError),
     /// Only the proposer cancels.
     #[error("proposal {proposal} is {proposer}'s to cancel")]
     NotTheProposer {
@@ -60,6 +73,8 @@ impl ProposalsRefusal {
             Self::ProposalClosed { .. } => "proposal_closed",
             Self::VotingOver { .. } => "voting_over",
             Self::AlreadyVoted { .. } => "already_voted",
+            Self::OtherEpoch { .. } => "other_epoch",
+            Self::InvalidMembersChange(_) => "invalid_members_change",
             Self::NotTheProposer { .. } => "not_the_proposer",
         }
     }

@@ -48,13 +48,18 @@ impl AuthenticatedMap {
         self.pairs.insert(key, value);
     }
 
+    pub(crate) fn remove(&mut self, key: &[u8]) {
+        if self.pairs.remove(key).is_some() {
+            self.mark(key);
+        }
+    }
+
     /// Takes over what a command wrote; nothing in place of a value removes the pair.
     pub(crate) fn apply(&mut self, writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>) {
         for (key, value) in writes {
             match value {
                 Some(value) => self.put(key, value),
-                None if self.pairs.remove(&key).is_some() => self.mark(&key),
-                None => {}
+                None => self.remove(&key),
             }
         }
     }

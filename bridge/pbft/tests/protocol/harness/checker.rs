@@ -145,7 +145,8 @@ impl Checker {
     pub(crate) fn evidence(&mut self, by: ReplicaIndex, evidence: Evidence) {
         assert!(self.is_faulty(evidence.replica()), "evidence against a correct replica: {evidence:?}");
         match &evidence {
-            Evidence::Votes { phase, replica, view, sequence, first, second } => {
+            Evidence::Votes { phase, replica, view, sequence, first, second, epoch } => {
+                assert_eq!(*epoch, self.members.context.epoch, "evidence names its epoch");
                 let domain = match phase {
                     Phase::PrePrepare => domain::PRE_PREPARE,
                     Phase::Prepare => domain::PREPARE,
@@ -153,7 +154,7 @@ impl Checker {
                 };
                 assert_ne!(first.0, second.0, "evidence is of two digests");
                 let key = self.members.keys[usize::from(replica.0)].agent.public();
-                for (digest, signature) in [first, second] {
+                for (digest, signature) in [&**first, &**second] {
                     let bytes = vote_bytes(&self.members.context, domain, *view, *sequence, *digest);
                     assert!(SignatureCheck::new(&key, &bytes, signature).verify(), "{evidence:?}");
                 }

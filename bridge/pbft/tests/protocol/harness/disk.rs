@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use quorate_pbft::{CommittedBatch, Record, Recovered};
+use quorate_pbft::{CommittedBatch, Config, Record, Recovered};
 use quorate_protocol::{CheckpointCertificate, Sequence, TimestampMs};
 
 use super::machine::Machine;
@@ -18,6 +18,10 @@ pub(crate) struct Disk {
     pub(crate) stable: Option<CheckpointCertificate>,
     /// What the services had outstanding at the start; not part of what a crash can lose.
     pub(crate) due: Vec<TimestampMs>,
+    /// As [`Machine::change_after`].
+    pub(crate) change_after: Option<usize>,
+    /// Whether the replica lost its records: it may have said things that it does not know of.
+    pub(crate) silent: bool,
 }
 
 impl Disk {
@@ -51,11 +55,12 @@ impl Disk {
     }
 
     /// The machine as the stored batches make it, and what the replica starts from.
-    pub(crate) fn recover(&self) -> (Machine, Recovered) {
+    pub(crate) fn recover(&self, config: &Config) -> (Machine, Recovered) {
         let mut machine = Machine::default();
         machine.due.extend(&self.due);
+        machine.change_after = self.change_after;
         for committed in self.batches.values() {
-            machine.execute(committed, false);
+            machine.execute(committed, config.takes_checkpoint(committed.sequence, &committed.batch));
         }
         let records = self
             .records
@@ -67,6 +72,9 @@ impl Disk {
             last_executed: machine.last,
             stable: self.stable.clone(),
             next_due: machine.due.first().copied(),
+            change_pending: machine.change_pending(),
+            ended: machine.ended.map(|_| machine.summary()),
+            silent: self.silent,
         };
         (machine, recovered)
     }

@@ -83,6 +83,22 @@ impl Group {
         }
     }
 
+    /// A change of members is approved with the command of this number. Only before the first batch.
+    pub(crate) fn change_members_after(&mut self, commands: usize) {
+        for index in self.all() {
+            self.node_mut(index).disk.change_after = Some(commands);
+            self.restart(index);
+        }
+    }
+
+    /// The replica loses its records, knows it, and starts again from its batches.
+    pub(crate) fn lose_records(&mut self, index: ReplicaIndex) {
+        self.crash(index);
+        self.node_mut(index).disk.rotate(&[]);
+        self.node_mut(index).disk.silent = true;
+        self.restart(index);
+    }
+
     /// Stops the replica; what was not durable is lost.
     pub(crate) fn crash(&mut self, index: ReplicaIndex) {
         let mut random = Random::new(self.random.next());
@@ -106,7 +122,7 @@ impl Group {
         let keys = self.members.keys[usize::from(index.0)].clone();
         let now = self.now(index);
         let node = self.node_mut(index);
-        let (machine, recovered) = node.disk.recover();
+        let (machine, recovered) = node.disk.recover(&config);
         node.machine = machine;
         node.replica = Some(Replica::new(config, context, keys, recovered, now));
         (node.restart_at, node.crash_before) = (None, None);

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use quorate_pbft::{Config, Event, Message, Now, Replica, ViewState};
-use quorate_protocol::{Digest, ReplicaIndex, Sequence, SignedCommand, TimestampMs, View};
+use quorate_protocol::{
+    CheckpointCertificate, Digest, ReplicaIndex, Sequence, SignedCommand, TimestampMs, View,
+};
 
 use super::checker::Checker;
 use super::disk::Disk;
@@ -57,6 +59,8 @@ pub(super) struct Node {
     pub(super) crash_before: Option<u64>,
     pub(super) restart_at: Option<u64>,
     pub(super) diverged: Vec<Sequence>,
+    pub(super) handovers: Vec<CheckpointCertificate>,
+    pub(super) wanted_state: Option<Sequence>,
     pub(super) ticked_ms: Option<u64>,
 }
 
@@ -79,6 +83,8 @@ pub(crate) struct Group {
     pub(crate) sent: BTreeMap<&'static str, u64>,
     /// How often a replica wanted to be ticked again at once.
     pub(crate) busy_ticks: u64,
+    /// Whether replicas have the batches that others ask for.
+    pub(crate) supplies: bool,
     pub(super) loss: Option<Loss>,
     pub(super) nodes: Vec<Node>,
     pub(super) clients: Vec<Client>,
@@ -96,6 +102,7 @@ impl Group {
             now_ms: 0,
             sent: BTreeMap::new(),
             busy_ticks: 0,
+            supplies: true,
             loss: None,
             nodes: Vec::new(),
             clients: Vec::new(),
@@ -114,6 +121,8 @@ impl Group {
                 crash_before: None,
                 restart_at: None,
                 diverged: Vec::new(),
+                handovers: Vec::new(),
+                wanted_state: None,
                 ticked_ms: None,
             });
         }
@@ -159,6 +168,16 @@ impl Group {
 
     pub(crate) fn diverged(&self, index: ReplicaIndex) -> &[Sequence] {
         &self.node(index).diverged
+    }
+
+    /// The checkpoints that ended the replica's epoch: one or none.
+    pub(crate) fn handovers(&self, index: ReplicaIndex) -> &[CheckpointCertificate] {
+        &self.node(index).handovers
+    }
+
+    /// The checkpoint whose state the replica last wanted to fetch.
+    pub(crate) fn wanted_state(&self, index: ReplicaIndex) -> Option<Sequence> {
+        self.node(index).wanted_state
     }
 
     pub(crate) fn effects_done(&self, index: ReplicaIndex) -> u64 {

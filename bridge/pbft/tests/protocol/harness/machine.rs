@@ -16,6 +16,10 @@ pub(crate) struct Machine {
     pub(crate) time: TimestampMs,
     /// What falls due, each brought by the first batch whose time has come.
     pub(crate) due: BTreeSet<TimestampMs>,
+    /// After so many commands a change of members waits for the next checkpoint.
+    pub(crate) change_after: Option<usize>,
+    /// The last batch of the epoch, once it is executed.
+    pub(crate) ended: Option<Sequence>,
     /// A machine with a fault computes other roots from here on.
     pub(crate) corrupt: bool,
 }
@@ -23,6 +27,7 @@ pub(crate) struct Machine {
 impl Machine {
     pub(crate) fn execute(&mut self, committed: &CommittedBatch, checkpoint: bool) -> Executed {
         assert_eq!(committed.sequence, self.last.next(), "batches come in order");
+        assert_eq!(self.ended, None, "no batch executes after the epoch's last");
         self.last = committed.sequence;
         self.time = self.time.max(committed.batch.timestamp);
         let mut entries = 0;
@@ -38,12 +43,20 @@ impl Machine {
                 entries += 1;
             }
         }
+        if checkpoint && self.change_pending() {
+            self.ended = Some(self.last);
+        }
         Executed {
             sequence: self.last,
             entries,
             next_due: self.due.first().copied(),
             state: checkpoint.then(|| self.summary()),
+            change_pending: self.change_pending(),
         }
+    }
+
+    pub(crate) fn change_pending(&self) -> bool {
+        self.ended.is_none() && self.change_after.is_some_and(|after| self.commands.len() >= after)
     }
 
     pub(crate) fn has(&self, command: &SignedCommand) -> bool {
@@ -55,11 +68,12 @@ impl Machine {
         self.root = Digest::of(&[self.root.as_bytes(), what, fault]);
     }
 
-    fn summary(&self) -> StateSummary {
+    pub(crate) fn summary(&self) -> StateSummary {
         StateSummary {
             log_size: self.commands.len() as u64,
             log_root: self.root,
             state_root: Digest::of(&[b"state", self.root.as_bytes()]),
+            next_members_hash: self.ended.map_or(Digest::default(), |_| Digest::from([9; 32])),
         }
     }
 }

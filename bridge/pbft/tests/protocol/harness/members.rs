@@ -4,7 +4,7 @@ use quorate_pbft::{Context, ReplicaKeys};
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::{
     AccountKey, AgentId, AgentKey, Command, Epoch, Group, GroupId, GroupIdentity, Member, Nonce, Operation,
-    Policy, SignedCommand, TimestampMs,
+    Policy, Sequence, SignedCommand, TimestampMs,
 };
 
 /// A group's keys, known to the tests alone.
@@ -40,7 +40,7 @@ impl Members {
         let policy = Policy { threshold: u128::from(n), voting_period_s: 60, timelock_s: 0 };
         let group = Group { identity, epoch: Epoch(0), members, policy };
         group.validate().expect("the sample group is sound");
-        Self { context: Context { identity, epoch: Epoch(0), replicas: group.replicas() }, keys }
+        Self { context: Context::of(&group, Sequence(0)), keys }
     }
 
     /// The `nonce`th command of the client with this number.

@@ -96,13 +96,17 @@ impl Group {
                 }
             }
             Effect::SupplyBatches { to, from } => {
-                let stored = self.node(index).disk.batches.range(from..);
+                let stored = self.node(index).disk.batches.range(from..).filter(|_| self.supplies);
                 let batches: Vec<_> = stored.take(MAX_CATCH_UP).map(|(_, batch)| batch.clone()).collect();
                 if !batches.is_empty() {
                     self.send(index, &[to], &Message::CatchUp(CatchUp { batches }));
                 }
             }
             Effect::ViewChanged { .. } => {}
+            Effect::EpochEnded(certificate) => self.node_mut(index).handovers.push(certificate),
+            Effect::FetchState(certificate) => {
+                self.node_mut(index).wanted_state = Some(certificate.checkpoint.sequence);
+            }
             Effect::Evidence(evidence) if self.checker.is_faulty(index) => drop(evidence),
             Effect::Evidence(evidence) => self.checker.evidence(index, evidence),
             Effect::Diverged { sequence } => self.node_mut(index).diverged.push(sequence),
@@ -112,7 +116,7 @@ impl Group {
 
     /// Whoever starts from the records that stand for all others would write the same ones.
     pub(super) fn records_say_it_all(&self, index: ReplicaIndex) {
-        let (_, recovered) = self.node(index).disk.recover();
+        let (_, recovered) = self.node(index).disk.recover(&self.options.config);
         let records = recovered.records.clone();
         let keys = self.members.keys[usize::from(index.0)].clone();
         let (config, context) = (self.options.config.clone(), self.members.context.clone());

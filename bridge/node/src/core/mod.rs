@@ -1,44 +1,59 @@
-//! The one event loop: the only thread that changes the consensus core and the ledger.
+//! The logic of a node, without threads, clocks, sockets and disks.
 //!
-//! Each round takes whatever events wait, steps the core, carries out its effects, and ends by handing the
-//! records and the messages of the round to the write-ahead log's thread. That thread makes the records
-//! durable and only then lets the messages leave, so a round costs at most one `fdatasync`, shared with the
-//! rounds that queue up behind it.
+//! [`NodeCore`] owns the consensus core and the ledger: whoever drives it gives it rounds of events and the
+//! time, and carries out what it wants done through its [`Storage`]. The runtime drives it on a thread of its
+//! own; a simulator drives a whole group of them on one thread.
+//!
+//! Each round takes whatever events wait, steps the consensus core, carries out its effects, and ends by
+//! handing the records and the messages of the round to the storage. That makes the records durable and only
+//! then lets the messages leave, so a round costs at most one `fdatasync`, shared with the rounds that queue
+//! up behind it.
+
+mod inbound;
+mod outbox;
+mod recovery;
+mod storage;
+mod supply;
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, RwLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use quorate_pbft::{CommittedBatch, Effect, Event, Evidence, Executed, Message, Now, Replica, ViewState};
+use quorate_pbft::{
+    CommittedBatch, Config, Context, Effect, Event, Evidence, Executed, Message, Now, Replica, ReplicaKeys,
+    ViewState,
+};
 use quorate_protocol::{
-    AgentId, AgentKey, Digest, EntryRecord, GroupIdentity, LogCertificate, ReplicaIndex, Sequence,
-    SignedCommand, TimestampMs, Verified,
+    AgentId, Digest, EntryRecord, LogCertificate, ReplicaIndex, Sequence, SignedCommand, Verified,
 };
 use quorate_services::Admission;
 use tokio::sync::watch;
 
-use super::outbox::{Outgoing, Parcel};
-use super::supply::Supply;
-use crate::anchored::{AnchoredLog, StableSender};
+use crate::anchored::{AnchoredLog, StableReceiver, StableSender};
 use crate::api::{NodeStatus, Readiness};
 use crate::error::NodeError;
 use crate::frame::Frame;
 use crate::ledger::{Divergence, Ledger, SignedHead};
 use crate::metrics::Metrics;
-use crate::store::{StoreStatus, StoreWriter, Write};
-use crate::wal::WalWriter;
+use crate::store::Write;
+pub use inbound::{Blame, Inbound, Unverified};
+pub use outbox::Outgoing;
+pub use recovery::{Restored, WalContents, restore};
+pub use storage::Storage;
+pub use supply::Supply;
 
 /// The most events of one round; more wait for the next, so that messages leave in between.
-const MAX_ROUND: usize = 512;
-/// The loop wakes at least this often, in milliseconds.
-const MAX_SLEEP_MS: u64 = 1_000;
+pub const MAX_ROUND: usize = 512;
 
 /// What the rest of the node tells the core. Everything in here is verified.
 #[derive(Debug)]
-pub(crate) enum CoreEvent {
+pub enum CoreEvent {
     /// A peer's message.
-    Message { from: ReplicaIndex, message: Verified<Message> },
+    Message {
+        /// Whose link it came over.
+        from: ReplicaIndex,
+        /// The message.
+        message: Verified<Message>,
+    },
     /// Commands from clients.
     Commands(Vec<Verified<SignedCommand>>),
     /// A replica's attestation.
@@ -46,7 +61,12 @@ pub(crate) enum CoreEvent {
     /// A certificate from a peer; the ledger checks it.
     Certificate(LogCertificate),
     /// A peer lacks a certificate that covers so many entries.
-    CertificateWanted { from: ReplicaIndex, size: u64 },
+    CertificateWanted {
+        /// Who lacks it.
+        from: ReplicaIndex,
+        /// The entries that it must cover.
+        size: u64,
+    },
     /// The contract accepted an anchor.
     Anchored(AnchoredLog),
     /// Part of the storage failed: the node stops.
@@ -55,55 +75,60 @@ pub(crate) enum CoreEvent {
     Shutdown,
 }
 
-/// The monotonic clock of a process, beside the wall clock.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Clock(Instant);
-
-impl Clock {
-    pub(super) fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    pub(super) fn now(&self) -> Now {
-        let elapsed_ms = u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Now { elapsed_ms, wall: wall_clock() }
-    }
+/// What a core starts from.
+pub struct CoreParts<S> {
+    /// The protocol's sizes and times.
+    pub config: Config,
+    /// The group's epoch.
+    pub context: Context,
+    /// The replica's keys.
+    pub keys: ReplicaKeys,
+    /// What was on disk.
+    pub restored: Restored,
+    /// The evidence that was on disk.
+    pub evidence: Vec<Evidence>,
+    /// Where records, messages and writes go.
+    pub storage: S,
+    /// Takes the committed batches that other replicas may ask for.
+    pub supply: Supply,
+    /// The node's numbers.
+    pub metrics: Metrics,
 }
 
-/// The wall clock. A clock before 1970 reads as 1970, which every peer refuses as drift.
-pub(crate) fn wall_clock() -> TimestampMs {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    TimestampMs(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+/// What a core publishes for the rest of the node. Only the newest value matters.
+#[derive(Clone, Debug)]
+pub struct CoreWatch {
+    /// How the node is.
+    pub status: watch::Receiver<NodeStatus>,
+    /// The newest stable checkpoint.
+    pub stable: StableReceiver,
+    /// All evidence of replicas that contradicted themselves.
+    pub evidence: watch::Receiver<Arc<Vec<Evidence>>>,
 }
 
-/// What the core's thread owns.
-pub(super) struct Core {
-    pub(super) replica: Replica,
-    pub(super) ledger: Arc<RwLock<Ledger>>,
-    pub(super) wal: WalWriter<Parcel>,
-    pub(super) store: StoreWriter,
-    pub(super) store_status: watch::Receiver<StoreStatus>,
-    pub(super) supply: Supply,
-    pub(super) clock: Clock,
-    pub(super) identity: GroupIdentity,
-    pub(super) agent: AgentId,
-    pub(super) key: AgentKey,
-    pub(super) status: watch::Sender<NodeStatus>,
-    pub(super) stable: StableSender,
-    pub(super) evidence: watch::Sender<Arc<Vec<Evidence>>>,
-    pub(super) metrics: Metrics,
-    /// How many replicas make a quorum.
-    pub(super) quorum: usize,
+/// The logic of a node; see the module's page.
+pub struct NodeCore<S> {
+    replica: Replica,
+    ledger: Arc<RwLock<Ledger>>,
+    storage: S,
+    supply: Supply,
+    context: Context,
+    keys: ReplicaKeys,
+    agent: AgentId,
+    status: watch::Sender<NodeStatus>,
+    stable: StableSender,
+    evidence: watch::Sender<Arc<Vec<Evidence>>>,
+    metrics: Metrics,
     /// How often a missing certificate is asked for.
-    pub(super) certificate_interval_ms: u64,
+    certificate_interval_ms: u64,
     /// How often commands are looked for that the state came to refuse; more than once a view time-out.
-    pub(super) refused_interval_ms: u64,
-    pub(super) round: Round,
+    refused_interval_ms: u64,
+    round: Round,
 }
 
 /// What a round has gathered so far, and what outlives it.
 #[derive(Default)]
-pub(super) struct Round {
+struct Round {
     records: Vec<Vec<u8>>,
     outgoing: Vec<Outgoing>,
     /// A stable checkpoint below which the write-ahead log may be cut once the store has it.
@@ -114,44 +139,91 @@ pub(super) struct Round {
     uncertified: u64,
 }
 
-impl Core {
-    /// Runs until told to stop.
-    ///
-    /// # Errors
-    /// When the storage fails: the node must stop before it promises anything more.
-    pub(super) fn run(mut self, events: &Receiver<CoreEvent>) -> Result<(), NodeError> {
-        self.step(Event::Tick)?;
-        self.attest_head();
-        self.finish_round()?;
-        loop {
-            let now = self.clock.now();
-            let deadline = self.replica.next_deadline_ms(now).saturating_sub(now.elapsed_ms);
-            let first = match events.recv_timeout(Duration::from_millis(deadline.min(MAX_SLEEP_MS))) {
-                Ok(event) => Some(event),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
-            };
-            if !self.take_round(first, events)? {
-                return Ok(());
-            }
+impl<S: Storage> NodeCore<S> {
+    /// A core that continues from what was on disk. It says nothing before [`Self::begin`].
+    pub fn new(parts: CoreParts<S>, now: Now) -> Self {
+        let CoreParts { config, context, keys, restored, evidence, storage, supply, metrics } = parts;
+        metrics.evidence.set(evidence.len() as u64);
+        let (certificate_interval_ms, refused_interval_ms) =
+            (config.status_interval_ms, config.view_timeout_ms / 3);
+        let stable = restored.recovered.stable.clone();
+        let replica = Replica::new(config, context.clone(), keys.clone(), restored.recovered, now);
+        let readiness = Readiness::NotReady("the node starts".into());
+        Self {
+            status: watch::Sender::new(NodeStatus { view: replica.view(), readiness }),
+            stable: watch::Sender::new(stable),
+            evidence: watch::Sender::new(Arc::new(evidence)),
+            ledger: Arc::new(RwLock::new(restored.ledger)),
+            agent: AgentId(keys.account.address()),
+            replica,
+            storage,
+            supply,
+            context,
+            keys,
+            metrics,
+            certificate_interval_ms,
+            refused_interval_ms,
+            round: Round::default(),
         }
     }
 
-    /// Handles `first` and what else waits. Says whether to go on.
-    fn take_round(
+    /// What the core publishes.
+    pub fn watch(&self) -> CoreWatch {
+        CoreWatch {
+            status: self.status.subscribe(),
+            stable: self.stable.subscribe(),
+            evidence: self.evidence.subscribe(),
+        }
+    }
+
+    /// The executed state. Only the core changes it.
+    pub fn ledger(&self) -> &Arc<RwLock<Ledger>> {
+        &self.ledger
+    }
+
+    /// The consensus core, to look at.
+    pub fn replica(&self) -> &Replica {
+        &self.replica
+    }
+
+    /// The storage.
+    pub fn storage_mut(&mut self) -> &mut S {
+        &mut self.storage
+    }
+
+    /// When the core wants a round even if nothing happens, as [`Now::elapsed_ms`]; the past means at once.
+    pub fn next_deadline_ms(&self, now: Now) -> u64 {
+        self.replica.next_deadline_ms(now)
+    }
+
+    /// The first round: says where the replica stands.
+    ///
+    /// # Errors
+    /// As [`Self::take_round`].
+    pub fn begin(&mut self, now: Now) -> Result<(), NodeError> {
+        self.step(now, Event::Tick)?;
+        self.attest_head();
+        self.finish_round()
+    }
+
+    /// Handles `events`, of which there should be at most [`MAX_ROUND`], and what has become due. Says whether
+    /// to go on: not after [`CoreEvent::Shutdown`].
+    ///
+    /// # Errors
+    /// When the storage fails: the node must stop before it promises anything more.
+    pub fn take_round(
         &mut self,
-        first: Option<CoreEvent>,
-        events: &Receiver<CoreEvent>,
+        now: Now,
+        events: impl IntoIterator<Item = CoreEvent>,
     ) -> Result<bool, NodeError> {
         let mut commands = Vec::new();
         let mut go_on = true;
-        let waiting = first.into_iter().chain(events.try_iter()).take(MAX_ROUND);
-        for event in waiting {
+        for event in events {
             match event {
                 // Commands of one round go through one step, so that a backup forwards them together and
                 // a primary batches them.
                 CoreEvent::Commands(more) => commands.extend(more),
-                CoreEvent::Message { from, message } => self.step(Event::Message { from, message })?,
+                CoreEvent::Message { from, message } => self.step(now, Event::Message { from, message })?,
                 CoreEvent::Attestation(signed) => self.take_attestation(&signed),
                 CoreEvent::Certificate(certificate) => self.take_certificate(certificate),
                 CoreEvent::CertificateWanted { from, size } => self.supply_certificate(from, size),
@@ -161,19 +233,19 @@ impl Core {
             }
         }
         if commands.is_empty() {
-            self.step(Event::Tick)?;
+            self.step(now, Event::Tick)?;
         } else {
-            self.step(Event::Commands(commands))?;
+            self.step(now, Event::Commands(commands))?;
         }
-        self.ask_for_certificate();
-        self.drop_refused_commands();
+        self.ask_for_certificate(now);
+        self.drop_refused_commands(now);
         self.finish_round()?;
         Ok(go_on)
     }
 
-    /// Steps the core and carries out its effects, those of executing batches included.
-    fn step(&mut self, event: Event) -> Result<(), NodeError> {
-        let mut effects = VecDeque::from(self.replica.step(self.clock.now(), event));
+    /// Steps the consensus core and carries out its effects, those of executing batches included.
+    fn step(&mut self, now: Now, event: Event) -> Result<(), NodeError> {
+        let mut effects = VecDeque::from(self.replica.step(now, event));
         while let Some(effect) = effects.pop_front() {
             match effect {
                 Effect::Persist(record) => self.round.records.push(record.encode()),
@@ -181,13 +253,13 @@ impl Core {
                 Effect::Broadcast(message) => self.say(None, &Frame::Consensus(message)),
                 Effect::Execute { committed, checkpoint } => {
                     if let Some(executed) = self.execute(committed, checkpoint)? {
-                        effects.extend(self.replica.step(self.clock.now(), Event::Executed(executed)));
+                        effects.extend(self.replica.step(now, Event::Executed(executed)));
                     }
                 }
                 Effect::Stable(certificate) => {
                     let sequence = certificate.checkpoint.sequence;
                     tracing::debug!(%sequence, "a checkpoint is stable");
-                    self.store.write(Write::Stable(certificate.clone()))?;
+                    self.storage.write(Write::Stable(certificate.clone()))?;
                     self.round.cut_below = Some(sequence);
                     self.stable.send_replace(Some(certificate));
                 }
@@ -200,6 +272,7 @@ impl Core {
                     self.metrics.view_changes.inc();
                 }
                 Effect::Evidence(evidence) => self.keep_evidence(&evidence)?,
+                Effect::EpochEnded(_) | Effect::FetchState(_) => {}
                 Effect::Diverged { sequence } => self.diverge(sequence),
             }
         }
@@ -223,16 +296,16 @@ impl Core {
     ) -> Result<Option<Executed>, NodeError> {
         let sequence = committed.sequence;
         let batch = &committed.batch;
-        let (executed, next_due, state) = {
+        let (executed, next_due, change_pending, state) = {
             let mut ledger = self.write_ledger();
             if ledger.divergence().is_some() {
                 return Ok(None);
             }
             let executed = ledger
-                .execute(sequence, batch.timestamp, &batch.commands)
+                .execute(sequence, batch.timestamp, &batch.commands, checkpoint)
                 .map_err(|error| NodeError::Invariant(format!("executing batch {sequence}: {error}")))?;
             let state = checkpoint.then(|| (ledger.summary(), ledger.take_changes()));
-            (executed, ledger.state().next_due(), state)
+            (executed, ledger.state().next_due(), ledger.state().change_pending(), state)
         };
         self.metrics.count_batch(&executed);
         let entries = executed.records.len();
@@ -240,22 +313,22 @@ impl Core {
             self.attest_head();
         }
         let records: Vec<EntryRecord> = executed.records.into_iter().map(Arc::unwrap_or_clone).collect();
-        self.store.write(Write::Executed { sequence, batch: committed.encode(), records })?;
+        self.storage.write(Write::Executed { sequence, batch: committed.encode(), records })?;
         self.supply.push(committed);
         let state = match state {
             None => None,
             Some((summary, changes)) => {
-                self.store.write(Write::State { sequence, changes })?;
+                self.storage.write(Write::State { sequence, changes })?;
                 Some(summary)
             }
         };
-        Ok(Some(Executed { sequence, entries, next_due, state }))
+        Ok(Some(Executed { sequence, entries, next_due, state, change_pending }))
     }
 
     /// Attests to the log as it is and tells everybody.
     fn attest_head(&mut self) {
         let head = self.write_ledger().head();
-        let signed = SignedHead::sign(&self.identity, head, self.agent, &self.key);
+        let signed = SignedHead::sign(&self.context.identity, head, self.agent, &self.keys.agent);
         self.say(None, &Frame::Attestation(signed));
         // The signature was made just now.
         self.take_attestation(&Verified::vouch(signed));
@@ -280,8 +353,8 @@ impl Core {
     }
 
     /// A log that stays without a certificate has lost attestations, in a restart or on a broken link.
-    fn ask_for_certificate(&mut self) {
-        let now_ms = self.clock.now().elapsed_ms;
+    fn ask_for_certificate(&mut self, now: Now) {
+        let now_ms = now.elapsed_ms;
         if now_ms < self.round.certificate_due_ms {
             return;
         }
@@ -299,8 +372,7 @@ impl Core {
 
     /// Takes commands out of the pool that the state came to refuse: their nonce is used by now, or they
     /// expired. No primary takes them up, and waiting for them would cost one view after another.
-    fn drop_refused_commands(&mut self) {
-        let now = self.clock.now();
+    fn drop_refused_commands(&mut self, now: Now) {
         if now.elapsed_ms < self.round.refused_due_ms {
             return;
         }
@@ -315,14 +387,14 @@ impl Core {
             return Ok(());
         }
         let anchor = quorate_protocol::codec::encode(&anchored);
-        self.store.write(Write::Anchor { size: anchored.size, anchor })
+        self.storage.write(Write::Anchor { size: anchored.size, anchor })
     }
 
     fn keep_evidence(&mut self, evidence: &Evidence) -> Result<(), NodeError> {
         tracing::warn!(replica = %evidence.replica(), ?evidence, "a replica contradicted itself");
         self.metrics.evidence.inc();
         self.evidence.send_modify(|held| Arc::make_mut(held).push(evidence.clone()));
-        self.store.write(Write::Evidence(quorate_protocol::codec::encode(evidence)))
+        self.storage.write(Write::Evidence(quorate_protocol::codec::encode(evidence)))
     }
 
     /// A quorum signed another state than this replica's at a checkpoint.
@@ -342,21 +414,13 @@ impl Core {
         let records = std::mem::take(&mut self.round.records);
         let outgoing = std::mem::take(&mut self.round.outgoing);
         if !records.is_empty() || !outgoing.is_empty() {
-            let durable_since = (!records.is_empty()).then(Instant::now);
-            self.wal.persist(records, Parcel { outgoing, durable_since })?;
+            self.storage.persist(records, outgoing)?;
         }
-        let stored = {
-            let status = self.store_status.borrow_and_update();
-            if let Some(failure) = &status.failure {
-                tracing::error!(error = %failure, "the store failed");
-                return Err(NodeError::StorageStopped { what: "the store" });
-            }
-            status.durable
-        };
+        let stored = self.storage.stored()?;
         if self.round.cut_below.is_some_and(|sequence| stored >= Some(sequence)) {
             self.round.cut_below = None;
             let records = self.replica.durable_records().iter().map(|record| record.encode()).collect();
-            self.wal.rotate(records, Parcel::default())?;
+            self.storage.rotate(records)?;
         }
         self.publish();
         Ok(())
@@ -375,7 +439,7 @@ impl Core {
 
     fn readiness(&self) -> Readiness {
         let connected = usize::try_from(self.metrics.peers_connected.get()).unwrap_or(usize::MAX);
-        let needed = self.quorum - 1;
+        let needed = self.context.replicas.quorum() - 1;
         if self.replica.view_state() == ViewState::Changing {
             Readiness::NotReady(format!("waiting for view {} to open", self.replica.view()))
         } else if self.replica.is_behind() {

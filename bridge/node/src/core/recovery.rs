@@ -1,14 +1,16 @@
 //! Where a node starts from: the store, the write-ahead log, or nothing.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use quorate_pbft::{CommittedBatch, Record, Recovered};
+use quorate_pbft::{CommittedBatch, Config, Record, Recovered};
 use quorate_protocol::{Entry, EntryIndex, Group, Sequence, codec};
 
 use crate::anchored::AnchoredLog;
 use crate::error::NodeError;
 use crate::ledger::{Ledger, Persisted, SourceError};
-use crate::store::{Store, StoreWriter, Write};
+use crate::store::{Store, Write};
+use crate::wal::TailReport;
 
 /// How many entries or batches are read from the store at once.
 const CHUNK: usize = 1_024;
@@ -16,60 +18,93 @@ const CHUNK: usize = 1_024;
 const MAX_ANCHOR_BYTES: usize = 4_096;
 
 /// What was on disk.
-pub(super) struct Restored {
-    pub(super) ledger: Ledger,
-    pub(super) recovered: Recovered,
+pub struct Restored {
+    /// The executed state, up to the last batch that the store has.
+    pub ledger: Ledger,
+    /// What the consensus core must remember.
+    pub recovered: Recovered,
 }
 
-/// Brings the ledger to the last batch that the store has, and collects what the core must remember.
+/// What the write-ahead log held when it was opened.
+#[derive(Clone, Copy, Debug)]
+pub struct WalContents<'a> {
+    /// The records since its last rotation.
+    pub records: &'a [Vec<u8>],
+    /// How its end looked.
+    pub tail: TailReport,
+    /// Where it lies, for errors.
+    pub path: &'a Path,
+}
+
+/// Brings the ledger to the last batch that the store has, and collects what the core must remember. A new
+/// store gets the genesis through `write`.
 ///
 /// # Errors
-/// When the store and the write-ahead log contradict themselves or each other.
-pub(super) fn restore(
+/// When the store and the write-ahead log contradict themselves or each other, or when the log is missing
+/// beside a store that is not.
+pub fn restore(
+    config: &Config,
     group: &Arc<Group>,
     store: &Store,
-    writer: &StoreWriter,
-    wal_records: &[Vec<u8>],
-    wal_path: &std::path::Path,
+    wal: WalContents<'_>,
+    write: impl FnMut(Write) -> Result<(), NodeError>,
 ) -> Result<Restored, NodeError> {
+    let wal_path = wal.path;
+    if wal.tail.created && store.last_sequence()?.is_some() {
+        // Without its log this replica cannot know what it said, and could say the opposite.
+        let detail = "it is missing, although the store beside it is not; restore it from where it was moved, \
+                      or leave this replica off: without the log it could contradict what it said before";
+        return Err(corrupt(wal_path, detail.into()));
+    }
+    if !wal.tail.created && !wal.tail.is_clean() {
+        tracing::warn!(tail = ?wal.tail, "the end of the write-ahead log was torn, as a crash leaves it, and is cut");
+    }
     let mut ledger = match store.state()? {
-        None => genesis(group, writer)?,
+        None => genesis(group, write)?,
         Some((sequence, pairs)) => from_store(group, store, sequence, pairs)?,
     };
-    execute_again(store, &mut ledger)?;
+    execute_again(config, store, &mut ledger)?;
     if let Some((_, bytes)) = store.latest_anchor()? {
         let anchored: AnchoredLog = codec::decode(&bytes, MAX_ANCHOR_BYTES)
             .map_err(|error| corrupt(wal_path, format!("a stored anchor: {error}")))?;
         ledger.anchor(anchored);
     }
-    let records = wal_records
+    let records = wal
+        .records
         .iter()
         .map(|bytes| Record::decode(bytes))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| corrupt(wal_path, format!("a record: {error}")))?;
+    let ended = ledger.epoch_is_over().then(|| ledger.summary());
     let recovered = Recovered {
         records,
         last_executed: ledger.last_executed(),
         stable: store.stable_checkpoint()?,
         next_due: ledger.state().next_due(),
+        change_pending: ledger.state().change_pending(),
+        ended,
+        silent: false,
     };
     Ok(Restored { ledger, recovered })
 }
 
-fn corrupt(path: &std::path::Path, detail: String) -> NodeError {
+fn corrupt(path: &Path, detail: String) -> NodeError {
     NodeError::DataCorrupt { path: path.into(), detail }
 }
 
 /// A group's first start at this node.
-fn genesis(group: &Arc<Group>, writer: &StoreWriter) -> Result<Ledger, NodeError> {
+fn genesis(
+    group: &Arc<Group>,
+    mut write: impl FnMut(Write) -> Result<(), NodeError>,
+) -> Result<Ledger, NodeError> {
     let (mut ledger, record) = Ledger::genesis(Arc::clone(group));
-    writer.write(Write::Group(Group::clone(group)))?;
-    writer.write(Write::Executed {
+    write(Write::Group(Group::clone(group)))?;
+    write(Write::Executed {
         sequence: Sequence(0),
         batch: Vec::new(),
         records: vec![Arc::unwrap_or_clone(record)],
     })?;
-    writer.write(Write::State { sequence: Sequence(0), changes: ledger.take_changes() })?;
+    write(Write::State { sequence: Sequence(0), changes: ledger.take_changes() })?;
     Ok(ledger)
 }
 
@@ -106,7 +141,7 @@ fn entries(store: &Store) -> impl Iterator<Item = Result<Entry, SourceError>> + 
 }
 
 /// Executes the stored batches that follow the ledger's state. Their entries are in the store already.
-fn execute_again(store: &Store, ledger: &mut Ledger) -> Result<(), NodeError> {
+fn execute_again(config: &Config, store: &Store, ledger: &mut Ledger) -> Result<(), NodeError> {
     loop {
         let from = ledger.last_executed().next();
         let batches = store.batches(from, CHUNK, CommittedBatch::MAX_BYTES)?;
@@ -119,7 +154,12 @@ fn execute_again(store: &Store, ledger: &mut Ledger) -> Result<(), NodeError> {
                 CommittedBatch::decode(&bytes).map_err(|error| contradiction(error.to_string()))?;
             let batch = &committed.batch;
             ledger
-                .execute(committed.sequence, batch.timestamp, &batch.commands)
+                .execute(
+                    committed.sequence,
+                    batch.timestamp,
+                    &batch.commands,
+                    config.takes_checkpoint(committed.sequence, batch),
+                )
                 .map_err(|error| contradiction(error.to_string()))?;
         }
     }

@@ -1,0 +1,153 @@
+//! From the bytes of a peer to a verified event: decode, check the structure, check the signatures.
+//!
+//! Nothing in here waits. [`Inbound::examine`] does everything but the signatures and names those that remain,
+//! so that a node may check them in batches on other threads.
+
+use std::fmt;
+use std::sync::{Arc, RwLock};
+
+use quorate_pbft::{Context, Message, verify};
+use quorate_protocol::{ReplicaIndex, SignatureCheck, SignedCommand, TimestampMs, Verified};
+use quorate_services::Admission;
+
+use super::{CoreEvent, NOT_POISONED};
+use crate::frame::Frame;
+use crate::ledger::{Ledger, SignedHead};
+
+/// Why a frame is refused: it is one that a correct replica would not send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blame(String);
+
+impl fmt::Display for Blame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Turns frames of peers into events for the core.
+#[derive(Clone)]
+pub struct Inbound {
+    context: Arc<Context>,
+    ledger: Arc<RwLock<Ledger>>,
+}
+
+/// A frame whose structure is sound and whose signatures are still to be checked.
+#[derive(Debug)]
+pub struct Unverified {
+    claim: Claim,
+    signatures: Vec<SignatureCheck>,
+    commands: Vec<SignedCommand>,
+}
+
+#[derive(Debug)]
+enum Claim {
+    Message(ReplicaIndex, Message),
+    Attestation(SignedHead),
+    /// Nothing to be checked here.
+    Settled(CoreEvent),
+}
+
+impl Inbound {
+    /// Takes frames in `context` for the core that `ledger` is of.
+    pub fn new(context: Context, ledger: Arc<RwLock<Ledger>>) -> Self {
+        Self { context: Arc::new(context), ledger }
+    }
+
+    /// Examines one frame from the link of `from`. Nothing, if it is sound but of no use.
+    ///
+    /// # Errors
+    /// When a correct replica would not send the frame.
+    pub fn examine(
+        &self,
+        wall: TimestampMs,
+        from: ReplicaIndex,
+        bytes: &[u8],
+    ) -> Result<Option<Unverified>, Blame> {
+        let settled = |event| Some(Unverified::new(Claim::Settled(event)));
+        Ok(match Frame::decode(bytes).map_err(|error| Blame(error.to_string()))? {
+            Frame::Consensus(message) => Some(self.examine_message(wall, from, message)?),
+            Frame::Attestation(signed) => self.examine_attestation(signed),
+            Frame::Certificate(certificate) => settled(CoreEvent::Certificate(certificate)),
+            Frame::CertificateWanted(size) => settled(CoreEvent::CertificateWanted { from, size }),
+        })
+    }
+
+    fn examine_message(
+        &self,
+        wall: TimestampMs,
+        from: ReplicaIndex,
+        message: Message,
+    ) -> Result<Unverified, Blame> {
+        let message = match message {
+            Message::Forward(mut forward) => {
+                forward.commands.retain(|command| self.is_admissible(wall, command));
+                Message::Forward(forward)
+            }
+            other => other,
+        };
+        let checks =
+            verify::checks(&self.context, from, &message).map_err(|error| Blame(error.to_string()))?;
+        let claim = Claim::Message(from, message);
+        Ok(Unverified { claim, signatures: checks.signatures, commands: checks.commands })
+    }
+
+    /// Whether a command that another replica forwards is worth ordering, as far as this replica has executed.
+    /// The one that forwards it asks its own state again from time to time, and forgets it when the answer is
+    /// no there too.
+    fn is_admissible(&self, wall: TimestampMs, command: &SignedCommand) -> bool {
+        let ledger = self.ledger.read().expect(NOT_POISONED);
+        matches!(ledger.admit(wall, command), Admission::Order)
+    }
+
+    fn examine_attestation(&self, signed: SignedHead) -> Option<Unverified> {
+        let ledger = self.ledger.read().expect(NOT_POISONED);
+        if !ledger.wants_attestation(&signed) {
+            return None;
+        }
+        let check = signed.signature_check(&self.context.identity, &self.context.replicas);
+        let signatures = check.into_iter().collect();
+        Some(Unverified { claim: Claim::Attestation(signed), signatures, commands: Vec::new() })
+    }
+}
+
+impl Unverified {
+    fn new(claim: Claim) -> Self {
+        Self { claim, signatures: Vec::new(), commands: Vec::new() }
+    }
+
+    /// Forgets the commands that `is_known` says were checked before, their signatures included.
+    #[must_use]
+    pub fn without_commands(mut self, is_known: impl Fn(&SignedCommand) -> bool) -> Self {
+        self.commands.retain(|command| !is_known(command));
+        self
+    }
+
+    /// The commands whose signatures are among [`Self::checks`].
+    pub fn commands(&self) -> &[SignedCommand] {
+        &self.commands
+    }
+
+    /// All signatures that must hold.
+    pub fn checks(&self) -> Vec<SignatureCheck> {
+        let commands = self.commands.iter().map(SignedCommand::signature_check);
+        self.signatures.iter().cloned().chain(commands).collect()
+    }
+
+    /// The event, given whether each of [`Self::checks`] holds: the caller guarantees the verdict.
+    ///
+    /// # Errors
+    /// When a signature does not hold.
+    pub fn judge(self, all_hold: bool) -> Result<CoreEvent, Blame> {
+        match self.claim {
+            Claim::Settled(event) => Ok(event),
+            // The structure was checked by `verify::checks`, which named the signatures that hold.
+            Claim::Message(from, message) if all_hold => {
+                Ok(CoreEvent::Message { from, message: Verified::vouch(message) })
+            }
+            // The only signature holds.
+            Claim::Attestation(signed) if all_hold => Ok(CoreEvent::Attestation(Verified::vouch(signed))),
+            Claim::Message(..) => Err(Blame("a signature does not verify".into())),
+            Claim::Attestation(_) => Err(Blame("an attestation does not verify".into())),
+        }
+    }
+}
