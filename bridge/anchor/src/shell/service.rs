@@ -1,7 +1,6 @@
 //! The task that looks at the chain again and again, and does what the core says.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_node::anchored::{AnchorSender, AnchoredLog, StableReceiver};
@@ -11,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::backoff;
-use super::chain::{Chain, Look};
+use super::chain::{Chain, Look, group_of_contract};
 use crate::core::{Action, AnchorState, Anchorer, Event, Report};
 use crate::error::AnchorError;
 use crate::settings::Settings;
@@ -41,7 +40,8 @@ pub struct AnchorService {
 }
 
 impl AnchorService {
-    /// Prepares to anchor for `group` over the endpoint at `rpc_url`, paid and signed for by the account of `key`.
+    /// Prepares to anchor for `group` over the endpoint at `rpc_url`, paid and signed for by the account of `key`. The
+    /// contract may have the group in another epoch; its members of that are read from there.
     ///
     /// # Errors
     /// A setting is out of bounds, the address is no URL, the endpoint does not answer, or it serves another chain or
@@ -53,9 +53,11 @@ impl AnchorService {
         key: AccountKey,
     ) -> Result<Self, AnchorError> {
         settings.check()?;
-        let chain = Chain::new(rpc_url, &settings, &group, key.address())?;
+        let chain = Chain::new(rpc_url, &settings, &group.identity, key.address())?;
         chain.check().await?;
-        Ok(Self { core: Anchorer::new(settings.clone(), group, key), settings, chain })
+        let on_chain = group_of_contract(rpc_url, &settings, &group.identity).await?;
+        let others = on_chain.into_iter().filter(|other| other.epoch != group.epoch).collect();
+        Ok(Self { core: Anchorer::new(settings.clone(), group, others, key), settings, chain })
     }
 
     /// Starts the service as a task of its own. It reads stable checkpoints from `stable` and publishes each anchor
@@ -159,9 +161,9 @@ impl Task {
             self.chain.check().await?;
         }
         if self.stable.has_changed().unwrap_or(false) {
-            let certificate = self.stable.borrow_and_update().clone();
-            if let Some(certificate) = certificate {
-                let actions = self.step(Event::Stable(Arc::new(certificate)));
+            let state = self.stable.borrow_and_update().clone();
+            if let Some(state) = state {
+                let actions = self.step(Event::Stable(state));
                 self.perform(actions, None).await?;
             }
         }

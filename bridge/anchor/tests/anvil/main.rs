@@ -50,7 +50,7 @@ impl Replica {
     }
 
     fn make_stable(&self, certificate: &CheckpointCertificate) {
-        self.stable.send_replace(Some(certificate.clone()));
+        self.stable.send_replace(Some(certificate.clone().into()));
     }
 
     /// Waits until the node would know of the anchor of `sequence`.

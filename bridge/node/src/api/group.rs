@@ -29,8 +29,8 @@ pub(super) async fn status(State(api): State<Api>) -> Json<GroupStatus> {
         (status.view, status.readiness == Readiness::Ready)
     };
     let stable = node.stable.borrow().as_ref().map(|stable| StableStatus {
-        sequence: stable.checkpoint.sequence,
-        log_size: stable.checkpoint.log_size,
+        sequence: stable.certificate.checkpoint.sequence,
+        log_size: stable.certificate.checkpoint.log_size,
     });
     let group = api.group();
     Json(node.ledger.read(|ledger| GroupStatus {
@@ -81,7 +81,9 @@ pub(super) async fn agent(State(api): State<Api>, names: Names) -> ApiResult<Jso
 )]
 pub(super) async fn checkpoint(State(api): State<Api>) -> ApiResult<Json<CheckpointCertificate>> {
     let stable = api.node().stable.borrow().clone();
-    stable.map(Json).ok_or_else(|| ApiError::not_found("no checkpoint is stable yet"))
+    stable
+        .map(|stable| Json(stable.certificate))
+        .ok_or_else(|| ApiError::not_found("no checkpoint is stable yet"))
 }
 
 /// What is held against replicas.

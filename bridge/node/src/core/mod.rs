@@ -146,7 +146,7 @@ impl<S: Storage> NodeCore<S> {
         metrics.evidence.set(evidence.len() as u64);
         let (certificate_interval_ms, refused_interval_ms) =
             (config.status_interval_ms, config.view_timeout_ms / 3);
-        let stable = restored.recovered.stable.clone();
+        let stable = restored.recovered.stable.clone().map(Into::into);
         let replica = Replica::new(config, context.clone(), keys.clone(), restored.recovered, now);
         let readiness = Readiness::NotReady("the node starts".into());
         Self {
@@ -261,7 +261,7 @@ impl<S: Storage> NodeCore<S> {
                     tracing::debug!(%sequence, "a checkpoint is stable");
                     self.storage.write(Write::Stable(certificate.clone()))?;
                     self.round.cut_below = Some(sequence);
-                    self.stable.send_replace(Some(certificate));
+                    self.stable.send_replace(Some(certificate.into()));
                 }
                 Effect::SupplyBatches { to, from } => {
                     self.round.outgoing.push(Outgoing::Batches { to, from });

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use quorate_pbft::Evidence;
 use quorate_protocol::api::{CBOR, ErrorBody, ErrorDetail};
-use quorate_protocol::{CheckpointCertificate, LogHead, Receipt, SignedCommand, View};
+use quorate_protocol::{LogHead, Receipt, SignedCommand, View};
 use reqwest::{Method, RequestBuilder, Response};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::anchored::StableSender;
 use crate::api::{
     CommandVerifier, NodeHandle, NodeStatus, Readiness, Submission, Verdict, VerifyError, serve,
 };
@@ -48,7 +49,7 @@ pub(super) struct Node {
     pub(super) submitted: Arc<AtomicUsize>,
     pub(super) runtime: watch::Sender<Runtime>,
     pub(super) status: watch::Sender<NodeStatus>,
-    pub(super) stable: watch::Sender<Option<CheckpointCertificate>>,
+    pub(super) stable: StableSender,
     pub(super) evidence: watch::Sender<Arc<Vec<Evidence>>>,
     pub(super) stop: Option<oneshot::Sender<()>>,
     pub(super) server: JoinHandle<()>,
