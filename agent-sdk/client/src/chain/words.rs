@@ -115,7 +115,9 @@ fn of_anchors(error: &E) -> Option<String> {
             format!("root {} for {} entries, anchored is {}", e.given, e.logSize, e.anchored)
         }
         E::InboxNotSupported(_) => "checkpoints cannot have taken in commands from the chain yet".into(),
-        E::NextMembersMissing(_) => "the checkpoint ends its epoch; it is anchored with the next members".into(),
+        E::NextMembersMissing(_) => {
+            "the checkpoint ends its epoch; it is anchored with the next members".into()
+        }
         E::EpochGoesOn(e) => format!("the checkpoint of sequence {} does not end its epoch", e.sequence),
         E::MembersMismatch(e) => {
             format!("the members hash to {}, the checkpoint names {}", e.given, e.expected)
