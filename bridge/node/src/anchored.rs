@@ -1,32 +1,14 @@
 //! What the node and the anchoring service tell each other.
 //!
-//! The node publishes its newest stable checkpoint with the ends of epochs that the chain may still lack, the
-//! anchoring service the newest anchor that it saw on the chain. Both are watch channels: only the newest value
-//! matters, and neither side can hold up the other.
+//! The node publishes its newest stable checkpoint and how the epochs so far ended, the anchoring service the
+//! newest anchor that it saw on the chain. All are watch channels: only the newest value matters, and neither
+//! side can hold up the other.
 
 use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
 use quorate_protocol::{B256, CheckpointCertificate, Digest, Handover, Sequence};
 use tokio::sync::watch;
-
-/// What the node knows to be stable.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StableState {
-    /// The newest stable checkpoint.
-    pub certificate: CheckpointCertificate,
-    /// The handovers that the contract may still lack, in the order of their epochs and without a gap; the last
-    /// leads to the epoch after the newest that has ended. One more than the contract lacks does no harm. When
-    /// `certificate` ends its epoch, its own handover is the last.
-    pub handovers: Arc<[Handover]>,
-}
-
-impl From<CheckpointCertificate> for StableState {
-    /// A checkpoint of an epoch that the contract has come to.
-    fn from(certificate: CheckpointCertificate) -> Self {
-        Self { certificate, handovers: Arc::default() }
-    }
-}
 
 /// The log as the contract has it: a stable checkpoint that the contract accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -50,9 +32,12 @@ pub struct AnchoredLog {
 }
 
 /// Where the node publishes its newest stable checkpoint.
-pub type StableSender = watch::Sender<Option<StableState>>;
+pub type StableSender = watch::Sender<Option<CheckpointCertificate>>;
 /// Where the anchoring service and the API read it.
-pub type StableReceiver = watch::Receiver<Option<StableState>>;
+pub type StableReceiver = watch::Receiver<Option<CheckpointCertificate>>;
+/// Where the anchoring service and the API read how the epochs so far ended: in order and without a gap, so that
+/// those are among them that the contract may still lack.
+pub type HandoverReceiver = watch::Receiver<Arc<Vec<Handover>>>;
 /// Where the anchoring service publishes the newest anchor.
 pub type AnchorSender = watch::Sender<Option<AnchoredLog>>;
 /// Where the node reads it, and passes it to [`crate::ledger::Ledger::anchor`].

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use quorate_protocol::AgentId;
+use quorate_protocol::{AgentId, Epoch, PublicKey};
 
 use crate::config::Problem;
 
@@ -129,6 +129,20 @@ pub enum NodeError {
         /// The account.
         agent: AgentId,
     },
+    /// The account is a replica's, under another ed25519 key.
+    #[error(
+        "in epoch {epoch} the group knows key {known} for {agent}, and keys.agent holds {own}; set keys.agent to the keystore of {known} and start again"
+    )]
+    OtherKey {
+        /// The account.
+        agent: AgentId,
+        /// The epoch.
+        epoch: Epoch,
+        /// The key that the node has.
+        own: PublicKey,
+        /// The key that the group knows.
+        known: PublicKey,
+    },
     /// The chain cannot be reached, or does not hold what the configuration names.
     #[error("the chain at {rpc_url}: {detail}")]
     Chain {
@@ -204,7 +218,7 @@ impl NodeError {
             | Self::DataForeign { .. }
             | Self::DataFormat { .. }
             | Self::DataCorrupt { .. } => ExitClass::DataDirectory,
-            Self::Key { .. } | Self::NotAReplica { .. } => ExitClass::Key,
+            Self::Key { .. } | Self::NotAReplica { .. } | Self::OtherKey { .. } => ExitClass::Key,
             Self::Chain { .. } => ExitClass::Chain,
             Self::PortTaken { .. } => ExitClass::PortTaken,
             Self::Storage { .. }

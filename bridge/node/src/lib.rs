@@ -13,6 +13,7 @@
 //! | [`transport`] | the links to the other replicas |
 //! | [`wal`] | the write-ahead log of what the replica said |
 //! | [`store`] | what the group decided: batches, entries, state |
+//! | [`transfer`] | taking the group's state over from other nodes |
 //! | [`ledger`] | the executed state, the log over it and what proves both |
 //! | [`anchored`] | what the node and the anchoring service tell each other |
 //! | [`runtime`] | the running node: the core's thread and the others |
@@ -30,10 +31,11 @@ pub mod ledger;
 pub mod metrics;
 pub mod runtime;
 pub mod store;
+pub mod transfer;
 pub mod transport;
 pub mod verify_pool;
 pub mod wal;
 
 pub use config::NodeConfig;
 pub use error::{ExitClass, NodeError};
-pub use runtime::{Node, NodeKeys};
+pub use runtime::{KnownGroup, Node, NodeKeys};

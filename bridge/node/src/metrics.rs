@@ -52,6 +52,8 @@ pub struct Metrics {
     commit_latency: Histogram,
     order_latency: Histogram,
     wal_fsync: Histogram,
+    /// The epoch that the replica is in.
+    pub epoch: Gauge,
     /// The view that the replica is in.
     pub view: Gauge,
     /// How often the view changed.
@@ -92,6 +94,7 @@ impl Metrics {
             commit_latency: seconds(r, "commit", "From a command's arrival here to its certificate"),
             order_latency: seconds(r, "order", "From a command's arrival here to its execution"),
             wal_fsync: seconds(r, "wal_fsync", "Making a group of write-ahead records durable"),
+            epoch: gauge(r, "epoch", "The epoch that the replica is in"),
             view: gauge(r, "view", "The view that the replica is in"),
             view_changes: counter(r, "view_changes", "Changes of view"),
             peers_connected: gauge(r, "peers_connected", "Peers that are connected"),
@@ -205,7 +208,7 @@ mod tests {
         let clone = metrics.clone();
         clone.view.set(3);
         clone.view_changes.inc();
-        clone.set_progress(Progress { size: 9, certified: 8, anchored: 7, diverged: true });
+        clone.set_progress(Progress { size: 9, certified: 8, anchored: 7, diverged: true, closed: false });
         clone.observe_commit(Duration::from_millis(3));
         clone.observe_order(Duration::from_millis(2));
         clone.observe_wal_fsync(Duration::from_micros(200));

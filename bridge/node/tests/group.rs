@@ -23,6 +23,7 @@ fn keys(of: u8) -> NodeKeys {
     NodeKeys {
         account: AccountKey::from_secret(&[of + 1; 32]).unwrap(),
         agent: AgentKey::from_secret(&[of + 101; 32]),
+        agent_keystore: None,
     }
 }
 

@@ -18,7 +18,7 @@
 //!
 //! | module | what lives in it |
 //! |---|---|
-//! | `state` | the authenticated map, its hash buckets, the overlay of a command |
+//! | `state` | the authenticated map, its hash buckets and their proofs, the overlay of a command |
 //! | `replies` | the reply table: exactly-once execution |
 //! | `service` | the shape of a service, and what it may see |
 //! | `members`, `proposals` | the services |
@@ -41,4 +41,4 @@ pub use proposals::ProposalsRefusal;
 pub use quorate_protocol::api::{AgentView, ProposalStatus, ProposalView, VoteView};
 pub use replies::{MAX_NONCE_JUMP, NONCE_WINDOW};
 pub use service::{Context, Draft, Service, ServiceRefusal};
-pub use state::View;
+pub use state::{BucketRange, RangeError, STATE_BUCKETS, StateTree, View, verify_range};

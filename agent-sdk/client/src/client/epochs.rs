@@ -148,7 +148,7 @@ pub(crate) async fn handovers(
     for _ in 0..MAX_PAGES {
         let next = from.0 + all.len() as u64;
         let answer = node.get_json(&format!("/handovers?from={next}"), timeout, MAX_PAGE_BYTES).await;
-        let HandoversPage { handovers } = match answer {
+        let handovers: HandoversPage = match answer {
             Ok(page) => page,
             Err(NodeFailure::Answered { status: 404, .. }) => break,
             Err(failure) => return Err(failure),

@@ -237,8 +237,8 @@ async fn handovers(State(shared): State<Shared>, Query(parameters): Query<Parame
         _ => shared.world.lock().unwrap().handovers.clone(),
     };
     let from = usize::try_from(parameters.from).unwrap();
-    Json(HandoversPage { handovers: handovers.into_iter().skip(from).take(MAX_PAGE_HANDOVERS).collect() })
-        .into_response()
+    let page: HandoversPage = handovers.into_iter().skip(from).take(MAX_PAGE_HANDOVERS).collect();
+    Json(page).into_response()
 }
 
 async fn entry_receipt(State(shared): State<Shared>, Path(index): Path<u64>) -> Response {

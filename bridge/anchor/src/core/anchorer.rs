@@ -20,10 +20,9 @@
 use std::sync::Arc;
 
 use alloy::primitives::B256;
-use quorate_node::anchored::StableState;
 use quorate_protocol::{AccountKey, AgentId, Group, GroupIdentity, Sequence};
 
-use super::epochs::{Anchorable, Epochs};
+use super::epochs::{Anchorable, Epochs, StableState};
 use super::event::{
     AccountView, Action, AnchorState, BroadcastOutcome, ChainView, Estimate, Event, Inspection,
 };

@@ -6,13 +6,28 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use quorate_node::anchored::StableState;
 use quorate_protocol::{CheckpointCertificate, Epoch, Group, Handover, Member};
 
 use super::report::Report;
 
 /// How many epochs below the contract's are remembered, in case the chain takes a change of members back.
 const KEPT_EPOCHS: u64 = 8;
+
+/// What the node knows to be stable.
+#[derive(Clone, Debug)]
+pub struct StableState {
+    /// The newest stable checkpoint.
+    pub certificate: CheckpointCertificate,
+    /// The ends of epochs, in order and without a gap: those that the contract may still lack among them.
+    pub handovers: Arc<Vec<Handover>>,
+}
+
+impl From<CheckpointCertificate> for StableState {
+    /// A checkpoint of an epoch that the contract has come to.
+    fn from(certificate: CheckpointCertificate) -> Self {
+        Self { certificate, handovers: Arc::default() }
+    }
+}
 
 /// A stable checkpoint as the contract can be given it.
 #[derive(Debug, PartialEq, Eq)]

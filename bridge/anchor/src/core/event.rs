@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use alloy::primitives::B256;
-use quorate_node::anchored::StableState;
 use quorate_protocol::{Digest, Epoch, Sequence};
 
-use super::epochs::Anchorable;
+use super::epochs::{Anchorable, StableState};
 use super::report::Report;
 use super::transaction::AnchorTransaction;
 

@@ -17,7 +17,7 @@ mod samples;
 mod tests;
 
 pub use anchorer::Anchorer;
-pub use epochs::Anchorable;
+pub use epochs::{Anchorable, StableState};
 pub use event::{
     AccountView, Action, AnchorState, BroadcastOutcome, ChainView, Estimate, Event, Inspection, Mined,
 };

@@ -160,7 +160,7 @@ async fn open_keys(config: &NodeConfig) -> Result<NodeKeys, CliError> {
     blocking(move || {
         let account = open_account(&keys.account, &password)?;
         let agent = open_key(&keys.agent, &password)?;
-        Ok(NodeKeys { account, agent })
+        Ok(NodeKeys { account, agent, agent_keystore: Some(keys.agent) })
     })
     .await
 }
@@ -201,7 +201,7 @@ struct Anchoring(JoinHandle<Option<AnchorHandle>>);
 
 impl Anchoring {
     fn start(config: &NodeConfig, group: Group, account: AccountKey, node: &RunningNode) -> Self {
-        let (stable, anchored) = (node.stable_checkpoints(), node.anchors());
+        let (stable, handovers, anchored) = (node.stable_checkpoints(), node.handovers(), node.anchors());
         let rpc_url = config.chain.rpc_url.clone();
         // Also a node that submits nothing is told of the anchors that others submit: its receipts prove them.
         let settings = Settings::from(&config.anchor);
@@ -209,7 +209,7 @@ impl Anchoring {
             loop {
                 match AnchorService::connect(&rpc_url, settings.clone(), group.clone(), account.clone()).await
                 {
-                    Ok(service) => return Some(service.spawn(stable, anchored)),
+                    Ok(service) => return Some(service.spawn(stable, handovers, anchored)),
                     Err(error @ AnchorError::Unreachable { .. }) => {
                         tracing::warn!(%error, "anchoring waits for the chain");
                         tokio::time::sleep(CHAIN_PAUSE).await;

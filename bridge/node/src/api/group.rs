@@ -1,11 +1,11 @@
 //! The group, its agents, its stable checkpoint and what is held against its replicas.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use quorate_pbft::Evidence;
 use quorate_protocol::api::{AgentView, AnchorStatus, ErrorBody, GroupStatus, StableStatus};
-use quorate_protocol::{AgentId, CheckpointCertificate};
-use serde::Serialize;
+use quorate_protocol::{AgentId, CheckpointCertificate, Handover};
+use serde::{Deserialize, Serialize};
 
 use super::error::{ApiError, ApiResult};
 use super::handle::Readiness;
@@ -13,6 +13,7 @@ use super::openapi::GroupParam;
 use super::router::Names;
 use super::state::Api;
 use crate::anchored::AnchoredLog;
+use crate::frame::MAX_HANDOVERS;
 
 /// The group and how far this node is with it.
 #[utoipa::path(
@@ -29,12 +30,12 @@ pub(super) async fn status(State(api): State<Api>) -> Json<GroupStatus> {
         (status.view, status.readiness == Readiness::Ready)
     };
     let stable = node.stable.borrow().as_ref().map(|stable| StableStatus {
-        sequence: stable.certificate.checkpoint.sequence,
-        log_size: stable.certificate.checkpoint.log_size,
+        sequence: stable.checkpoint.sequence,
+        log_size: stable.checkpoint.log_size,
     });
     let group = api.group();
     Json(node.ledger.read(|ledger| GroupStatus {
-        group: (**group).clone(),
+        group: (*group).clone(),
         view,
         primary: view.primary(group.replicas().len()),
         last_executed: ledger.last_executed(),
@@ -81,9 +82,32 @@ pub(super) async fn agent(State(api): State<Api>, names: Names) -> ApiResult<Jso
 )]
 pub(super) async fn checkpoint(State(api): State<Api>) -> ApiResult<Json<CheckpointCertificate>> {
     let stable = api.node().stable.borrow().clone();
-    stable
-        .map(|stable| Json(stable.certificate))
-        .ok_or_else(|| ApiError::not_found("no checkpoint is stable yet"))
+    stable.map(Json).ok_or_else(|| ApiError::not_found("no checkpoint is stable yet"))
+}
+
+/// From which epoch on handovers are wanted.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct HandoversFrom {
+    #[serde(default)]
+    from: u64,
+}
+
+/// How the epochs so far ended, from one on: each handover proves the next epoch's members to whoever knows
+/// the epoch before, and a chain of them leads from the contract's epoch to the node's.
+#[utoipa::path(
+    get,
+    path = "/v1/groups/{group}/handovers",
+    tag = "group",
+    params(GroupParam, ("from" = Option<u64>, Query, description = "The first epoch whose end is wanted; 0 unless said")),
+    responses((status = 200, description = "A list of handovers, in order, at most 64", body = Vec<Object>))
+)]
+pub(super) async fn handovers(
+    State(api): State<Api>,
+    Query(HandoversFrom { from }): Query<HandoversFrom>,
+) -> Json<Vec<Handover>> {
+    let all = api.node().handovers.borrow().clone();
+    let wanted = all.iter().filter(|handover| handover.from().0 >= from);
+    Json(wanted.take(MAX_HANDOVERS).cloned().collect())
 }
 
 /// What is held against replicas.

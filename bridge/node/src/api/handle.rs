@@ -8,6 +8,7 @@ use quorate_pbft::Evidence;
 use quorate_protocol::{SignedCommand, Verified, View};
 use tokio::sync::{mpsc, watch};
 
+pub use crate::anchored::HandoverReceiver;
 use crate::anchored::StableReceiver;
 use crate::ledger::LedgerReader;
 use crate::metrics::Metrics;
@@ -30,6 +31,8 @@ pub struct NodeHandle {
     pub stable: StableReceiver,
     /// What is held against other replicas.
     pub evidence: EvidenceReceiver,
+    /// How the epochs so far ended.
+    pub handovers: HandoverReceiver,
     /// The node's numbers.
     pub metrics: Metrics,
 }

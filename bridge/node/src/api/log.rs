@@ -48,8 +48,9 @@ fn newest_certificate(api: &Api) -> ApiResult<LogCertificate> {
     )
 )]
 pub(super) async fn checkpoint(State(api): State<Api>) -> ApiResult<Response> {
-    let group = api.group();
-    let note = newest_certificate(&api)?.note(&group.identity, &group.replicas());
+    let certificate = newest_certificate(&api)?;
+    let group = api.ledger().read(|ledger| std::sync::Arc::clone(ledger.certificate_group()));
+    let note = certificate.note(&group.identity, &group.replicas());
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], note).into_response())
 }
 

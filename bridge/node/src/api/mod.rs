@@ -45,7 +45,8 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 pub use handle::{
-    CommandVerifier, EvidenceReceiver, NodeHandle, NodeStatus, Readiness, Submission, Verdict, VerifyError,
+    CommandVerifier, EvidenceReceiver, HandoverReceiver, NodeHandle, NodeStatus, Readiness, Submission,
+    Verdict, VerifyError,
 };
 
 use crate::config::HttpConfig;

@@ -46,6 +46,7 @@ fn documented_routes(api: &Api) -> OpenApiRouter<Api> {
         .routes(routes!(group::agent))
         .routes(routes!(group::checkpoint))
         .routes(routes!(group::evidence))
+        .routes(routes!(group::handovers))
         .routes(routes!(commands::submit))
         .routes(routes!(commands::receipt))
         .routes(routes!(proposals::list))

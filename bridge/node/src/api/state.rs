@@ -26,7 +26,6 @@ pub(super) struct Api(Arc<Shared>);
 
 struct Shared {
     node: NodeHandle,
-    group: Arc<Group>,
     config: HttpConfig,
     addresses: RateLimiter<IpAddr>,
     agents: RateLimiter<AgentId>,
@@ -36,7 +35,6 @@ struct Shared {
 impl Api {
     pub(super) fn new(config: &HttpConfig, node: NodeHandle, closing: watch::Receiver<bool>) -> Self {
         Self(Arc::new(Shared {
-            group: node.ledger.read(|ledger| Arc::clone(ledger.group())),
             node,
             addresses: RateLimiter::new(config.requests_per_second),
             agents: RateLimiter::new(config.commands_per_second),
@@ -53,8 +51,9 @@ impl Api {
         &self.0.node.ledger
     }
 
-    pub(super) fn group(&self) -> &Arc<Group> {
-        &self.0.group
+    /// The group of the epoch that the node is in.
+    pub(super) fn group(&self) -> Arc<Group> {
+        self.ledger().read(|ledger| Arc::clone(ledger.group()))
     }
 
     pub(super) fn config(&self) -> &HttpConfig {
@@ -71,7 +70,12 @@ impl Api {
 
     /// Fails when the ledger has diverged.
     pub(super) fn check_serving(&self) -> ApiResult<()> {
-        if !self.ledger().progress().diverged {
+        let progress = self.ledger().progress();
+        if progress.closed {
+            let detail = "the node fetches the group's state; ask another node";
+            return Err(ApiError::new(ErrorCode::NotReady, detail));
+        }
+        if !progress.diverged {
             return Ok(());
         }
         match self.ledger().read(crate::ledger::Ledger::divergence) {

@@ -7,8 +7,9 @@ use std::fmt;
 use std::sync::{Arc, RwLock};
 
 use quorate_pbft::{Context, Message, verify};
-use quorate_protocol::{ReplicaIndex, SignatureCheck, SignedCommand, TimestampMs, Verified};
+use quorate_protocol::{AgentId, Epoch, SignatureCheck, SignedCommand, TimestampMs, Verified};
 use quorate_services::Admission;
+use tokio::sync::watch;
 
 use super::{CoreEvent, NOT_POISONED};
 use crate::frame::Frame;
@@ -27,7 +28,7 @@ impl fmt::Display for Blame {
 /// Turns frames of peers into events for the core.
 #[derive(Clone)]
 pub struct Inbound {
-    context: Arc<Context>,
+    context: watch::Receiver<Arc<Context>>,
     ledger: Arc<RwLock<Ledger>>,
 }
 
@@ -41,16 +42,15 @@ pub struct Unverified {
 
 #[derive(Debug)]
 enum Claim {
-    Message(ReplicaIndex, Message),
-    Attestation(SignedHead),
+    Message(AgentId, Epoch, Message),
+    Attestation(Epoch, SignedHead),
     /// Nothing to be checked here.
     Settled(CoreEvent),
 }
 
 impl Inbound {
-    /// Takes frames in `context` for the core that `ledger` is of.
-    pub fn new(context: Context, ledger: Arc<RwLock<Ledger>>) -> Self {
-        Self { context: Arc::new(context), ledger }
+    pub(super) fn new(context: watch::Receiver<Arc<Context>>, ledger: Arc<RwLock<Ledger>>) -> Self {
+        Self { context, ledger }
     }
 
     /// Examines one frame from the link of `from`. Nothing, if it is sound but of no use.
@@ -60,24 +60,42 @@ impl Inbound {
     pub fn examine(
         &self,
         wall: TimestampMs,
-        from: ReplicaIndex,
+        from: AgentId,
         bytes: &[u8],
     ) -> Result<Option<Unverified>, Blame> {
-        let settled = |event| Some(Unverified::new(Claim::Settled(event)));
-        Ok(match Frame::decode(bytes).map_err(|error| Blame(error.to_string()))? {
-            Frame::Consensus(message) => Some(self.examine_message(wall, from, message)?),
-            Frame::Attestation(signed) => self.examine_attestation(signed),
-            Frame::Certificate(certificate) => settled(CoreEvent::Certificate(certificate)),
-            Frame::CertificateWanted(size) => settled(CoreEvent::CertificateWanted { from, size }),
-        })
+        let event = match Frame::decode(bytes).map_err(|error| Blame(error.to_string()))? {
+            Frame::Consensus { epoch, message } => {
+                return self.examine_message(wall, from, epoch, message);
+            }
+            Frame::Attestation(signed) => return Ok(self.examine_attestation(signed)),
+            Frame::Certificate(certificate) => CoreEvent::Certificate(certificate),
+            Frame::CertificateWanted(size) => CoreEvent::CertificateWanted { from, size },
+            Frame::HandoversWanted(epoch) => CoreEvent::HandoversWanted { from, epoch },
+            Frame::Handovers(handovers) => CoreEvent::Handovers(handovers),
+            Frame::Transfer(message) => CoreEvent::Transfer { from, message: Box::new(message) },
+        };
+        Ok(Some(Unverified::new(Claim::Settled(event))))
     }
 
+    /// A message means something in its own epoch only. Of another epoch it tells who is behind.
     fn examine_message(
         &self,
         wall: TimestampMs,
-        from: ReplicaIndex,
+        from: AgentId,
+        epoch: Epoch,
         message: Message,
-    ) -> Result<Unverified, Blame> {
+    ) -> Result<Option<Unverified>, Blame> {
+        let context = self.context.borrow().clone();
+        if epoch != context.epoch {
+            let event = if epoch < context.epoch {
+                CoreEvent::Straggler { from, epoch, message }
+            } else {
+                CoreEvent::Ahead { from }
+            };
+            return Ok(Some(Unverified::new(Claim::Settled(event))));
+        }
+        // A peer of an earlier roster has nothing to say in this epoch.
+        let Some(index) = context.replicas.index_of(from) else { return Ok(None) };
         let message = match message {
             Message::Forward(mut forward) => {
                 forward.commands.retain(|command| self.is_admissible(wall, command));
@@ -85,10 +103,9 @@ impl Inbound {
             }
             other => other,
         };
-        let checks =
-            verify::checks(&self.context, from, &message).map_err(|error| Blame(error.to_string()))?;
-        let claim = Claim::Message(from, message);
-        Ok(Unverified { claim, signatures: checks.signatures, commands: checks.commands })
+        let checks = verify::checks(&context, index, &message).map_err(|error| Blame(error.to_string()))?;
+        let claim = Claim::Message(from, epoch, message);
+        Ok(Some(Unverified { claim, signatures: checks.signatures, commands: checks.commands }))
     }
 
     /// Whether a command that another replica forwards is worth ordering, as far as this replica has executed.
@@ -104,9 +121,10 @@ impl Inbound {
         if !ledger.wants_attestation(&signed) {
             return None;
         }
-        let check = signed.signature_check(&self.context.identity, &self.context.replicas);
-        let signatures = check.into_iter().collect();
-        Some(Unverified { claim: Claim::Attestation(signed), signatures, commands: Vec::new() })
+        let context = self.context.borrow();
+        let signatures = vec![signed.signature_check(&context.identity, &context.replicas)?];
+        let claim = Claim::Attestation(context.epoch, signed);
+        Some(Unverified { claim, signatures, commands: Vec::new() })
     }
 }
 
@@ -141,13 +159,15 @@ impl Unverified {
         match self.claim {
             Claim::Settled(event) => Ok(event),
             // The structure was checked by `verify::checks`, which named the signatures that hold.
-            Claim::Message(from, message) if all_hold => {
-                Ok(CoreEvent::Message { from, message: Verified::vouch(message) })
+            Claim::Message(from, epoch, message) if all_hold => {
+                Ok(CoreEvent::Message { from, epoch, message: Verified::vouch(message) })
             }
             // The only signature holds.
-            Claim::Attestation(signed) if all_hold => Ok(CoreEvent::Attestation(Verified::vouch(signed))),
+            Claim::Attestation(epoch, signed) if all_hold => {
+                Ok(CoreEvent::Attestation(epoch, Verified::vouch(signed)))
+            }
             Claim::Message(..) => Err(Blame("a signature does not verify".into())),
-            Claim::Attestation(_) => Err(Blame("an attestation does not verify".into())),
+            Claim::Attestation(..) => Err(Blame("an attestation does not verify".into())),
         }
     }
 }

@@ -9,63 +9,102 @@
 //! then lets the messages leave, so a round costs at most one `fdatasync`, shared with the rounds that queue
 //! up behind it.
 
+mod epochs;
+mod fetching;
 mod inbound;
+mod ledger;
 mod outbox;
 mod recovery;
 mod storage;
 mod supply;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, RwLock};
 
 use quorate_pbft::{
-    CommittedBatch, Config, Context, Effect, Event, Evidence, Executed, Message, Now, Replica, ReplicaKeys,
-    ViewState,
+    Config, Context, Effect, Event, Evidence, Message, Now, Record, Replica, ReplicaKeys, ViewState,
 };
 use quorate_protocol::{
-    AgentId, Digest, EntryRecord, LogCertificate, ReplicaIndex, Sequence, SignedCommand, Verified,
+    AgentId, Epoch, Group, GroupIdentity, Handover, LogCertificate, Sequence, SignedCommand, Verified, View,
+    codec,
 };
-use quorate_services::Admission;
 use tokio::sync::watch;
 
 use crate::anchored::{AnchoredLog, StableReceiver, StableSender};
 use crate::api::{NodeStatus, Readiness};
 use crate::error::NodeError;
 use crate::frame::Frame;
-use crate::ledger::{Divergence, Ledger, SignedHead};
+use crate::ledger::{Ledger, SignedHead};
 use crate::metrics::Metrics;
-use crate::store::Write;
+use crate::store::{Store, Write};
+use crate::transfer::TransferMessage;
 pub use inbound::{Blame, Inbound, Unverified};
-pub use outbox::Outgoing;
-pub use recovery::{Restored, WalContents, restore};
-pub use storage::Storage;
+pub use outbox::{BatchesWanted, Outgoing};
+pub use recovery::{Restored, Trust, WalContents, last_spoken, restore};
+pub use storage::{Storage, Stored};
 pub use supply::Supply;
+
+use fetching::Fetching;
+use recovery::EpochRecord;
 
 /// The most events of one round; more wait for the next, so that messages leave in between.
 pub const MAX_ROUND: usize = 512;
 
-/// What the rest of the node tells the core. Everything in here is verified.
+/// What the rest of the node tells the core. What is called verified is; the rest proves itself or is only a
+/// claim.
 #[derive(Debug)]
 pub enum CoreEvent {
     /// A peer's message.
     Message {
         /// Whose link it came over.
-        from: ReplicaIndex,
+        from: AgentId,
+        /// The epoch in which it was verified. In another one it means nothing.
+        epoch: Epoch,
         /// The message.
         message: Verified<Message>,
     },
+    /// A message of an epoch that is over here: its sender is behind.
+    Straggler {
+        /// Who is behind.
+        from: AgentId,
+        /// In which epoch.
+        epoch: Epoch,
+        /// What it said; only what is not signed is of use.
+        message: Message,
+    },
+    /// A message of an epoch that is yet to come here: this node is behind.
+    Ahead {
+        /// Who is ahead.
+        from: AgentId,
+    },
     /// Commands from clients.
     Commands(Vec<Verified<SignedCommand>>),
-    /// A replica's attestation.
-    Attestation(Verified<SignedHead>),
+    /// A replica's attestation, verified with its key of an epoch.
+    Attestation(Epoch, Verified<SignedHead>),
     /// A certificate from a peer; the ledger checks it.
     Certificate(LogCertificate),
     /// A peer lacks a certificate that covers so many entries.
     CertificateWanted {
         /// Who lacks it.
-        from: ReplicaIndex,
+        from: AgentId,
         /// The entries that it must cover.
         size: u64,
+    },
+    /// A peer wants to know how this epoch ended, and the later ones.
+    HandoversWanted {
+        /// Who.
+        from: AgentId,
+        /// From which epoch on.
+        epoch: Epoch,
+    },
+    /// How epochs ended, as a peer says; each is verified before it is believed.
+    Handovers(Vec<Handover>),
+    /// A message of a state transfer.
+    Transfer {
+        /// Whose link it came over.
+        from: AgentId,
+        /// The message, with nothing in it checked.
+        message: Box<TransferMessage>,
     },
     /// The contract accepted an anchor.
     Anchored(AnchoredLog),
@@ -79,8 +118,6 @@ pub enum CoreEvent {
 pub struct CoreParts<S> {
     /// The protocol's sizes and times.
     pub config: Config,
-    /// The group's epoch.
-    pub context: Context,
     /// The replica's keys.
     pub keys: ReplicaKeys,
     /// What was on disk.
@@ -89,6 +126,8 @@ pub struct CoreParts<S> {
     pub evidence: Vec<Evidence>,
     /// Where records, messages and writes go.
     pub storage: S,
+    /// The store that `storage` writes to, to start anew from it when a fetched state is installed.
+    pub store: Store,
     /// Takes the committed batches that other replicas may ask for.
     pub supply: Supply,
     /// The node's numbers.
@@ -104,25 +143,38 @@ pub struct CoreWatch {
     pub stable: StableReceiver,
     /// All evidence of replicas that contradicted themselves.
     pub evidence: watch::Receiver<Arc<Vec<Evidence>>>,
+    /// The epoch that the node is in, with its replicas: who the peers are.
+    pub context: watch::Receiver<Arc<Context>>,
+    /// How the epochs so far ended, in order.
+    pub handovers: watch::Receiver<Arc<Vec<Handover>>>,
 }
 
 /// The logic of a node; see the module's page.
 pub struct NodeCore<S> {
-    replica: Replica,
-    ledger: Arc<RwLock<Ledger>>,
-    storage: S,
-    supply: Supply,
-    context: Context,
+    config: Config,
+    identity: GroupIdentity,
     keys: ReplicaKeys,
     agent: AgentId,
+    /// Nothing while the node is no replica of an epoch whose state it has.
+    replica: Option<Replica>,
+    /// A fetch of the group's state. Until it is done, the replica takes part in nothing.
+    fetching: Option<Fetching>,
+    ledger: Arc<RwLock<Ledger>>,
+    storage: S,
+    store: Store,
+    supply: Supply,
+    /// Records of epochs that this node is yet to come to, from before a crash.
+    later: BTreeMap<Epoch, Vec<Record>>,
+    handovers: BTreeMap<Epoch, Handover>,
+    /// The latest group whose members are proven; consensus may be behind it.
+    proven: Group,
+    silent_until: Option<Epoch>,
     status: watch::Sender<NodeStatus>,
     stable: StableSender,
     evidence: watch::Sender<Arc<Vec<Evidence>>>,
+    context: watch::Sender<Arc<Context>>,
+    proofs: watch::Sender<Arc<Vec<Handover>>>,
     metrics: Metrics,
-    /// How often a missing certificate is asked for.
-    certificate_interval_ms: u64,
-    /// How often commands are looked for that the state came to refuse; more than once a view time-out.
-    refused_interval_ms: u64,
     round: Round,
 }
 
@@ -135,36 +187,65 @@ struct Round {
     cut_below: Option<Sequence>,
     certificate_due_ms: u64,
     refused_due_ms: u64,
+    /// When handovers may be asked for again.
+    handovers_due_ms: u64,
+    /// When a state that contradicts a quorum's again may be fetched again.
+    refetch_due_ms: u64,
     /// The log size at the last time that a certificate was missing.
     uncertified: u64,
 }
 
 impl<S: Storage> NodeCore<S> {
     /// A core that continues from what was on disk. It says nothing before [`Self::begin`].
-    pub fn new(parts: CoreParts<S>, now: Now) -> Self {
-        let CoreParts { config, context, keys, restored, evidence, storage, supply, metrics } = parts;
+    ///
+    /// # Errors
+    /// [`NodeError::NotAReplica`] or [`NodeError::Key`] when the keys are no replica's of the epoch that the
+    /// node is in, and of no later one that is proven.
+    pub fn new(parts: CoreParts<S>, now: Now) -> Result<Self, NodeError> {
+        let CoreParts { config, keys, restored, evidence, storage, store, supply, metrics } = parts;
+        let Restored { ledger, recovered, later, handovers, proven, silent_until, fetch } = restored;
         metrics.evidence.set(evidence.len() as u64);
-        let (certificate_interval_ms, refused_interval_ms) =
-            (config.status_interval_ms, config.view_timeout_ms / 3);
-        let stable = restored.recovered.stable.clone().map(Into::into);
-        let replica = Replica::new(config, context.clone(), keys.clone(), restored.recovered, now);
-        let readiness = Readiness::NotReady("the node starts".into());
-        Self {
-            status: watch::Sender::new(NodeStatus { view: replica.view(), readiness }),
-            stable: watch::Sender::new(stable),
-            evidence: watch::Sender::new(Arc::new(evidence)),
-            ledger: Arc::new(RwLock::new(restored.ledger)),
+        let (group, closed) = (Arc::clone(ledger.group()), ledger.is_closed());
+        let proofs: Vec<Handover> = handovers.values().cloned().collect();
+        let mut core = Self {
+            identity: group.identity,
             agent: AgentId(keys.account.address()),
-            replica,
-            storage,
-            supply,
-            context,
+            status: watch::Sender::new(NodeStatus {
+                view: View(0),
+                readiness: Readiness::NotReady("the node starts".into()),
+            }),
+            stable: watch::Sender::new(recovered.stable.clone()),
+            evidence: watch::Sender::new(Arc::new(evidence)),
+            context: watch::Sender::new(Arc::new(Context::of(&group, epochs::base_of(&handovers, &group)))),
+            proofs: watch::Sender::new(Arc::new(proofs)),
+            ledger: Arc::new(RwLock::new(ledger)),
+            replica: None,
+            fetching: None,
+            config,
             keys,
+            storage,
+            store,
+            supply,
+            later,
+            handovers,
+            proven,
+            silent_until,
             metrics,
-            certificate_interval_ms,
-            refused_interval_ms,
             round: Round::default(),
+        };
+        let takes_part = core.place_in(&group).is_ok();
+        if takes_part && !closed {
+            core.start_replica(now, recovered)?;
         }
+        if let Some(progress) = fetch {
+            core.resume_fetch(progress)?;
+        } else if closed || !takes_part {
+            if !closed {
+                core.place_in(&core.proven)?;
+            }
+            core.fetch_state(now, None, !closed)?;
+        }
+        Ok(core)
     }
 
     /// What the core publishes.
@@ -173,7 +254,14 @@ impl<S: Storage> NodeCore<S> {
             status: self.status.subscribe(),
             stable: self.stable.subscribe(),
             evidence: self.evidence.subscribe(),
+            context: self.context.subscribe(),
+            handovers: self.proofs.subscribe(),
         }
+    }
+
+    /// Turns frames of peers into events, in whatever epoch the core is.
+    pub fn inbound(&self) -> Inbound {
+        Inbound::new(self.context.subscribe(), Arc::clone(&self.ledger))
     }
 
     /// The executed state. Only the core changes it.
@@ -181,9 +269,14 @@ impl<S: Storage> NodeCore<S> {
         &self.ledger
     }
 
-    /// The consensus core, to look at.
-    pub fn replica(&self) -> &Replica {
-        &self.replica
+    /// The consensus core, to look at; nothing while the node takes part in no epoch.
+    pub fn replica(&self) -> Option<&Replica> {
+        self.replica.as_ref().filter(|_| self.fetching.is_none())
+    }
+
+    /// How far the fetch of the group's state is, if there is one.
+    pub fn fetch_progress(&self) -> Option<crate::transfer::Progress> {
+        self.fetching.as_ref().map(|fetching| fetching.progress())
     }
 
     /// The storage.
@@ -193,7 +286,9 @@ impl<S: Storage> NodeCore<S> {
 
     /// When the core wants a round even if nothing happens, as [`Now::elapsed_ms`]; the past means at once.
     pub fn next_deadline_ms(&self, now: Now) -> u64 {
-        self.replica.next_deadline_ms(now)
+        let replica = self.replica().map(|replica| replica.next_deadline_ms(now));
+        let fetching = self.fetching.as_ref().map(Fetching::next_deadline_ms);
+        replica.into_iter().chain(fetching).min().unwrap_or(u64::MAX)
     }
 
     /// The first round: says where the replica stands.
@@ -203,7 +298,7 @@ impl<S: Storage> NodeCore<S> {
     pub fn begin(&mut self, now: Now) -> Result<(), NodeError> {
         self.step(now, Event::Tick)?;
         self.attest_head();
-        self.finish_round()
+        self.finish_round(now)
     }
 
     /// Handles `events`, of which there should be at most [`MAX_ROUND`], and what has become due. Says whether
@@ -223,8 +318,19 @@ impl<S: Storage> NodeCore<S> {
                 // Commands of one round go through one step, so that a backup forwards them together and
                 // a primary batches them.
                 CoreEvent::Commands(more) => commands.extend(more),
-                CoreEvent::Message { from, message } => self.step(now, Event::Message { from, message })?,
-                CoreEvent::Attestation(signed) => self.take_attestation(&signed),
+                CoreEvent::Message { from, epoch, message } => {
+                    self.take_message(now, from, epoch, message)?
+                }
+                CoreEvent::Straggler { from, epoch, message } => self.help_straggler(from, epoch, &message),
+                CoreEvent::Ahead { from } => self.ask_for_handovers(now, from),
+                CoreEvent::HandoversWanted { from, epoch } => self.supply_handovers(from, epoch),
+                CoreEvent::Handovers(handovers) => self.take_handovers(now, handovers)?,
+                CoreEvent::Transfer { from, message } => self.take_transfer(now, from, *message)?,
+                CoreEvent::Attestation(epoch, signed) => {
+                    if epoch == self.context.borrow().epoch {
+                        self.take_attestation(&signed);
+                    }
+                }
                 CoreEvent::Certificate(certificate) => self.take_certificate(certificate),
                 CoreEvent::CertificateWanted { from, size } => self.supply_certificate(from, size),
                 CoreEvent::Anchored(anchored) => self.take_anchor(anchored)?,
@@ -237,49 +343,90 @@ impl<S: Storage> NodeCore<S> {
         } else {
             self.step(now, Event::Commands(commands))?;
         }
+        self.mend_divergence(now)?;
+        self.tick_fetch(now)?;
         self.ask_for_certificate(now);
         self.drop_refused_commands(now);
-        self.finish_round()?;
+        self.finish_round(now)?;
         Ok(go_on)
+    }
+
+    /// A peer's message counts in the epoch that it was verified in.
+    fn take_message(
+        &mut self,
+        now: Now,
+        from: AgentId,
+        epoch: Epoch,
+        message: Verified<Message>,
+    ) -> Result<(), NodeError> {
+        let context = self.context.borrow().clone();
+        match context.replicas.index_of(from) {
+            Some(from) if epoch == context.epoch => self.step(now, Event::Message { from, message }),
+            _ => Ok(()),
+        }
     }
 
     /// Steps the consensus core and carries out its effects, those of executing batches included.
     fn step(&mut self, now: Now, event: Event) -> Result<(), NodeError> {
-        let mut effects = VecDeque::from(self.replica.step(now, event));
+        let Some(replica) = self.replica.as_mut().filter(|_| self.fetching.is_none()) else { return Ok(()) };
+        let mut effects = VecDeque::from(replica.step(now, event));
         while let Some(effect) = effects.pop_front() {
             match effect {
-                Effect::Persist(record) => self.round.records.push(record.encode()),
-                Effect::Send { to, message } => self.say(Some(to), &Frame::Consensus(message)),
-                Effect::Broadcast(message) => self.say(None, &Frame::Consensus(message)),
                 Effect::Execute { committed, checkpoint } => {
-                    if let Some(executed) = self.execute(committed, checkpoint)? {
-                        effects.extend(self.replica.step(now, Event::Executed(executed)));
+                    if let Some(executed) = self.execute(committed, checkpoint)?
+                        && let Some(replica) = &mut self.replica
+                    {
+                        effects.extend(replica.step(now, Event::Executed(executed)));
                     }
                 }
-                Effect::Stable(certificate) => {
-                    let sequence = certificate.checkpoint.sequence;
-                    tracing::debug!(%sequence, "a checkpoint is stable");
-                    self.storage.write(Write::Stable(certificate.clone()))?;
-                    self.round.cut_below = Some(sequence);
-                    self.stable.send_replace(Some(certificate.into()));
-                }
-                Effect::SupplyBatches { to, from } => {
-                    self.round.outgoing.push(Outgoing::Batches { to, from });
-                }
-                Effect::ViewChanged { view, active } => {
-                    tracing::info!(%view, active, primary = self.replica.is_primary(), "the view changed");
-                    self.metrics.view.set(view.0);
-                    self.metrics.view_changes.inc();
-                }
-                Effect::Evidence(evidence) => self.keep_evidence(&evidence)?,
-                Effect::EpochEnded(_) | Effect::FetchState(_) => {}
-                Effect::Diverged { sequence } => self.diverge(sequence),
+                // Whatever else the replica of the old epoch wanted is said by then.
+                Effect::EpochEnded(certificate) => return self.enter_next_epoch(now, certificate),
+                Effect::FetchState(certificate) => return self.fetch_state(now, Some(certificate), true),
+                effect => self.carry_out(effect)?,
             }
         }
         Ok(())
     }
 
-    fn say(&mut self, to: Option<ReplicaIndex>, frame: &Frame) {
+    /// Carries out an effect that changes neither the ledger's state nor the epoch.
+    fn carry_out(&mut self, effect: Effect) -> Result<(), NodeError> {
+        let epoch = self.context.borrow().epoch;
+        match effect {
+            Effect::Persist(record) => self.round.records.push(codec::encode(&EpochRecord { epoch, record })),
+            Effect::Send { to, message } => {
+                let to = self.context.borrow().replicas.at(to).map(|member| member.agent);
+                if let Some(to) = to {
+                    self.say(Some(to), &Frame::Consensus { epoch, message });
+                }
+            }
+            Effect::Broadcast(message) => self.say(None, &Frame::Consensus { epoch, message }),
+            Effect::Stable(certificate) => {
+                let sequence = certificate.checkpoint.sequence;
+                tracing::debug!(%sequence, "a checkpoint is stable");
+                self.storage.write(Write::Stable(certificate.clone()))?;
+                self.round.cut_below = Some(sequence);
+                self.stable.send_replace(Some(certificate));
+            }
+            Effect::SupplyBatches { to, from } => {
+                let to = self.context.borrow().replicas.at(to).map(|member| member.agent);
+                let wanted = BatchesWanted { epoch, from, last: None };
+                self.round.outgoing.extend(to.map(|to| Outgoing::Batches { to, wanted }));
+            }
+            Effect::ViewChanged { view, active } => {
+                tracing::info!(%view, active, "the view changed");
+                self.metrics.view.set(view.0);
+                self.metrics.view_changes.inc();
+            }
+            Effect::Evidence(evidence) => self.keep_evidence(&evidence)?,
+            Effect::Diverged { sequence } => self.diverge(sequence),
+            Effect::Execute { .. } | Effect::EpochEnded(_) | Effect::FetchState(_) => {
+                unreachable!("these are carried out one level above")
+            }
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, to: Option<AgentId>, frame: &Frame) {
         let bytes: Arc<[u8]> = frame.encode().into();
         self.round.outgoing.push(match to {
             Some(to) => Outgoing::To(to, bytes),
@@ -287,147 +434,34 @@ impl<S: Storage> NodeCore<S> {
         });
     }
 
-    /// Executes a batch, attests to the log after it and queues it for the store. Nothing, if the ledger
-    /// contradicts the group and executes no more.
-    fn execute(
-        &mut self,
-        committed: CommittedBatch,
-        checkpoint: bool,
-    ) -> Result<Option<Executed>, NodeError> {
-        let sequence = committed.sequence;
-        let batch = &committed.batch;
-        let (executed, next_due, change_pending, state) = {
-            let mut ledger = self.write_ledger();
-            if ledger.divergence().is_some() {
-                return Ok(None);
-            }
-            let executed = ledger
-                .execute(sequence, batch.timestamp, &batch.commands, checkpoint)
-                .map_err(|error| NodeError::Invariant(format!("executing batch {sequence}: {error}")))?;
-            let state = checkpoint.then(|| (ledger.summary(), ledger.take_changes()));
-            (executed, ledger.state().next_due(), ledger.state().change_pending(), state)
-        };
-        self.metrics.count_batch(&executed);
-        let entries = executed.records.len();
-        if entries > 0 {
-            self.attest_head();
-        }
-        let records: Vec<EntryRecord> = executed.records.into_iter().map(Arc::unwrap_or_clone).collect();
-        self.storage.write(Write::Executed { sequence, batch: committed.encode(), records })?;
-        self.supply.push(committed);
-        let state = match state {
-            None => None,
-            Some((summary, changes)) => {
-                self.storage.write(Write::State { sequence, changes })?;
-                Some(summary)
-            }
-        };
-        Ok(Some(Executed { sequence, entries, next_due, state, change_pending }))
-    }
-
-    /// Attests to the log as it is and tells everybody.
-    fn attest_head(&mut self) {
-        let head = self.write_ledger().head();
-        let signed = SignedHead::sign(&self.context.identity, head, self.agent, &self.keys.agent);
-        self.say(None, &Frame::Attestation(signed));
-        // The signature was made just now.
-        self.take_attestation(&Verified::vouch(signed));
-    }
-
-    fn take_attestation(&mut self, signed: &Verified<SignedHead>) {
-        self.write_ledger().attest(signed);
-    }
-
-    fn take_certificate(&mut self, certificate: LogCertificate) {
-        let taken = self.write_ledger().offer_certificate(certificate);
-        if let Err(error) = taken {
-            tracing::debug!(%error, "a peer's certificate was refused");
-        }
-    }
-
-    fn supply_certificate(&mut self, to: ReplicaIndex, size: u64) {
-        let certificate = self.write_ledger().certificate().filter(|known| known.head.size >= size).cloned();
-        if let Some(certificate) = certificate {
-            self.say(Some(to), &Frame::Certificate(certificate));
-        }
-    }
-
-    /// A log that stays without a certificate has lost attestations, in a restart or on a broken link.
-    fn ask_for_certificate(&mut self, now: Now) {
-        let now_ms = now.elapsed_ms;
-        if now_ms < self.round.certificate_due_ms {
-            return;
-        }
-        self.round.certificate_due_ms = now_ms + self.certificate_interval_ms;
-        let (size, certified) = {
-            let ledger = self.write_ledger();
-            (ledger.head().size, ledger.certified_size())
-        };
-        if certified < size && self.round.uncertified == size {
-            self.attest_head();
-            self.say(None, &Frame::CertificateWanted(size));
-        }
-        self.round.uncertified = if certified < size { size } else { 0 };
-    }
-
-    /// Takes commands out of the pool that the state came to refuse: their nonce is used by now, or they
-    /// expired. No primary takes them up, and waiting for them would cost one view after another.
-    fn drop_refused_commands(&mut self, now: Now) {
-        if now.elapsed_ms < self.round.refused_due_ms {
-            return;
-        }
-        self.round.refused_due_ms = now.elapsed_ms + self.refused_interval_ms;
-        let ledger = self.ledger.read().expect(NOT_POISONED);
-        self.replica
-            .retain_commands(now, |command| matches!(ledger.admit(now.wall, command), Admission::Order));
-    }
-
-    fn take_anchor(&mut self, anchored: AnchoredLog) -> Result<(), NodeError> {
-        if !self.write_ledger().anchor(anchored) {
-            return Ok(());
-        }
-        let anchor = quorate_protocol::codec::encode(&anchored);
-        self.storage.write(Write::Anchor { size: anchored.size, anchor })
-    }
-
-    fn keep_evidence(&mut self, evidence: &Evidence) -> Result<(), NodeError> {
-        tracing::warn!(replica = %evidence.replica(), ?evidence, "a replica contradicted itself");
-        self.metrics.evidence.inc();
-        self.evidence.send_modify(|held| Arc::make_mut(held).push(evidence.clone()));
-        self.storage.write(Write::Evidence(quorate_protocol::codec::encode(evidence)))
-    }
-
-    /// A quorum signed another state than this replica's at a checkpoint.
-    fn diverge(&mut self, sequence: Sequence) {
-        let theirs = self.replica.stable_checkpoint().map(|stable| stable.checkpoint.clone());
-        let mut ledger = self.write_ledger();
-        let size = ledger.head().size;
-        let ours = ledger.head().root;
-        let (size, theirs) =
-            theirs.map_or((size, Digest::default()), |checkpoint| (checkpoint.log_size, checkpoint.log_root));
-        tracing::error!(%sequence, "the state differs from a quorum's at a checkpoint");
-        ledger.mark_diverged(Divergence { size, ours, theirs });
-    }
-
     /// Hands the round to the write-ahead log, and cuts that where the store has caught up.
-    fn finish_round(&mut self) -> Result<(), NodeError> {
+    fn finish_round(&mut self, now: Now) -> Result<(), NodeError> {
         let records = std::mem::take(&mut self.round.records);
         let outgoing = std::mem::take(&mut self.round.outgoing);
         if !records.is_empty() || !outgoing.is_empty() {
             self.storage.persist(records, outgoing)?;
         }
         let stored = self.storage.stored()?;
-        if self.round.cut_below.is_some_and(|sequence| stored >= Some(sequence)) {
+        if self.round.cut_below.is_some_and(|sequence| stored.sequence >= Some(sequence)) {
             self.round.cut_below = None;
-            let records = self.replica.durable_records().iter().map(|record| record.encode()).collect();
-            self.storage.rotate(records)?;
+            self.rotate_records()?;
         }
+        self.note_stored(now, stored.fetch_steps)?;
         self.publish();
         Ok(())
     }
 
+    /// Lets what the replica must remember stand for all records so far.
+    fn rotate_records(&mut self) -> Result<(), NodeError> {
+        let Some(replica) = &self.replica else { return Ok(()) };
+        let epoch = replica.context().epoch;
+        let records = replica.durable_records().into_iter();
+        self.storage.rotate(records.map(|record| codec::encode(&EpochRecord { epoch, record })).collect())
+    }
+
     fn publish(&self) {
-        let status = NodeStatus { view: self.replica.view(), readiness: self.readiness() };
+        let view = self.replica.as_ref().map_or(View(0), Replica::view);
+        let status = NodeStatus { view, readiness: self.readiness() };
         self.status.send_if_modified(|last| {
             let changed = *last != status;
             *last = status;
@@ -438,23 +472,23 @@ impl<S: Storage> NodeCore<S> {
     }
 
     fn readiness(&self) -> Readiness {
+        if let Some(fetching) = &self.fetching {
+            return Readiness::NotReady(fetching.describe());
+        }
+        let Some(replica) = &self.replica else { return Readiness::NotReady("no replica runs".into()) };
         let connected = usize::try_from(self.metrics.peers_connected.get()).unwrap_or(usize::MAX);
-        let needed = self.context.replicas.quorum() - 1;
-        if self.replica.view_state() == ViewState::Changing {
-            Readiness::NotReady(format!("waiting for view {} to open", self.replica.view()))
-        } else if self.replica.is_behind() {
-            Readiness::NotReady(format!("catching up from sequence {}", self.replica.last_executed()))
+        let needed = replica.context().replicas.quorum() - 1;
+        if replica.view_state() == ViewState::Changing {
+            Readiness::NotReady(format!("waiting for view {} to open", replica.view()))
+        } else if replica.is_behind() {
+            Readiness::NotReady(format!("catching up from sequence {}", replica.last_executed()))
         } else if connected < needed {
             Readiness::NotReady(format!("{connected} peers connected, {needed} make a quorum with this one"))
         } else {
             Readiness::Ready
         }
     }
-
-    fn write_ledger(&self) -> std::sync::RwLockWriteGuard<'_, Ledger> {
-        self.ledger.write().expect(NOT_POISONED)
-    }
 }
 
 /// A panic while executing leaves a state that nothing may be promised on.
-const NOT_POISONED: &str = "nothing panics while it holds the ledger";
+pub(crate) const NOT_POISONED: &str = "nothing panics while it holds the ledger";

@@ -1,15 +1,18 @@
 //! Where a node starts from: the store, the write-ahead log, or nothing.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use minicbor::{Decode, Encode};
+use quorate_pbft::message::MAX_MESSAGE_BYTES;
 use quorate_pbft::{CommittedBatch, Config, Record, Recovered};
-use quorate_protocol::{Entry, EntryIndex, Group, Sequence, codec};
+use quorate_protocol::{Entry, EntryIndex, Epoch, Group, Handover, Sequence, codec};
 
 use crate::anchored::AnchoredLog;
 use crate::error::NodeError;
 use crate::ledger::{Ledger, Persisted, SourceError};
-use crate::store::{Store, Write};
+use crate::store::{FetchProgress, Store, Write};
 use crate::wal::TailReport;
 
 /// How many entries or batches are read from the store at once.
@@ -17,12 +20,50 @@ const CHUNK: usize = 1_024;
 /// The most bytes of a stored anchor.
 const MAX_ANCHOR_BYTES: usize = 4_096;
 
+/// Whom a node believes before it knows anything: the group as the contract has it, or as the node knew it
+/// last.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    /// The group.
+    pub group: Group,
+    /// The group of the epoch before, which signed the handover to it; nothing in the first epoch.
+    pub previous: Option<Group>,
+    /// The last epoch in which the replica's key is known to have spoken; see
+    /// [`Storage::speaks_in`](super::Storage::speaks_in).
+    pub spoke: Option<Epoch>,
+}
+
 /// What was on disk.
 pub struct Restored {
-    /// The executed state, up to the last batch that the store has.
+    /// The executed state, up to the last batch that the store has. Where the store has none and the group is
+    /// past its first epoch, a closed stand-in.
     pub ledger: Ledger,
     /// What the consensus core must remember.
     pub recovered: Recovered,
+    /// Records of epochs that the ledger is yet to come to.
+    pub later: BTreeMap<Epoch, Vec<Record>>,
+    /// How the epochs so far ended.
+    pub handovers: BTreeMap<Epoch, Handover>,
+    /// The latest group whose members are proven.
+    pub proven: Group,
+    /// The last epoch in which this replica says nothing.
+    pub silent_until: Option<Epoch>,
+    /// A fetch of the group's state that was not finished.
+    pub fetch: Option<FetchProgress>,
+}
+
+/// A record with the epoch that it was said in.
+#[derive(Debug, Encode, Decode)]
+pub(super) struct EpochRecord {
+    #[n(0)]
+    pub(super) epoch: Epoch,
+    #[n(1)]
+    pub(super) record: Record,
+}
+
+impl EpochRecord {
+    /// The most bytes of an encoded record of an epoch.
+    const MAX_BYTES: usize = MAX_MESSAGE_BYTES + CommittedBatch::MAX_BYTES + 64;
 }
 
 /// What the write-ahead log held when it was opened.
@@ -39,53 +80,108 @@ pub struct WalContents<'a> {
 /// Brings the ledger to the last batch that the store has, and collects what the core must remember. A new
 /// store gets the genesis through `write`.
 ///
+/// A replica whose write-ahead log is missing although it spoke is silent from here on: it could contradict
+/// what it said.
+///
 /// # Errors
-/// When the store and the write-ahead log contradict themselves or each other, or when the log is missing
-/// beside a store that is not.
+/// When the store and the write-ahead log contradict themselves or each other.
 pub fn restore(
     config: &Config,
-    group: &Arc<Group>,
+    trust: &Trust,
     store: &Store,
     wal: WalContents<'_>,
-    write: impl FnMut(Write) -> Result<(), NodeError>,
+    mut write: impl FnMut(Write) -> Result<(), NodeError>,
 ) -> Result<Restored, NodeError> {
-    let wal_path = wal.path;
-    if wal.tail.created && store.last_sequence()?.is_some() {
-        // Without its log this replica cannot know what it said, and could say the opposite.
-        let detail = "it is missing, although the store beside it is not; restore it from where it was moved, \
-                      or leave this replica off: without the log it could contradict what it said before";
-        return Err(corrupt(wal_path, detail.into()));
+    let spoke = last_spoken(store, trust)?;
+    if let Some(epoch) = spoke.filter(|_| wal.tail.created) {
+        tracing::warn!(%epoch, "the write-ahead log is missing: this replica says nothing in this epoch");
+        write(Write::SilentUntil(epoch))?;
     }
     if !wal.tail.created && !wal.tail.is_clean() {
         tracing::warn!(tail = ?wal.tail, "the end of the write-ahead log was torn, as a crash leaves it, and is cut");
     }
+    let silent_until = store.silent_until()?.max(spoke.filter(|_| wal.tail.created));
+    let handovers: BTreeMap<Epoch, Handover> =
+        store.handovers()?.into_iter().map(|handover| (handover.from(), handover)).collect();
+    let known = store.group()?.unwrap_or_else(|| trust.group.clone());
     let mut ledger = match store.state()? {
-        None => genesis(group, write)?,
-        Some((sequence, pairs)) => from_store(group, store, sequence, pairs)?,
+        None if trust.group.epoch == Epoch(0) => genesis(&Arc::new(trust.group.clone()), write)?,
+        None => Ledger::stand_in(Arc::new(trust.group.clone())),
+        Some((sequence, pairs)) => from_store(&Arc::new(known), store, sequence, pairs)?,
     };
     execute_again(config, store, &mut ledger)?;
+    let ended = ledger.state().group().epoch.0.checked_sub(1).map(Epoch);
+    if ledger.epoch_is_over() && ended.is_some_and(|ended| handovers.contains_key(&ended)) {
+        ledger.enter_epoch();
+    }
     if let Some((_, bytes)) = store.latest_anchor()? {
         let anchored: AnchoredLog = codec::decode(&bytes, MAX_ANCHOR_BYTES)
-            .map_err(|error| corrupt(wal_path, format!("a stored anchor: {error}")))?;
+            .map_err(|error| corrupt(wal.path, format!("a stored anchor: {error}")))?;
         ledger.anchor(anchored);
     }
-    let records = wal
-        .records
-        .iter()
-        .map(|bytes| Record::decode(bytes))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| corrupt(wal_path, format!("a record: {error}")))?;
-    let ended = ledger.epoch_is_over().then(|| ledger.summary());
+    let mut later = records_by_epoch(wal)?;
+    let epoch = ledger.group().epoch;
+    let records = later.remove(&epoch).unwrap_or_default();
+    later = later.split_off(&epoch);
+    let root = match &trust.previous {
+        Some(previous) if ledger.is_closed() => previous.clone(),
+        _ => Group::clone(ledger.group()),
+    };
+    let proven = Handover::follow(&root, handovers.values())
+        .map_err(|error| store.corrupt(format!("a stored handover: {error}")))?;
     let recovered = Recovered {
         records,
-        last_executed: ledger.last_executed(),
         stable: store.stable_checkpoint()?,
+        silent: silent_until.is_some_and(|until| epoch <= until),
+        ..standing(&mut ledger)
+    };
+    let fetch = store.fetch_progress()?;
+    Ok(Restored { ledger, recovered, later, handovers, proven, silent_until, fetch })
+}
+
+/// What the state says to a consensus core that starts from it.
+pub(super) fn standing(ledger: &mut Ledger) -> Recovered {
+    let ended = ledger.epoch_is_over().then(|| ledger.summary());
+    Recovered {
+        last_executed: ledger.last_executed(),
         next_due: ledger.state().next_due(),
         change_pending: ledger.state().change_pending(),
         ended,
-        silent: false,
+        ..Recovered::default()
+    }
+}
+
+/// The last epoch in which this replica has spoken, as far as its store and its key's marker tell.
+///
+/// # Errors
+/// When the store fails.
+pub fn last_spoken(store: &Store, trust: &Trust) -> Result<Option<Epoch>, NodeError> {
+    let here = match store.last_sequence()? {
+        Some(_) => store.group()?.map(|group| group.epoch),
+        None => None,
     };
-    Ok(Restored { ledger, recovered })
+    Ok(here.max(trust.spoke))
+}
+
+fn records_by_epoch(wal: WalContents<'_>) -> Result<BTreeMap<Epoch, Vec<Record>>, NodeError> {
+    let mut by_epoch: BTreeMap<Epoch, Vec<Record>> = BTreeMap::new();
+    for bytes in wal.records {
+        let EpochRecord { epoch, record } = codec::decode(bytes, EpochRecord::MAX_BYTES)
+            .map_err(|error| corrupt(wal.path, format!("a record: {error}")))?;
+        by_epoch.entry(epoch).or_default().push(record);
+    }
+    Ok(by_epoch)
+}
+
+/// The ledger as an installed fetch left it in the store.
+///
+/// # Errors
+/// When the store fails or contradicts itself.
+pub(super) fn installed(store: &Store, group: &Arc<Group>) -> Result<Ledger, NodeError> {
+    let Some((sequence, pairs)) = store.state()? else {
+        return Err(store.corrupt("a fetch was installed, and no state is there".into()));
+    };
+    from_store(group, store, sequence, pairs)
 }
 
 fn corrupt(path: &Path, detail: String) -> NodeError {

@@ -1,6 +1,6 @@
 //! What the core writes to, without saying how.
 
-use quorate_protocol::Sequence;
+use quorate_protocol::{Epoch, Sequence};
 
 use super::Outgoing;
 use crate::error::NodeError;
@@ -30,10 +30,25 @@ pub trait Storage {
     /// When the store has failed: the node must stop.
     fn write(&mut self, write: Write) -> Result<(), NodeError>;
 
-    /// The last sequence that the store has made durable, with everything written before it; nothing while
-    /// it has none.
+    /// How far the store is.
     ///
     /// # Errors
     /// When the store has failed: the node must stop.
-    fn stored(&mut self) -> Result<Option<Sequence>, NodeError>;
+    fn stored(&mut self) -> Result<Stored, NodeError>;
+
+    /// The replica's key is about to speak in `epoch`, for the first time as far as this node knows. Whoever
+    /// starts with that key again and without this node's memory must learn of it.
+    ///
+    /// # Errors
+    /// When that cannot be made durable: the node must stop before it speaks.
+    fn speaks_in(&mut self, epoch: Epoch) -> Result<(), NodeError>;
+}
+
+/// How far a store is with what was written to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// The last sequence that is durable, with everything written before it; nothing while there is none.
+    pub sequence: Option<Sequence>,
+    /// How many steps of a fetch ([`Write::Fetch`]) have become durable so far.
+    pub fetch_steps: u64,
 }

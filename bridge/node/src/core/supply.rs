@@ -7,6 +7,7 @@ use quorate_pbft::message::{CatchUp, MAX_CATCH_UP, MAX_CATCH_UP_BYTES};
 use quorate_pbft::{CommittedBatch, Message};
 use quorate_protocol::Sequence;
 
+use super::outbox::BatchesWanted;
 use crate::error::NodeError;
 use crate::frame::Frame;
 use crate::store::Store;
@@ -28,6 +29,11 @@ impl Supply {
         Self { store, recent: Arc::default() }
     }
 
+    /// Forgets what is in memory: the order goes on elsewhere.
+    pub(super) fn restart(&self) {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Notes a batch that was committed. In order.
     pub(super) fn push(&self, committed: CommittedBatch) {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -37,12 +43,13 @@ impl Supply {
         recent.push_back(committed);
     }
 
-    /// The frame that answers a request for batches from `from` on; nothing if there is none. Reads from
-    /// disk, away from the core's thread.
+    /// The frame that answers a request for batches; nothing if there is none. Reads from disk, away from the
+    /// core's thread.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn answer(&self, from: Sequence) -> Result<Option<Frame>, NodeError> {
+    pub fn answer(&self, wanted: BatchesWanted) -> Result<Option<Frame>, NodeError> {
+        let BatchesWanted { epoch, from, last } = wanted;
         let mut batches = self.recent_from(from);
         if batches.is_empty() {
             for (sequence, bytes) in self.store.batches(from, MAX_CATCH_UP, MAX_CATCH_UP_BYTES)? {
@@ -51,7 +58,13 @@ impl Supply {
                 batches.push(committed);
             }
         }
-        Ok((!batches.is_empty()).then_some(Frame::Consensus(Message::CatchUp(CatchUp { batches }))))
+        // Each batch is proved by the replicas of its own epoch.
+        batches.retain(|committed| last.is_none_or(|last| committed.sequence <= last));
+        if batches.is_empty() {
+            return Ok(None);
+        }
+        let message = Message::CatchUp(CatchUp { batches });
+        Ok(Some(Frame::Consensus { epoch, message }))
     }
 
     fn recent_from(&self, from: Sequence) -> Vec<CommittedBatch> {

@@ -57,8 +57,7 @@ impl fmt::Display for Divergence {
         write!(
             f,
             "the log's root at size {size} is {ours} here and {theirs} with a quorum; this replica serves \
-             nothing any more: keep its data directory as evidence, and look for a fault of its disk, memory \
-             or program"
+             nothing until it has fetched the group's state: look for a fault of its disk, memory or program"
         )
     }
 }

@@ -69,6 +69,8 @@ pub struct Ledger {
     /// An anchor beyond the log, not compared with it yet.
     pending_anchor: Option<AnchoredLog>,
     divergence: Option<Divergence>,
+    /// Whether it stands in for a state that is yet to be fetched.
+    closed: bool,
     waiters: Waiters,
     progress: watch::Sender<Progress>,
 }
@@ -84,6 +86,8 @@ pub struct Progress {
     pub anchored: u64,
     /// Whether the ledger has diverged.
     pub diverged: bool,
+    /// Whether there is nothing to serve until the group's state is fetched.
+    pub closed: bool,
 }
 
 /// What executing one batch came to.
@@ -112,6 +116,40 @@ impl Ledger {
         (ledger, record)
     }
 
+    /// Stands for the ledger of `group` at a node that is yet to fetch its state. Nothing in it is the group's.
+    pub fn stand_in(group: Arc<Group>) -> Self {
+        let (mut ledger, _) = Self::genesis(group);
+        ledger.closed = true;
+        ledger.publish();
+        ledger
+    }
+
+    /// Takes over the group that the state names, after a fetch whose target a quorum of it, or of the epoch
+    /// before, signed.
+    pub fn adopt_group(&mut self) {
+        if *self.group != *self.state.group() {
+            self.group = Arc::new(self.state.group().clone());
+            self.replicas = self.group.replicas();
+        }
+    }
+
+    /// Takes the place of `self` for all who read it. Whoever waits is told to ask another node.
+    pub fn replace_with(&mut self, other: Self) {
+        self.waiters.abandon_all();
+        let (waiters, progress) = (self.waiters.clone(), self.progress.clone());
+        let (anchor, pending) = (self.anchor, self.pending_anchor);
+        *self = Self { waiters, progress, ..other };
+        for anchored in anchor.into_iter().chain(pending) {
+            self.anchor(anchored);
+        }
+        self.publish();
+    }
+
+    /// Whether the ledger stands in for a state that is yet to be fetched.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     fn new(
         group: Arc<Group>,
         state: StateMachine,
@@ -133,6 +171,7 @@ impl Ledger {
             anchor: None,
             pending_anchor: None,
             divergence: None,
+            closed: false,
             waiters: Waiters::default(),
             progress: watch::Sender::default(),
         }
@@ -201,6 +240,7 @@ impl Ledger {
             certified: self.certified_size(),
             anchored: self.anchor.map_or(0, |anchor| anchor.size),
             diverged: self.divergence.is_some(),
+            closed: self.closed,
         };
         self.progress.send_if_modified(|last| std::mem::replace(last, progress) != progress);
     }

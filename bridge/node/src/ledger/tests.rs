@@ -191,7 +191,7 @@ fn crash(fixture: &Fixture) -> Crash {
             None => drop(pairs.remove(&key)),
         }
     }
-    let StateSummary { log_size, log_root, state_root } = ledger.summary();
+    let StateSummary { log_size, log_root, state_root, .. } = ledger.summary();
     let checkpoint = Checkpoint {
         group: fixture.group.identity.group,
         epoch: Epoch(0),

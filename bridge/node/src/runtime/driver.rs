@@ -4,10 +4,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use quorate_pbft::Now;
-use quorate_protocol::{Sequence, TimestampMs};
+use quorate_protocol::{Epoch, TimestampMs};
 use tokio::sync::watch;
 
-use crate::core::{CoreEvent, MAX_ROUND, NodeCore, Outgoing, Storage};
+use super::marker::SpokenMarker;
+use crate::core::{CoreEvent, MAX_ROUND, NodeCore, Outgoing, Storage, Stored};
 use crate::error::NodeError;
 use crate::store::{StoreStatus, StoreWriter, Write};
 use crate::wal::WalWriter;
@@ -49,11 +50,12 @@ pub(super) struct DiskThreads {
     wal: WalWriter<Parcel>,
     store: StoreWriter,
     store_status: watch::Receiver<StoreStatus>,
+    marker: Option<SpokenMarker>,
 }
 
 impl DiskThreads {
-    pub(super) fn new(wal: WalWriter<Parcel>, store: StoreWriter) -> Self {
-        Self { wal, store_status: store.status(), store }
+    pub(super) fn new(wal: WalWriter<Parcel>, store: StoreWriter, marker: Option<SpokenMarker>) -> Self {
+        Self { wal, store_status: store.status(), store, marker }
     }
 }
 
@@ -71,13 +73,17 @@ impl Storage for DiskThreads {
         self.store.write(write)
     }
 
-    fn stored(&mut self) -> Result<Option<Sequence>, NodeError> {
+    fn stored(&mut self) -> Result<Stored, NodeError> {
         let status = self.store_status.borrow_and_update();
         if let Some(failure) = &status.failure {
             tracing::error!(error = %failure, "the store failed");
             return Err(NodeError::StorageStopped { what: "the store" });
         }
-        Ok(status.durable)
+        Ok(Stored { sequence: status.durable, fetch_steps: status.fetch_steps })
+    }
+
+    fn speaks_in(&mut self, epoch: Epoch) -> Result<(), NodeError> {
+        self.marker.as_ref().map_or(Ok(()), |marker| marker.write(epoch))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::mpsc::SyncSender;
 
-use quorate_protocol::ReplicaIndex;
+use quorate_protocol::AgentId;
 
 use super::driver::wall_clock;
 use crate::core::{Blame, CoreEvent, Inbound};
@@ -22,7 +22,7 @@ pub(super) struct PooledInbound {
 
 impl PooledInbound {
     /// Takes one frame from the link of `from`.
-    pub(super) fn take(&self, from: ReplicaIndex, bytes: &[u8]) {
+    pub(super) fn take(&self, from: AgentId, bytes: &[u8]) {
         let unverified = match self.inbound.examine(wall_clock(), from, bytes) {
             Ok(Some(unverified)) => unverified.without_commands(|command| self.pool.knows(command)),
             Ok(None) => return,
@@ -45,7 +45,7 @@ impl PooledInbound {
         self.pool.submit(checks, move |verdicts| done(verdicts.iter().all(|holds| *holds)));
     }
 
-    fn blame(&self, from: ReplicaIndex, blame: &Blame) {
+    fn blame(&self, from: AgentId, blame: &Blame) {
         self.transport.blame(from, &blame.to_string());
     }
 

@@ -11,19 +11,23 @@
 
 mod driver;
 mod inbound;
+mod marker;
 mod records;
 mod requests;
 mod start;
 mod verifier;
 
+pub use self::start::KnownGroup;
+
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::mpsc::SyncSender;
 
 use quorate_protocol::{AccountKey, AgentKey};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::anchored::{AnchorSender, StableReceiver};
+use crate::anchored::{AnchorSender, HandoverReceiver, StableReceiver};
 use crate::core::CoreEvent;
 use crate::error::NodeError;
 use crate::ledger::LedgerReader;
@@ -37,6 +41,9 @@ pub struct NodeKeys {
     pub account: AccountKey,
     /// Signs consensus messages and attestations, and identifies the node to its peers.
     pub agent: AgentKey,
+    /// The keystore of `agent`. A file beside it remembers that the key has spoken, so that a node that lost
+    /// its data directory does not contradict itself. Without it, whoever starts the node sees to that.
+    pub agent_keystore: Option<PathBuf>,
 }
 
 /// A running node.
@@ -51,6 +58,7 @@ pub struct Node {
     transport: Transport,
     http: SocketAddr,
     stable: StableReceiver,
+    handovers: HandoverReceiver,
     anchors: AnchorSender,
     ledger: LedgerReader,
     metrics: Metrics,
@@ -70,6 +78,11 @@ impl Node {
     /// The newest stable checkpoint, for the anchoring service.
     pub fn stable_checkpoints(&self) -> StableReceiver {
         self.stable.clone()
+    }
+
+    /// How the epochs so far ended, for the anchoring service.
+    pub fn handovers(&self) -> HandoverReceiver {
+        self.handovers.clone()
     }
 
     /// Where the anchoring service publishes the anchors that it sees.

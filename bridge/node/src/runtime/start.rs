@@ -1,33 +1,35 @@
 //! Putting a node together.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, RwLock};
 use std::thread;
 use std::time::Duration;
 
 use quorate_pbft::{Config, Context, Evidence, ReplicaKeys};
-use quorate_protocol::{AgentId, Group, ReplicaIndex, Sequence, codec};
+use quorate_protocol::{AgentId, Group, codec};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::driver::{self, Clock, DiskThreads, Parcel};
 use super::inbound::PooledInbound;
+use super::marker::SpokenMarker;
 use super::records::StoreRecords;
-use super::requests::{self, Requests};
+use super::requests::{self, Requests, Waiting};
 use super::verifier::PooledVerifier;
 use super::{Node, NodeKeys};
 use crate::anchored::AnchorReceiver;
 use crate::api::{self, NodeHandle, Submission};
 use crate::config::{ConsensusConfig, NodeConfig};
 use crate::core::{
-    CoreEvent, CoreParts, Inbound, NodeCore, Outgoing, Restored, Supply, WalContents, restore,
+    CoreEvent, CoreParts, NodeCore, Outgoing, Restored, Supply, Trust, WalContents, last_spoken, restore,
 };
 use crate::error::NodeError;
 use crate::frame::MAX_FRAME_BYTES;
-use crate::ledger::LedgerReader;
+use crate::ledger::{Ledger, LedgerReader};
 use crate::metrics::Metrics;
-use crate::store::{Store, StoreWriter};
-use crate::transport::{PeerFrame, Transport, TransportConfig};
+use crate::store::{Store, StoreWriter, Write};
+use crate::transfer::{Server, ServerConfig};
+use crate::transport::{Frames, Roster, Transport, TransportConfig};
 use crate::verify_pool::VerifyPool;
 use crate::wal::{Wal, WalEvent, WalWriter};
 
@@ -71,15 +73,39 @@ struct Opened {
     evidence: Vec<Evidence>,
 }
 
+/// The group as the caller knows it: from the contract, or from [`Node::known_group`].
+#[derive(Clone, Debug)]
+pub struct KnownGroup {
+    /// The group.
+    pub group: Group,
+    /// The group of the epoch before. A node that joins needs it to believe the others how that epoch ended.
+    pub previous: Option<Group>,
+}
+
+impl From<Group> for KnownGroup {
+    fn from(group: Group) -> Self {
+        Self { group, previous: None }
+    }
+}
+
 impl Node {
-    /// Starts a node of `group`, which the caller has from the contract or from [`Node::known_group`].
+    /// Starts a node of a group.
+    ///
+    /// A node that has no data and joins after the first epoch, or that is far behind, fetches the group's
+    /// state from the other replicas before it takes part.
     ///
     /// # Errors
-    /// [`NodeError::NotAReplica`] or [`NodeError::Key`] for keys that are no replica's, and whatever opening
-    /// the data directory and the ports fails with.
-    pub async fn start(config: &NodeConfig, keys: NodeKeys, group: Group) -> Result<Self, NodeError> {
-        let context = Context::of(&group, Sequence(0));
-        let me = check_keys(config, &keys, &context)?;
+    /// [`NodeError::NotAReplica`] or [`NodeError::OtherKey`] for keys that are no replica's, and whatever
+    /// opening the data directory and the ports fails with.
+    pub async fn start(
+        config: &NodeConfig,
+        keys: NodeKeys,
+        known: impl Into<KnownGroup>,
+    ) -> Result<Self, NodeError> {
+        let KnownGroup { group, previous } = known.into();
+        check_keys(&keys, &group)?;
+        let marker =
+            keys.agent_keystore.as_deref().map(|path| SpokenMarker::beside(path, &group.identity.group));
         // Ports first: a port that is taken must not leave a data directory behind.
         let listener = api::bind(&config.http).await?;
         let http = listener
@@ -87,13 +113,13 @@ impl Node {
             .map_err(|source| NodeError::listen("http.listen", config.http.listen, source))?;
         let agent = AgentId(keys.account.address());
         let opened = {
-            let (config, group) = (config.clone(), Arc::new(group));
-            tokio::task::spawn_blocking(move || open(&config, &group, agent))
+            let (config, marker, group) = (config.clone(), marker.clone(), group.clone());
+            tokio::task::spawn_blocking(move || open(&config, group, previous, agent, marker.as_ref()))
                 .await
                 .map_err(|error| NodeError::Invariant(format!("opening the data directory: {error}")))??
         };
-        let (transport, frames) = Transport::start(transport_config(config, &keys, &context, me)).await?;
-        assemble(config, keys, context, opened, (listener, http), (transport, frames))
+        let (transport, frames) = Transport::start(transport_config(config, &keys, &group)).await?;
+        assemble(config, keys, marker, opened, (listener, http), (transport, frames))
     }
 
     /// The group as a node of this data directory knew it last; nothing if it never ran. With it a node
@@ -106,30 +132,37 @@ impl Node {
     }
 }
 
-fn check_keys(config: &NodeConfig, keys: &NodeKeys, context: &Context) -> Result<ReplicaIndex, NodeError> {
+fn check_keys(keys: &NodeKeys, group: &Group) -> Result<(), NodeError> {
     let agent = AgentId(keys.account.address());
-    let me = context.replicas.index_of(agent).ok_or(NodeError::NotAReplica { agent })?;
-    let known = context.replicas.at(me).map(|member| member.key);
+    let replicas = group.replicas();
+    let me = replicas.index_of(agent).ok_or(NodeError::NotAReplica { agent })?;
     let own = keys.agent.public();
-    if known != Some(own) {
-        let detail = format!(
-            "its public key is {own}, but the group knows {} for {agent}; set keys.agent to the keystore that \
-             was registered",
-            known.map_or_else(String::new, |key| key.to_string())
-        );
-        return Err(NodeError::Key { path: config.keys.agent.clone(), detail });
+    match replicas.at(me).map(|member| member.key).filter(|known| *known != own) {
+        Some(known) => Err(NodeError::OtherKey { agent, epoch: group.epoch, own, known }),
+        None => Ok(()),
     }
-    Ok(me)
 }
 
-fn open(config: &NodeConfig, group: &Arc<Group>, agent: AgentId) -> Result<Opened, NodeError> {
+fn open(
+    config: &NodeConfig,
+    group: Group,
+    previous: Option<Group>,
+    agent: AgentId,
+    marker: Option<&SpokenMarker>,
+) -> Result<Opened, NodeError> {
     let wal_dir = config.wal_dir();
-    let (wal, records, tail) = Wal::open(&wal_dir)?;
     let store = Store::open(&config.store_dir(), &group.identity, agent)?;
+    let spoke = marker.map_or(Ok(None), SpokenMarker::read)?;
+    let trust = Trust { group, previous, spoke };
+    if let Some(epoch) = last_spoken(&store, &trust)?.filter(|_| !wal_dir.exists()) {
+        // Before there is a write-ahead log again: a crash in between must not make the loss forgotten.
+        store.commit(vec![Write::SilentUntil(epoch)])?;
+    }
+    let (wal, records, tail) = Wal::open(&wal_dir)?;
     let writer = StoreWriter::start(store.clone(), STORE_QUEUE)?;
     let contents = WalContents { records: &records, tail, path: &wal_dir };
     let consensus = Config::from(&config.consensus);
-    let restored = restore(&consensus, group, &store, contents, |write| writer.write(write))?;
+    let restored = restore(&consensus, &trust, &store, contents, |write| writer.write(write))?;
     let evidence = store
         .evidence()?
         .iter()
@@ -145,19 +178,13 @@ fn open(config: &NodeConfig, group: &Arc<Group>, agent: AgentId) -> Result<Opene
     Ok(Opened { wal, store, writer, restored, evidence })
 }
 
-fn transport_config(
-    config: &NodeConfig,
-    keys: &NodeKeys,
-    context: &Context,
-    me: ReplicaIndex,
-) -> TransportConfig {
+fn transport_config(config: &NodeConfig, keys: &NodeKeys, group: &Group) -> TransportConfig {
     let endpoints: BTreeMap<AgentId, String> =
         config.peers.replicas.iter().map(|peer| (peer.agent, peer.endpoint.clone())).collect();
     TransportConfig {
-        identity: context.identity,
-        epoch: context.epoch,
-        replicas: context.replicas.clone(),
-        me,
+        identity: group.identity,
+        roster: Roster::of(group.epoch, &group.replicas()),
+        me: AgentId(keys.account.address()),
         key: keys.agent.clone(),
         listen: config.peers.listen,
         endpoints,
@@ -168,10 +195,10 @@ fn transport_config(
 fn assemble(
     config: &NodeConfig,
     keys: NodeKeys,
-    context: Context,
+    marker: Option<SpokenMarker>,
     opened: Opened,
     (listener, http): (tokio::net::TcpListener, std::net::SocketAddr),
-    (transport, frames): (Transport, mpsc::Receiver<PeerFrame>),
+    (transport, frames): (Transport, Frames),
 ) -> Result<Node, NodeError> {
     let Opened { wal, store, writer, restored, evidence } = opened;
     let metrics = Metrics::new();
@@ -181,27 +208,30 @@ fn assemble(
     let clock = Clock::start();
 
     let supply = Supply::new(store.clone());
-    let requests = start_supply(supply.clone(), transport.clone())?;
+    let (requests, woken) = Requests::new();
+    let waiting = requests.waiting();
     let wal = start_wal(wal, &core_sender, requests, &transport, &metrics)?;
     let parts = CoreParts {
         config: Config::from(&config.consensus),
-        context: context.clone(),
         keys: ReplicaKeys { agent: keys.agent, account: keys.account },
         restored,
         evidence,
-        storage: DiskThreads::new(wal, writer),
-        supply,
+        storage: DiskThreads::new(wal, writer, marker),
+        store: store.clone(),
+        supply: supply.clone(),
         metrics: metrics.clone(),
     };
-    let core = NodeCore::new(parts, clock.now());
+    let core = NodeCore::new(parts, clock.now())?;
     let ledger = Arc::clone(core.ledger());
-    let reader = LedgerReader::new(Arc::clone(&ledger), Arc::new(StoreRecords(store)));
+    let reader = LedgerReader::new(Arc::clone(&ledger), Arc::new(StoreRecords(store.clone())));
     let watched = core.watch();
+    let inbound = core.inbound();
+    start_supply(supply, Server::new(store, ServerConfig::default()), ledger, waiting, woken, &transport)?;
     let (anchors, anchor_receiver) = watch::channel(None);
     let stopped = start_core(core, clock, events)?;
 
     let inbound = PooledInbound {
-        inbound: Inbound::new(context, ledger),
+        inbound,
         pool: pool.clone(),
         core: core_sender.clone(),
         transport: transport.clone(),
@@ -217,6 +247,7 @@ fn assemble(
         status: watched.status,
         stable: watched.stable.clone(),
         evidence: watched.evidence,
+        handovers: watched.handovers.clone(),
         metrics: metrics.clone(),
     };
     let (close_api, closed) = oneshot::channel();
@@ -229,6 +260,7 @@ fn assemble(
     let tasks = vec![
         tokio::spawn(watch_anchors(core_sender.clone(), anchor_receiver)),
         tokio::spawn(watch_gauges(transport.clone(), pool.clone(), metrics.clone())),
+        tokio::spawn(watch_epochs(transport.clone(), watched.context)),
     ];
     Ok(Node {
         core: core_sender,
@@ -238,6 +270,7 @@ fn assemble(
         transport,
         http,
         stable: watched.stable,
+        handovers: watched.handovers,
         anchors,
         ledger: reader,
         metrics,
@@ -285,7 +318,9 @@ fn start_wal(
                 match outgoing {
                     Outgoing::To(to, bytes) => transport.send(to, bytes),
                     Outgoing::All(bytes) => transport.broadcast(bytes),
-                    Outgoing::Batches { to, from } => requests.add(to, from),
+                    Outgoing::Batches { to, wanted } => requests.add(to, wanted),
+                    Outgoing::Transfer { to, request } => requests.add_transfer(to, request),
+                    Outgoing::Blame { peer, reason } => transport.blame(peer, &reason),
                 }
             }
         }
@@ -297,16 +332,22 @@ fn start_wal(
     })
 }
 
-fn start_supply(supply: Supply, transport: Transport) -> Result<Requests, NodeError> {
-    let (requests, woken) = Requests::new();
-    let waiting = requests.waiting();
+fn start_supply(
+    supply: Supply,
+    mut server: Server,
+    ledger: Arc<RwLock<Ledger>>,
+    waiting: Waiting,
+    woken: Receiver<()>,
+    transport: &Transport,
+) -> Result<(), NodeError> {
+    let transport = transport.clone();
     spawn("quorate-supply", move || {
-        requests::serve(&supply, &waiting, &woken, |to, bytes| transport.send(to, bytes));
-    })?;
-    Ok(requests)
+        let send = |to, bytes| transport.send(to, bytes);
+        requests::serve(&supply, &mut server, &ledger, &waiting, &woken, send);
+    })
 }
 
-fn start_inbound(inbound: PooledInbound, mut frames: mpsc::Receiver<PeerFrame>) -> Result<(), NodeError> {
+fn start_inbound(inbound: PooledInbound, mut frames: Frames) -> Result<(), NodeError> {
     spawn("quorate-inbound", move || {
         while let Some(frame) = frames.blocking_recv() {
             inbound.take(frame.from, &frame.bytes);
@@ -341,6 +382,20 @@ async fn watch_anchors(core: SyncSender<CoreEvent>, mut anchors: AnchorReceiver)
     }
 }
 
+/// Keeps the links to the replicas of the epoch that the node is in.
+async fn watch_epochs(transport: Transport, mut context: watch::Receiver<Arc<Context>>) {
+    // A node that is behind what it was started with keeps those links until it has caught up.
+    while context.changed().await.is_ok() {
+        let roster = {
+            let context = context.borrow_and_update();
+            Roster::of(context.epoch, &context.replicas)
+        };
+        if let Err(error) = transport.reconfigure(roster) {
+            tracing::error!(%error, "the links stay with the replicas of the epoch before");
+        }
+    }
+}
+
 /// Keeps the gauges up to date that nobody else sets.
 async fn watch_gauges(transport: Transport, pool: VerifyPool, metrics: Metrics) {
     let mut dropped = 0;
@@ -348,7 +403,7 @@ async fn watch_gauges(transport: Transport, pool: VerifyPool, metrics: Metrics) 
         let peers = transport.peers();
         let connected = peers.iter().filter(|peer| peer.sending && peer.receiving).count();
         metrics.peers_connected.set(connected as u64);
-        let now: u64 = peers.iter().map(|peer| peer.dropped_frames).sum();
+        let now = transport.dropped_frames();
         metrics.frames_dropped.inc_by(now - dropped);
         metrics.verify_queue.set(pool.waiting() as u64);
         dropped = now;

@@ -13,11 +13,17 @@
 //! - All effects of one write, and the order of writes, survive a crash together: no later write without
 //!   the earlier.
 //! - A directory belongs to one group and one account, from its creation on.
+//! - What a fetch of the group's state has brought counts for nothing until it is installed, all at once.
 
+mod fetch;
+mod frontier;
 mod reader;
+mod snapshot;
 mod tables;
 mod writer;
 
+#[cfg(test)]
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
@@ -29,11 +35,14 @@ use quorate_protocol::{AgentId, GroupIdentity};
 use redb::{Database, DatabaseError, ReadableDatabase as _, StorageBackend, StorageError};
 
 use crate::error::NodeError;
+pub use fetch::{FetchProgress, FetchWrite};
+pub use frontier::Frontier;
 pub use reader::StatePair;
+pub use snapshot::{ChunkBounds, StateSnapshot};
 pub use writer::{MAX_EVIDENCE, StoreStatus, StoreWriter, Write};
 
 /// The version of the tables and of what is in them.
-pub const FORMAT: u64 = 1;
+pub const FORMAT: u64 = 2;
 
 const FILE_NAME: &str = "store.redb";
 

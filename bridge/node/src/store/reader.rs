@@ -2,11 +2,16 @@
 
 use std::ops::RangeInclusive;
 
+use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use quorate_protocol::entry::MAX_ENTRY_RECORD_BYTES;
-use quorate_protocol::{CheckpointCertificate, Digest, EntryIndex, EntryRecord, Group, Sequence, codec};
+use quorate_protocol::epoch::MAX_HANDOVER_BYTES;
+use quorate_protocol::{
+    CheckpointCertificate, Digest, EntryIndex, EntryRecord, Epoch, Group, Handover, Sequence, codec,
+};
 use redb::{
-    Key, ReadOnlyTable, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError, Value,
+    Key, ReadOnlyTable, ReadTransaction, ReadableDatabase as _, ReadableTable as _, TableDefinition,
+    TableError, Value,
 };
 
 use super::Store;
@@ -20,13 +25,17 @@ const MAX_META_BYTES: usize = 1024 * 1024;
 pub type StatePair = (Vec<u8>, Vec<u8>);
 
 impl Store {
-    /// The last sequence whose batch is stored: 0 when there is the genesis only, nothing in a new store.
+    /// The last sequence that was executed: of a stored batch, or, where none is stored, that of the genesis
+    /// or of the checkpoint that was fetched. Nothing in a new store.
     ///
     /// # Errors
     /// As all reads: [`NodeError::Storage`] or [`NodeError::DataCorrupt`].
     pub fn last_sequence(&self) -> Result<Option<Sequence>, NodeError> {
         let last = self.last_key(tables::BATCHES)?.map(Sequence);
-        if last.is_some() || self.log_size()? == 0 { Ok(last) } else { Ok(Some(Sequence(0))) }
+        if last.is_some() || self.log_size()? == 0 {
+            return Ok(last);
+        }
+        Ok(Some(self.meta(tables::STATE_SEQUENCE)?.unwrap_or(Sequence(0))))
     }
 
     /// How many entries are stored.
@@ -79,14 +88,26 @@ impl Store {
             .take(count)
             .map(|item| {
                 let (index, record) = item.map_err(|error| self.failed("read", error))?;
-                let record: EntryRecord = self.decode("an entry", record.value(), MAX_ENTRY_RECORD_BYTES)?;
-                if record.entry.index.0 == index.value() {
-                    Ok(record)
-                } else {
-                    Err(self.corrupt(format!("entry {} stands at {}", record.entry.index, index.value())))
-                }
+                self.record(index.value(), record.value())
             })
             .collect()
+    }
+
+    /// The record that is stored as `bytes` at `index`.
+    pub(super) fn record(&self, index: u64, bytes: &[u8]) -> Result<EntryRecord, NodeError> {
+        let record: EntryRecord = self.decode("an entry", bytes, MAX_ENTRY_RECORD_BYTES)?;
+        if record.entry.index.0 == index {
+            Ok(record)
+        } else {
+            Err(self.corrupt(format!("entry {} stands at {index}", record.entry.index)))
+        }
+    }
+
+    /// The pair of the state that is stored as `bytes`.
+    pub(super) fn pair(&self, bytes: &[u8]) -> Result<StatePair, NodeError> {
+        let (key, value): (ByteVec, ByteVec) = minicbor::decode(bytes)
+            .map_err(|error| self.corrupt(format!("a pair of the state cannot be read: {error}")))?;
+        Ok((key.into(), value.into()))
     }
 
     /// The entry that the command with this digest made.
@@ -94,19 +115,17 @@ impl Store {
         Ok(self.value(tables::COMMANDS, command.as_bytes())?.map(EntryIndex))
     }
 
-    /// The services' state with the sequence that it is as of; nothing before the first checkpoint.
+    /// The services' state with the sequence that it is as of, in no particular order; nothing before the first
+    /// checkpoint.
     pub fn state(&self) -> Result<Option<(Sequence, Vec<StatePair>)>, NodeError> {
         let read = self.inner.database.begin_read().map_err(|error| self.failed("read", error))?;
         // Both tables are read in one snapshot, or pairs of one checkpoint could meet another's sequence.
-        let meta = read.open_table(tables::META).map_err(|error| self.failed("read", error))?;
-        let sequence = meta.get(tables::STATE_SEQUENCE).map_err(|error| self.failed("read", error))?;
-        let Some(sequence) = sequence else { return Ok(None) };
-        let sequence = self.decode("the state's sequence", sequence.value(), MAX_META_BYTES)?;
+        let Some(sequence) = self.meta_in(&read, tables::STATE_SEQUENCE)? else { return Ok(None) };
         let table = read.open_table(tables::STATE).map_err(|error| self.failed("read", error))?;
         let mut pairs = Vec::new();
         for item in table.iter().map_err(|error| self.failed("read", error))? {
-            let (key, value) = item.map_err(|error| self.failed("read", error))?;
-            pairs.push((key.value().to_vec(), value.value().to_vec()));
+            let (_, pair) = item.map_err(|error| self.failed("read", error))?;
+            pairs.push(self.pair(pair.value())?);
         }
         Ok(Some((sequence, pairs)))
     }
@@ -114,6 +133,22 @@ impl Store {
     /// The group as of the last epoch that was stored.
     pub fn group(&self) -> Result<Option<Group>, NodeError> {
         self.meta(tables::GROUP)
+    }
+
+    /// The last epoch in which this replica may have spoken without knowing what it said.
+    pub fn silent_until(&self) -> Result<Option<Epoch>, NodeError> {
+        self.meta(tables::SILENT)
+    }
+
+    /// How the epochs so far ended, as far as this node was told, in order.
+    pub fn handovers(&self) -> Result<Vec<Handover>, NodeError> {
+        let table = self.table(tables::HANDOVERS)?;
+        let all = table.iter().map_err(|error| self.failed("read", error))?;
+        all.map(|item| {
+            let (_, bytes) = item.map_err(|error| self.failed("read", error))?;
+            self.decode("a handover", bytes.value(), MAX_HANDOVER_BYTES)
+        })
+        .collect()
     }
 
     /// The certificate of the last stable checkpoint.
@@ -148,11 +183,23 @@ impl Store {
         }
     }
 
-    fn meta<T>(&self, name: &'static str) -> Result<Option<T>, NodeError>
+    pub(super) fn meta<T>(&self, name: &'static str) -> Result<Option<T>, NodeError>
     where
         T: for<'b> Decode<'b, ()> + Encode<()>,
     {
-        let table = self.table(tables::META)?;
+        let read = self.inner.database.begin_read().map_err(|error| self.failed("read", error))?;
+        self.meta_in(&read, name)
+    }
+
+    pub(super) fn meta_in<T>(
+        &self,
+        read: &ReadTransaction,
+        name: &'static str,
+    ) -> Result<Option<T>, NodeError>
+    where
+        T: for<'b> Decode<'b, ()> + Encode<()>,
+    {
+        let table = read.open_table(tables::META).map_err(|error| self.failed("read", error))?;
         let value = table.get(name).map_err(|error| self.failed("read", error))?;
         value.map(|value| self.decode(name, value.value(), MAX_META_BYTES)).transpose()
     }

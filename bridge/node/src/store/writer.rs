@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
 
-use quorate_protocol::{CheckpointCertificate, Digest, EntryBody, EntryRecord, Group, Sequence, codec};
+use quorate_protocol::{
+    CheckpointCertificate, Digest, EntryBody, EntryRecord, Epoch, Group, Handover, Sequence, codec,
+};
 use redb::{ReadableTable as _, ReadableTableMetadata as _, Table, WriteTransaction};
 use tokio::sync::watch;
 
+use super::fetch::{self, FetchWrite};
 use super::{Store, tables};
 use crate::error::NodeError;
 
@@ -41,8 +44,17 @@ pub enum Write {
     },
     /// A checkpoint became stable.
     Stable(CheckpointCertificate),
-    /// The group of the current epoch.
+    /// The group of the epoch that consensus is in.
     Group(Group),
+    /// How an epoch ended, verified.
+    Handover {
+        /// The proof.
+        handover: Handover,
+        /// The group of the epoch that consensus is in from here on, if it moves on.
+        group: Option<Group>,
+    },
+    /// This replica may have spoken in epochs up to this one without knowing what it said.
+    SilentUntil(Epoch),
     /// The contract accepted an anchor.
     Anchor {
         /// The size of the anchored log.
@@ -52,6 +64,8 @@ pub enum Write {
     },
     /// A replica contradicted itself. Beyond [`MAX_EVIDENCE`], and when it is known, it is not kept.
     Evidence(Vec<u8>),
+    /// A step of a fetch of the group's state.
+    Fetch(FetchWrite),
 }
 
 /// How far the writer is.
@@ -59,6 +73,8 @@ pub enum Write {
 pub struct StoreStatus {
     /// The last sequence that is durable, with everything written before it.
     pub durable: Option<Sequence>,
+    /// How many steps of a fetch have become durable since the writer started.
+    pub fetch_steps: u64,
     /// Why nothing more will become durable. The node must stop.
     pub failure: Option<Arc<NodeError>>,
 }
@@ -80,7 +96,7 @@ impl StoreWriter {
     /// # Errors
     /// [`NodeError::Thread`], or what reading the last sequence fails with.
     pub fn start(store: Store, capacity: usize) -> Result<Self, NodeError> {
-        let first = StoreStatus { durable: store.last_sequence()?, failure: None };
+        let first = StoreStatus { durable: store.last_sequence()?, ..StoreStatus::default() };
         let (progress, status) = watch::channel(first);
         let (queue, writes) = mpsc::sync_channel(capacity);
         let thread = thread::Builder::new()
@@ -122,8 +138,12 @@ fn run(store: &Store, writes: Receiver<Write>, progress: &watch::Sender<StoreSta
             Write::Executed { sequence, .. } => Some(*sequence),
             _ => None,
         });
+        let steps = group.iter().filter(|write| matches!(write, Write::Fetch(_))).count() as u64;
         match store.commit(group) {
-            Ok(()) => progress.send_modify(|status| status.durable = last.or(status.durable)),
+            Ok(()) => progress.send_modify(|status| {
+                status.durable = last.or(status.durable);
+                status.fetch_steps += steps;
+            }),
             Err(error) => {
                 // Closed first, so that whoever learns of the failure can queue nothing more.
                 drop(writes);
@@ -154,7 +174,7 @@ impl Store {
     }
 }
 
-enum ApplyError {
+pub(super) enum ApplyError {
     Database(redb::Error),
     Invariant(String),
 }
@@ -170,6 +190,12 @@ fn apply(transaction: &WriteTransaction, write: Write) -> Result<(), ApplyError>
         Write::Executed { sequence, batch, records } => executed(transaction, sequence, &batch, &records),
         Write::State { sequence, changes } => state(transaction, sequence, changes),
         Write::Stable(certificate) => set_meta(transaction, tables::STABLE, &certificate),
+        Write::Handover { handover, group } => {
+            let mut table = transaction.open_table(tables::HANDOVERS)?;
+            table.insert(handover.from().0, handover.encode().as_slice())?;
+            group.map_or(Ok(()), |group| set_meta(transaction, tables::GROUP, &group))
+        }
+        Write::SilentUntil(epoch) => set_meta(transaction, tables::SILENT, &epoch),
         Write::Group(group) => set_meta(transaction, tables::GROUP, &group),
         Write::Anchor { size, anchor } => {
             transaction.open_table(tables::ANCHORS)?.insert(size, anchor.as_slice())?;
@@ -182,6 +208,7 @@ fn apply(transaction: &WriteTransaction, write: Write) -> Result<(), ApplyError>
             }
             Ok(())
         }
+        Write::Fetch(step) => fetch::apply(transaction, step),
     }
 }
 
@@ -196,7 +223,8 @@ fn executed(
     let mut batches = transaction.open_table(tables::BATCHES)?;
     let expected = match last_key(&batches)? {
         Some(last) => last + 1,
-        None => u64::from(next > 0),
+        None if next == 0 => 0,
+        None => state_sequence(transaction)?.map_or(0, |base| base.0) + 1,
     };
     if sequence.0 != expected {
         let detail = format!("sequence {sequence} was to be stored where {expected} comes next");
@@ -225,7 +253,10 @@ fn state(
     sequence: Sequence,
     changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 ) -> Result<(), ApplyError> {
-    let stored = last_key(&transaction.open_table(tables::BATCHES)?)?.unwrap_or(0);
+    let stored = match last_key(&transaction.open_table(tables::BATCHES)?)? {
+        Some(last) => last,
+        None => state_sequence(transaction)?.map_or(0, |base| base.0),
+    };
     // A restart executes what follows the state's sequence; a state from beyond the stored batches would
     // leave entries out.
     if sequence.0 > stored {
@@ -235,15 +266,27 @@ fn state(
     let mut table = transaction.open_table(tables::STATE)?;
     for (key, value) in changes {
         match value {
-            Some(value) => table.insert(key.as_slice(), value.as_slice())?,
-            None => table.remove(key.as_slice())?,
+            Some(value) => {
+                table.insert(&tables::state_key(&key), tables::state_value(&key, &value).as_slice())?
+            }
+            None => table.remove(&tables::state_key(&key))?,
         };
     }
     drop(table);
     set_meta(transaction, tables::STATE_SEQUENCE, &sequence)
 }
 
-fn set_meta<T: minicbor::Encode<()>>(
+/// What the state is as of. Where no batch is stored, it is also the last sequence that was executed: that of
+/// the genesis, or that of the checkpoint that was fetched.
+fn state_sequence(transaction: &WriteTransaction) -> Result<Option<Sequence>, ApplyError> {
+    let table = transaction.open_table(tables::META)?;
+    let Some(bytes) = table.get(tables::STATE_SEQUENCE)? else { return Ok(None) };
+    let sequence = minicbor::decode(bytes.value())
+        .map_err(|error| redb::Error::Corrupted(format!("the state's sequence: {error}")))?;
+    Ok(Some(sequence))
+}
+
+pub(super) fn set_meta<T: minicbor::Encode<()>>(
     transaction: &WriteTransaction,
     name: &str,
     value: &T,
@@ -252,6 +295,6 @@ fn set_meta<T: minicbor::Encode<()>>(
     Ok(())
 }
 
-fn last_key(table: &Table<'_, u64, &'static [u8]>) -> Result<Option<u64>, redb::Error> {
+pub(super) fn last_key(table: &Table<'_, u64, &'static [u8]>) -> Result<Option<u64>, redb::Error> {
     Ok(table.last()?.map(|(key, _)| key.value()))
 }

@@ -1,16 +1,17 @@
 //! What is counted about a peer.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use quorate_protocol::{AgentId, ReplicaIndex};
+use quorate_protocol::{AgentId, Epoch};
 
-/// How the links with one peer are. Counts are since the start of the transport.
+/// How the links with one peer are. Counts are since it became a peer under its present key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerStatus {
     /// The peer.
-    pub replica: ReplicaIndex,
-    /// Its account.
     pub agent: AgentId,
+    /// The epoch that it was in when the newest of its links was made; nothing before the first.
+    pub epoch: Option<Epoch>,
     /// Whether frames to it find a connection now.
     pub sending: bool,
     /// Whether it has a connection to this node now.
@@ -27,7 +28,7 @@ pub struct PeerStatus {
     pub received_frames: u64,
     /// Bytes of them.
     pub received_bytes: u64,
-    /// Connections of it that were refused: another group, epoch or version, or too soon after garbage.
+    /// Connections of it that were refused: another group, account or version, or too soon after garbage.
     pub refused: u64,
     /// How often it sent what no correct replica sends.
     pub garbage: u64,
@@ -43,7 +44,8 @@ impl Count {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
-    fn now(&self) -> u64 {
+    /// The count so far.
+    pub(super) fn now(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -74,9 +76,12 @@ impl Drop for Held<'_> {
     }
 }
 
+const NOT_POISONED: &str = "nothing panics while it holds an epoch";
+
 /// The counts behind a [`PeerStatus`], each described there.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
+    epoch: Mutex<Option<Epoch>>,
     pub(super) sending: Gauge,
     pub(super) receiving: Gauge,
     pub(super) dials: Count,
@@ -90,11 +95,16 @@ pub(super) struct Counters {
 }
 
 impl Counters {
+    /// Notes the epoch that the peer says it is in.
+    pub(super) fn set_epoch(&self, epoch: Epoch) {
+        *self.epoch.lock().expect(NOT_POISONED) = Some(epoch);
+    }
+
     /// The counts now.
-    pub(super) fn status(&self, replica: ReplicaIndex, agent: AgentId) -> PeerStatus {
+    pub(super) fn status(&self, agent: AgentId) -> PeerStatus {
         PeerStatus {
-            replica,
             agent,
+            epoch: *self.epoch.lock().expect(NOT_POISONED),
             sending: self.sending.any(),
             receiving: self.receiving.any(),
             dials: self.dials.now(),

@@ -22,6 +22,8 @@ pub(super) struct Hello {
     version: u64,
     #[n(1)]
     identity: GroupIdentity,
+    /// For information: replicas that know each other's keys talk across epochs, or nobody could help one that
+    /// is behind.
     #[n(2)]
     epoch: Epoch,
     #[n(3)]
@@ -40,12 +42,12 @@ impl Hello {
     }
 
     /// Says hello and hears the other end's, within [`SILENCE`]; both at once, so that each end learns what
-    /// the other is even when it is refused.
+    /// the other is even when it is refused. Returns the epoch that the other end is in.
     pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: &mut S,
         peer: AgentId,
-    ) -> io::Result<()> {
+    ) -> io::Result<Epoch> {
         let heard = timeout(SILENCE, async {
             framing::write(stream, &codec::encode(self)).await?;
             framing::read_short(stream, MAX_HELLO_BYTES).await
@@ -54,7 +56,8 @@ impl Hello {
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no hello came"))??;
         let heard: Self = codec::decode(&heard, MAX_HELLO_BYTES)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("the hello is {error}")))?;
-        heard.check(&self.expected_of(peer))
+        heard.check(&self.expected_of(peer))?;
+        Ok(heard.epoch)
     }
 
     fn check(&self, expected: &Self) -> io::Result<()> {
@@ -68,9 +71,6 @@ impl Hello {
         if self.identity != expected.identity {
             let (theirs, ours) = (self.identity.origin(), expected.identity.origin());
             return refuse(format!("it is a node of the group {theirs}, this is one of {ours}"));
-        }
-        if self.epoch != expected.epoch {
-            return refuse(format!("it is in epoch {}, this node in epoch {}", self.epoch, expected.epoch));
         }
         if self.agent != expected.agent {
             return refuse(format!("it claims to be {}, its key is {}'s", self.agent, expected.agent));

@@ -24,6 +24,7 @@ pub(super) struct SendQueue {
 struct Waiting {
     frames: VecDeque<Arc<[u8]>>,
     bytes: usize,
+    closed: bool,
 }
 
 impl Waiting {
@@ -42,10 +43,19 @@ impl SendQueue {
         Self { waiting: Mutex::default(), max_bytes, filled: Notify::new() }
     }
 
+    /// Drops what waits and whatever is added later.
+    pub(super) fn close(&self) {
+        let mut waiting = self.waiting.lock().expect(NOT_POISONED);
+        *waiting = Waiting { closed: true, ..Waiting::default() };
+    }
+
     /// Adds a frame, which is not longer than the bound, and returns how many older ones gave way.
     pub(super) fn push(&self, frame: Arc<[u8]>) -> u64 {
         let mut dropped = 0;
         let mut waiting = self.waiting.lock().expect(NOT_POISONED);
+        if waiting.closed {
+            return 0;
+        }
         while waiting.frames.len() >= MAX_FRAMES || waiting.bytes + frame.len() > self.max_bytes {
             if waiting.pop().is_none() {
                 break;
@@ -107,6 +117,15 @@ mod tests {
         let queue = SendQueue::new(usize::MAX);
         let dropped: u64 = (0..MAX_FRAMES + 3).map(|_| queue.push(frame(0, 1))).sum();
         assert_eq!(dropped, 3);
+    }
+
+    #[test]
+    fn a_closed_queue_keeps_nothing() {
+        let queue = SendQueue::new(100);
+        queue.push(frame(1, 60));
+        queue.close();
+        queue.push(frame(2, 60));
+        assert_eq!(queue.take_now(&mut Vec::new()), 0);
     }
 
     #[test]

@@ -12,21 +12,33 @@ use std::collections::BTreeSet;
 use quorate_protocol::Digest;
 
 /// log2 of the number of buckets. A million pairs make 15 a bucket; the empty tree takes 6 MiB.
-const DEPTH: u32 = 16;
-const BUCKETS: usize = 1 << DEPTH;
+pub(super) const DEPTH: u8 = 16;
+pub(super) const BUCKETS: usize = 1 << DEPTH;
 
 /// One pair as the tree sees it.
 #[derive(Clone, Copy)]
-struct Leaf {
-    key: Digest,
-    value: Digest,
+pub(super) struct Leaf {
+    pub(super) key: Digest,
+    pub(super) value: Digest,
+}
+
+impl Leaf {
+    pub(super) fn of(key: &[u8], value: &[u8]) -> Self {
+        Self { key: Digest::of(&[key]), value: Digest::of(&[value]) }
+    }
+}
+
+/// The bucket of the pair whose key has this hash.
+pub(super) fn bucket_of(key: &Digest) -> u32 {
+    let [high, low, ..] = *key.as_bytes();
+    u32::from(u16::from_be_bytes([high, low]))
 }
 
 /// The tree, with the buckets that changed since the last [`Self::root`].
 pub(super) struct BucketTree {
     /// Each sorted by key hash.
     buckets: Vec<Vec<Leaf>>,
-    /// A heap: the root at 1, the children of `i` at `2i` and `2i + 1`, bucket `b` at `BUCKETS + b`.
+    /// As [`Self::into_nodes`] gives them.
     nodes: Vec<Digest>,
     dirty: BTreeSet<usize>,
 }
@@ -48,8 +60,7 @@ impl BucketTree {
     /// Sets or removes the pair of `key`.
     pub(super) fn set(&mut self, key: &[u8], value: Option<&[u8]>) {
         let key = Digest::of(&[key]);
-        let [high, low, ..] = *key.as_bytes();
-        let at = usize::from(u16::from_be_bytes([high, low]));
+        let at = bucket_of(&key) as usize;
         let bucket = &mut self.buckets[at];
         let leaf = value.map(|value| Leaf { key, value: Digest::of(&[value]) });
         match (bucket.binary_search_by_key(&key, |leaf| leaf.key), leaf) {
@@ -80,9 +91,15 @@ impl BucketTree {
         }
         self.nodes[1]
     }
+
+    /// The nodes as of the last [`Self::root`]. A heap: the root at 1, the children of `i` at `2i` and
+    /// `2i + 1`, bucket `b` at `BUCKETS + b`.
+    pub(super) fn into_nodes(self) -> Vec<Digest> {
+        self.nodes
+    }
 }
 
-fn bucket_hash(leaves: &[Leaf]) -> Digest {
+pub(super) fn bucket_hash(leaves: &[Leaf]) -> Digest {
     let mut bytes = Vec::with_capacity(1 + 64 * leaves.len());
     bytes.push(0);
     for leaf in leaves {
@@ -93,7 +110,7 @@ fn bucket_hash(leaves: &[Leaf]) -> Digest {
 }
 
 /// The prefix keeps a node from being taken for a bucket, as in RFC 9162 section 2.1.
-fn node_hash(left: &Digest, right: &Digest) -> Digest {
+pub(super) fn node_hash(left: &Digest, right: &Digest) -> Digest {
     Digest::of(&[&[1], left.as_bytes(), right.as_bytes()])
 }
 
@@ -103,7 +120,7 @@ mod tests {
 
     /// The definition, computed anew and recursively.
     fn reference_root(pairs: &[(&[u8], &[u8])]) -> Digest {
-        fn subtree(leaves: &[Leaf], depth: u32) -> Digest {
+        fn subtree(leaves: &[Leaf], depth: u8) -> Digest {
             if depth == DEPTH {
                 return bucket_hash(leaves);
             }
@@ -114,10 +131,7 @@ mod tests {
             let split = leaves.partition_point(|leaf| bit(leaf) == 0);
             node_hash(&subtree(&leaves[..split], depth + 1), &subtree(&leaves[split..], depth + 1))
         }
-        let mut leaves: Vec<Leaf> = pairs
-            .iter()
-            .map(|(key, value)| Leaf { key: Digest::of(&[key]), value: Digest::of(&[value]) })
-            .collect();
+        let mut leaves: Vec<Leaf> = pairs.iter().map(|(key, value)| Leaf::of(key, value)).collect();
         leaves.sort_by_key(|leaf| leaf.key);
         subtree(&leaves, 0)
     }

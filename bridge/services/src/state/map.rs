@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use quorate_protocol::{Digest, domain};
+use quorate_protocol::Digest;
 
 use super::buckets::BucketTree;
+use super::proof::state_root;
 
 /// The whole state. The same pairs have the same root, whatever led to them.
 pub(crate) struct AuthenticatedMap {
@@ -79,7 +80,7 @@ impl AuthenticatedMap {
         for key in std::mem::take(&mut self.unhashed) {
             self.tree.set(&key, self.pairs.get(&key).map(Vec::as_slice));
         }
-        Digest::of(&[domain::STATE.as_bytes(), &[0], self.tree.root().as_bytes()])
+        state_root(&self.tree.root())
     }
 
     /// The pairs that changed since the last call, in ascending order of key; nothing in place of a value

@@ -3,8 +3,10 @@
 mod buckets;
 mod map;
 mod overlay;
+mod proof;
 pub(crate) mod view;
 
 pub(crate) use map::AuthenticatedMap;
 pub(crate) use overlay::Overlay;
+pub use proof::{BucketRange, RangeError, STATE_BUCKETS, StateTree, verify_range};
 pub use view::View;

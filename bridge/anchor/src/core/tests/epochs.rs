@@ -34,14 +34,14 @@ impl Story {
     fn stable(&self, epoch: usize, sequence: u64, log_size: u64, ends: usize) -> StableState {
         StableState {
             certificate: certificate(&self.groups[epoch], &self.keys[epoch], sequence, log_size),
-            handovers: self.handovers[..ends].into(),
+            handovers: Arc::new(self.handovers[..ends].to_vec()),
         }
     }
 
     /// The end of the epoch itself, as the newest stable checkpoint.
     fn end(&self, epoch: usize) -> StableState {
         let certificate = self.handovers[epoch].certificate.clone();
-        StableState { certificate, handovers: self.handovers[..=epoch].into() }
+        StableState { certificate, handovers: Arc::new(self.handovers[..=epoch].to_vec()) }
     }
 
     /// A replica of every epoch, with a script that begins in the first.
@@ -198,12 +198,12 @@ fn a_handover_that_does_not_hold_is_never_signed() {
     let mut forged = story.end(0);
     let mut handover = story.handovers[0].clone();
     handover.certificate.signatures.truncate(2);
-    forged.handovers = [handover].into();
+    forged.handovers = Arc::new(vec![handover]);
     script.learn(forged);
     let mut other = story.end(0);
     let mut handover = story.handovers[0].clone();
     handover.members[0].weight = 2;
-    other.handovers = [handover].into();
+    other.handovers = Arc::new(vec![handover]);
     script.learn(other);
     for _ in 0..5 {
         assert!(script.look(SETTINGS.takeover_ms).is_none());

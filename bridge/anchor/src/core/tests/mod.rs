@@ -8,7 +8,6 @@ mod turns;
 use std::sync::Arc;
 
 use alloy::primitives::B256;
-use quorate_node::anchored::StableState;
 use quorate_protocol::{AccountKey, AgentId, Epoch, Group, Handover, Sequence};
 
 use super::samples::{certificate, handover, root, sample_group, successor};

@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use quorate_pbft::Evidence;
 use quorate_protocol::api::{CBOR, ErrorBody, ErrorDetail};
-use quorate_protocol::{LogHead, Receipt, SignedCommand, View};
+use quorate_protocol::{CheckpointCertificate, LogHead, Receipt, SignedCommand, View};
 use reqwest::{Method, RequestBuilder, Response};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::anchored::StableSender;
 use crate::api::{
     CommandVerifier, NodeHandle, NodeStatus, Readiness, Submission, Verdict, VerifyError, serve,
 };
@@ -49,7 +48,7 @@ pub(super) struct Node {
     pub(super) submitted: Arc<AtomicUsize>,
     pub(super) runtime: watch::Sender<Runtime>,
     pub(super) status: watch::Sender<NodeStatus>,
-    pub(super) stable: StableSender,
+    pub(super) stable: watch::Sender<Option<CheckpointCertificate>>,
     pub(super) evidence: watch::Sender<Arc<Vec<Evidence>>>,
     pub(super) stop: Option<oneshot::Sender<()>>,
     pub(super) server: JoinHandle<()>,
@@ -88,6 +87,7 @@ impl Node {
             status: status_receiver,
             stable: stable_receiver,
             evidence: evidence_receiver,
+            handovers: watch::channel(Arc::default()).1,
             metrics: metrics.clone(),
         };
         let submitted = Arc::new(AtomicUsize::new(0));

@@ -10,7 +10,7 @@ use super::harness::{Node, error};
 use crate::api::Readiness;
 
 /// What the API promises. A route that is added or renamed must be added here.
-const ROUTES: [&str; 21] = [
+const ROUTES: [&str; 22] = [
     "GET /healthz",
     "GET /metrics",
     "GET /readyz",
@@ -23,6 +23,7 @@ const ROUTES: [&str; 21] = [
     "GET /v1/groups/{group}/entries/{index}/receipt",
     "GET /v1/groups/{group}/events",
     "GET /v1/groups/{group}/evidence",
+    "GET /v1/groups/{group}/handovers",
     "GET /v1/groups/{group}/log/certificate",
     "GET /v1/groups/{group}/log/checkpoint",
     "GET /v1/groups/{group}/log/consistency",

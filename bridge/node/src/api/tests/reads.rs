@@ -189,7 +189,7 @@ async fn the_stable_checkpoint_and_evidence_are_shown() {
         CheckpointSignature { replica: signed.replica, signature: signed.signature }
     });
     let stable = CheckpointCertificate { checkpoint: checkpoint.clone(), signatures: signatures.collect() };
-    node.stable.send_replace(Some(stable.clone().into()));
+    node.stable.send_replace(Some(stable.clone()));
     let shown: CheckpointCertificate = node.json("/checkpoint").await;
     assert_eq!(shown, stable);
     assert_eq!(shown.verify(identity, &node.fixture.group.replicas()), Ok(()));

@@ -1,0 +1,181 @@
+//! From one epoch to the next: handing over, taking up, and helping those who are behind.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use quorate_pbft::message::Status;
+use quorate_pbft::{Context, Event, Message, Now, Recovered, Replica};
+use quorate_protocol::{
+    AgentId, CheckpointCertificate, Epoch, Group, Handover, ReplicaIndex, Sequence, Verified,
+};
+
+use super::{BatchesWanted, NodeCore, Outgoing, Storage};
+use crate::error::NodeError;
+use crate::frame::{Frame, MAX_HANDOVERS};
+use crate::store::Write;
+
+/// The last sequence of the epoch before that of `group`.
+pub(super) fn base_of(handovers: &BTreeMap<Epoch, Handover>, group: &Group) -> Sequence {
+    let before = group.epoch.0.checked_sub(1).map(Epoch);
+    let handover = before.and_then(|before| handovers.get(&before));
+    handover.map_or(Sequence(0), |handover| handover.certificate.checkpoint.sequence)
+}
+
+impl<S: Storage> NodeCore<S> {
+    /// This node's place among the replicas of `group`.
+    ///
+    /// # Errors
+    /// [`NodeError::NotAReplica`] when it has none, [`NodeError::OtherKey`] when it has it under another key.
+    pub(super) fn place_in(&self, group: &Group) -> Result<ReplicaIndex, NodeError> {
+        let replicas = group.replicas();
+        let index = replicas.index_of(self.agent).ok_or(NodeError::NotAReplica { agent: self.agent })?;
+        let (own, known) = (self.keys.agent.public(), replicas.at(index).map(|member| member.key));
+        match known.filter(|known| *known != own) {
+            Some(known) => Err(NodeError::OtherKey { agent: self.agent, epoch: group.epoch, own, known }),
+            None => Ok(index),
+        }
+    }
+
+    /// The old epoch's last checkpoint is executed and stable here: takes part in the next one.
+    ///
+    /// # Errors
+    /// When the storage fails, or when this node has no place in the next epoch: it must stop. The others do
+    /// not need it any more.
+    pub(super) fn enter_next_epoch(
+        &mut self,
+        now: Now,
+        certificate: CheckpointCertificate,
+    ) -> Result<(), NodeError> {
+        let next = self.write_ledger().state().group().clone();
+        let handover = Handover { certificate, members: next.members.clone() };
+        tracing::info!(epoch = %next.epoch, members = next.members.len(), "a new epoch begins");
+        self.write_ledger().enter_epoch();
+        self.keep_handover(handover, Some(next.clone()))?;
+        if next.epoch > self.proven.epoch {
+            self.proven = next.clone();
+        }
+        self.place_in(&next)?;
+        let recovered = {
+            let records = self.later.remove(&next.epoch).unwrap_or_default();
+            let standing = super::recovery::standing(&mut self.write_ledger());
+            Recovered { records, ..standing }
+        };
+        self.start_replica(now, recovered)?;
+        // Not yet with the boundary itself: the handover is behind it in the store's queue, and the old epoch's
+        // records must outlive it.
+        self.round.cut_below = Some(base_of(&self.handovers, &next).next());
+        self.attest_head();
+        Ok(())
+    }
+
+    /// Keeps a verified handover; with it the group whose consensus this node is in from here on.
+    pub(super) fn keep_handover(
+        &mut self,
+        handover: Handover,
+        group: Option<Group>,
+    ) -> Result<(), NodeError> {
+        self.storage.write(Write::Handover { handover: handover.clone(), group })?;
+        self.handovers.insert(handover.from(), handover);
+        self.proofs.send_replace(Arc::new(self.handovers.values().cloned().collect()));
+        Ok(())
+    }
+
+    /// Makes a replica for the ledger's epoch, which takes over the commands that wait at the one before.
+    ///
+    /// # Errors
+    /// When it cannot be made durable that the key speaks in the epoch.
+    pub(super) fn start_replica(&mut self, now: Now, recovered: Recovered) -> Result<(), NodeError> {
+        let group = Arc::clone(self.write_ledger().group());
+        let context = Context::of(&group, base_of(&self.handovers, &group));
+        let silent = self.silent_until.is_some_and(|until| group.epoch <= until);
+        if !silent {
+            self.storage.speaks_in(group.epoch)?;
+        }
+        let recovered = Recovered { silent, ..recovered };
+        let pending = self.replica.take().map(Replica::into_pending).unwrap_or_default();
+        let mut replica =
+            Replica::new(self.config.clone(), context.clone(), self.keys.clone(), recovered, now);
+        self.metrics.epoch.set(group.epoch.0);
+        self.metrics.view.set(replica.view().0);
+        self.context.send_replace(Arc::new(context));
+        // They were verified when they came; what they are signed for is not the epoch's.
+        let pending: Vec<_> = pending.into_iter().map(Verified::vouch).collect();
+        let effects =
+            if pending.is_empty() { Vec::new() } else { replica.step(now, Event::Commands(pending)) };
+        self.replica = Some(replica);
+        // A replica that has executed nothing in its epoch executes nothing for the sake of commands alone.
+        effects.into_iter().try_for_each(|effect| self.carry_out(effect))
+    }
+
+    /// Answers a replica of an epoch that is over: how it ended, up to where, and the batches up to there.
+    pub(super) fn help_straggler(&mut self, from: AgentId, epoch: Epoch, message: &Message) {
+        let Some(handover) = self.handovers.get(&epoch) else { return };
+        let last = handover.certificate.checkpoint.sequence;
+        match message {
+            Message::Status(status) => {
+                let claim = Status { view: status.view, active: true, stable: last, last_executed: last };
+                self.supply_handovers(from, epoch);
+                self.say(Some(from), &Frame::Consensus { epoch, message: Message::Status(claim) });
+            }
+            Message::CatchUpRequest(request) => {
+                let wanted = BatchesWanted { epoch, from: request.from, last: Some(last) };
+                self.round.outgoing.push(Outgoing::Batches { to: from, wanted });
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn supply_handovers(&mut self, to: AgentId, from: Epoch) {
+        let known = self.handovers.range(from..).map(|(_, handover)| handover.clone());
+        let handovers: Vec<Handover> = known.take(MAX_HANDOVERS).collect();
+        if !handovers.is_empty() {
+            self.say(Some(to), &Frame::Handovers(handovers));
+        }
+    }
+
+    /// A peer is in a later epoch: asks it how this one ended, now and then.
+    pub(super) fn ask_for_handovers(&mut self, now: Now, from: AgentId) {
+        if now.elapsed_ms >= self.round.handovers_due_ms {
+            self.round.handovers_due_ms = now.elapsed_ms + self.config.status_interval_ms;
+            self.say(Some(from), &Frame::HandoversWanted(self.proven.epoch));
+        }
+    }
+
+    /// Takes handovers that continue what is proven; others are of no use. A replica whose epoch is over is
+    /// told of its last checkpoint, and makes up for what it lacks before it.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    pub(super) fn take_handovers(&mut self, now: Now, handovers: Vec<Handover>) -> Result<(), NodeError> {
+        for handover in handovers {
+            if handover.from() != self.proven.epoch {
+                continue;
+            }
+            match handover.verify(&self.proven) {
+                Ok(next) => {
+                    tracing::info!(epoch = %next.epoch, "a later epoch is proven");
+                    self.proven = next;
+                    self.keep_handover(handover, None)?;
+                }
+                Err(error) => tracing::warn!(%error, "a peer's handover was refused"),
+            }
+        }
+        let epoch = self.context.borrow().epoch;
+        let Some(handover) = self.handovers.get(&epoch).filter(|_| self.replica.is_some()) else {
+            return Ok(());
+        };
+        let message = Message::Stable(handover.certificate.clone());
+        let anybody = self
+            .context
+            .borrow()
+            .replicas
+            .iter()
+            .map(|(index, _)| index)
+            .find(|index| Some(*index) != self.replica.as_ref().map(Replica::index));
+        match anybody {
+            // The certificate was verified with the handover.
+            Some(from) => self.step(now, Event::Message { from, message: Verified::vouch(message) }),
+            None => Ok(()),
+        }
+    }
+}
