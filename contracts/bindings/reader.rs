@@ -4,31 +4,32 @@
 //! contract and never from a node, so the RPC endpoint is the one thing that a reader trusts: who does not trust a
 //! provider runs an Ethereum node of their own.
 //!
+//! The members of the current epoch are in the contract's state. Those of epochs that have ended are in its events,
+//! and their hashes are in its state, so that an endpoint cannot pass off other members by its events alone.
+//!
 //! Every question has a time limit, and every answer is bounded and checked before it is believed.
 
 use std::time::Duration;
 
 use alloy::contract::Error as ContractError;
-use alloy::primitives::{Address, B256};
+use alloy::primitives::Address;
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
-use alloy::rpc::types::{Filter, Log};
-use alloy::sol_types::SolEvent;
 use alloy::transports::TransportError;
 use quorate_protocol::group::MAX_MEMBERS;
 use quorate_protocol::{
     AgentId, Digest, Epoch, Group, GroupId, GroupIdentity, Member, Policy, ProposalId, PublicKey, Sequence,
 };
 
-use crate::AgentCoordinator::{self, AgentCoordinatorErrors, AgentCoordinatorInstance, Anchored};
+use crate::AgentCoordinator::{self, AgentCoordinatorErrors, AgentCoordinatorInstance};
 use crate::Refusal;
 use crate::rpc::bounded_client;
 
+mod events;
+
+pub use events::{AnchorEvent, MAX_ANCHORS};
+
 /// How long one question to the RPC endpoint may take, unless said otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The most anchors of one group that [`CoordinatorReader::anchors`] reads.
-pub const MAX_ANCHORS: usize = 1_000_000;
-/// Blocks in one question for events when the endpoint refuses more; public endpoints allow at least this many.
-const MIN_BLOCK_SPAN: u64 = 500;
 
 /// Why the contract could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,16 @@ pub enum ReaderError {
         /// The group.
         group: GroupId,
     },
+    /// The contract has not come to this epoch of the group.
+    #[error("the contract has group {group} in epoch {current}; epoch {epoch} has not begun there")]
+    UnknownEpoch {
+        /// The group.
+        group: GroupId,
+        /// The epoch that was asked for.
+        epoch: Epoch,
+        /// The contract's.
+        current: Epoch,
+    },
     /// The answer cannot be true of a coordinator.
     #[error("the answer to {question} is malformed: {reason}")]
     Malformed {
@@ -69,6 +80,19 @@ pub enum ReaderError {
         /// What is wrong with the answer.
         reason: String,
     },
+}
+
+/// Where an epoch of a group began, as the contract has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochStart {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The sequence of the checkpoint that ended the epoch before; the epoch's batches have greater ones.
+    pub sequence: Sequence,
+    /// How many entries the log had then; the epoch's entries have this index or a greater one.
+    pub log_size: u64,
+    /// The hash of the epoch's members, as [`Group::members_hash`] computes it.
+    pub members_hash: Digest,
 }
 
 /// A group's latest anchor.
@@ -86,23 +110,6 @@ pub struct LatestAnchor {
     pub state_root: Digest,
     /// When the contract accepted it, in seconds since the Unix epoch.
     pub anchored_at_s: u64,
-}
-
-/// One anchor of a group's history, as its event tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AnchorEvent {
-    /// The checkpoint's sequence.
-    pub sequence: Sequence,
-    /// How many entries the log had.
-    pub log_size: u64,
-    /// The log's root at that size.
-    pub log_root: Digest,
-    /// The root of the services' state.
-    pub state_root: Digest,
-    /// The block that includes the anchor.
-    pub block: u64,
-    /// The transaction that anchored it.
-    pub tx_hash: B256,
 }
 
 /// Reads one coordinator over one RPC endpoint, at the chain's latest block. Cheap to clone.
@@ -169,41 +176,55 @@ impl CoordinatorReader {
         *self.coordinator.address()
     }
 
-    /// The group with its members, policy and epoch. What is returned satisfies [`Group::validate`], and the members
-    /// hash to what the contract keeps.
+    /// The group with the members of its current epoch, its policy and that epoch. What is returned satisfies
+    /// [`Group::validate`], and the members hash to what the contract keeps.
     ///
     /// # Errors
     /// [`ReaderError::UnknownGroup`], [`ReaderError::Unreachable`] or [`ReaderError::Malformed`].
     pub async fn group(&self, group: GroupId) -> Result<Group, ReaderError> {
-        const QUESTION: &str = "group";
-        let malformed = |reason: String| ReaderError::Malformed { question: QUESTION, reason };
         let summary = self.summary(group).await?;
-        let members = self.coordinator.members(group.0);
-        let members = self.ask(group, "members", members.call()).await?;
-        if members.len() > MAX_MEMBERS {
-            return Err(malformed(format!("{} members, at most {MAX_MEMBERS} are possible", members.len())));
+        self.current(group, summary).await
+    }
+
+    /// The group with the members of `epoch`, which may have ended: they are taken from the contract's events and
+    /// hash to what its state keeps for the epoch. What is returned satisfies [`Group::validate`].
+    ///
+    /// # Errors
+    /// As [`Self::group`], and [`ReaderError::UnknownEpoch`] for one that has not begun on the chain; also
+    /// [`ReaderError::Malformed`] when the endpoint has no event of the epoch's beginning: it may have pruned it.
+    pub async fn group_at(&self, group: GroupId, epoch: Epoch) -> Result<Group, ReaderError> {
+        let summary = self.summary(group).await?;
+        if epoch.0 == summary.epoch {
+            return self.current(group, summary).await;
         }
-        let members = members
-            .into_iter()
-            .map(|member| Member {
-                agent: AgentId(member.account),
-                key: PublicKey(member.key.0),
-                weight: member.weight,
-                flags: member.flags,
-            })
-            .collect();
-        let identity = GroupIdentity { chain_id: self.chain_id, contract: AgentId(self.contract()), group };
-        let policy = Policy {
-            threshold: summary.policy.threshold,
-            voting_period_s: summary.policy.votingPeriod,
-            timelock_s: summary.policy.timelock,
-        };
-        let read = Group { identity, epoch: Epoch(summary.epoch), members, policy };
-        read.validate().map_err(|error| malformed(error.to_string()))?;
-        if read.members_hash() != summary.membersHash {
-            return Err(malformed("the members do not hash to the contract's members hash".into()));
-        }
-        Ok(read)
+        let current = Epoch(summary.epoch);
+        let start = self.epoch_start(group, epoch).await?;
+        let start = start.ok_or(ReaderError::UnknownEpoch { group, epoch, current })?;
+        let members = self.members_of_event(group, epoch).await?;
+        self.checked(group, epoch, members, &summary.policy, start.members_hash)
+    }
+
+    /// Where `epoch` of the group began, or nothing when it has not begun on the chain.
+    ///
+    /// # Errors
+    /// As [`Self::group`].
+    pub async fn epoch_start(&self, group: GroupId, epoch: Epoch) -> Result<Option<EpochStart>, ReaderError> {
+        let call = self.coordinator.epochStart(group.0, epoch.0);
+        let start = self.ask(group, "epochStart", call.call()).await?;
+        Ok((!start.membersHash.is_zero()).then_some(EpochStart {
+            epoch,
+            sequence: Sequence(start.sequence),
+            log_size: start.logSize,
+            members_hash: Digest(start.membersHash),
+        }))
+    }
+
+    /// The epoch that the contract has the group in.
+    ///
+    /// # Errors
+    /// As [`Self::group`].
+    pub async fn epoch(&self, group: GroupId) -> Result<Epoch, ReaderError> {
+        Ok(Epoch(self.summary(group).await?.epoch))
     }
 
     /// The account that holds the group's funds.
@@ -250,33 +271,46 @@ impl CoordinatorReader {
         self.ask(group, "executed", call.call()).await
     }
 
-    /// Every anchor of the group from block `from_block` on, in the chain's order: sequences strictly ascend and log
-    /// sizes never shrink. Asks for fewer blocks at a time where the endpoint refuses more.
-    ///
-    /// # Errors
-    /// [`ReaderError::Unreachable`]; [`ReaderError::Malformed`] for events that a coordinator cannot have emitted, or
-    /// for more than [`MAX_ANCHORS`].
-    pub async fn anchors(&self, group: GroupId, from_block: u64) -> Result<Vec<AnchorEvent>, ReaderError> {
-        let provider = self.coordinator.provider();
-        let latest = within(self.timeout, provider.get_block_number()).await?;
-        let filter =
-            Filter::new().address(self.contract()).event_signature(Anchored::SIGNATURE_HASH).topic1(group.0);
-        let mut anchors = Vec::new();
-        let (mut from, mut span) = (from_block, u64::MAX);
-        while from <= latest {
-            let to = latest.min(from.saturating_add(span - 1));
-            let question = filter.clone().from_block(from).to_block(to);
-            match within(self.timeout, provider.get_logs(&question)).await {
-                Ok(logs) => append_anchors(&mut anchors, &logs, group, self.contract())?,
-                Err(_) if to - from >= MIN_BLOCK_SPAN => {
-                    span = (to - from).div_ceil(2);
-                    continue;
-                }
-                Err(error) => return Err(error),
-            }
-            from = to + 1;
+    async fn current(&self, group: GroupId, summary: crate::Group) -> Result<Group, ReaderError> {
+        let members = self.coordinator.members(group.0);
+        let members = self.ask(group, "members", members.call()).await?;
+        self.checked(group, Epoch(summary.epoch), members, &summary.policy, Digest(summary.membersHash))
+    }
+
+    /// The group of these members, once they form one and are those that the contract's state names.
+    fn checked(
+        &self,
+        group: GroupId,
+        epoch: Epoch,
+        members: Vec<crate::Member>,
+        policy: &crate::Policy,
+        members_hash: Digest,
+    ) -> Result<Group, ReaderError> {
+        let malformed = |reason: String| ReaderError::Malformed { question: "members", reason };
+        if members.len() > MAX_MEMBERS {
+            return Err(malformed(format!("{} members, at most {MAX_MEMBERS} are possible", members.len())));
         }
-        Ok(anchors)
+        let members = members
+            .into_iter()
+            .map(|member| Member {
+                agent: AgentId(member.account),
+                key: PublicKey(member.key.0),
+                weight: member.weight,
+                flags: member.flags,
+            })
+            .collect();
+        let identity = GroupIdentity { chain_id: self.chain_id, contract: AgentId(self.contract()), group };
+        let policy = Policy {
+            threshold: policy.threshold,
+            voting_period_s: policy.votingPeriod,
+            timelock_s: policy.timelock,
+        };
+        let read = Group { identity, epoch, members, policy };
+        read.validate().map_err(|error| malformed(error.to_string()))?;
+        if Digest(read.members_hash()) != members_hash {
+            return Err(malformed("the members do not hash to the contract's members hash".into()));
+        }
+        Ok(read)
     }
 
     async fn summary(&self, group: GroupId) -> Result<crate::Group, ReaderError> {
@@ -305,42 +339,6 @@ impl CoordinatorReader {
             },
         }
     }
-}
-
-fn append_anchors(
-    anchors: &mut Vec<AnchorEvent>,
-    logs: &[Log],
-    group: GroupId,
-    contract: Address,
-) -> Result<(), ReaderError> {
-    let malformed = |reason: String| ReaderError::Malformed { question: "the Anchored events", reason };
-    if anchors.len() + logs.len() > MAX_ANCHORS {
-        return Err(malformed(format!("more than {MAX_ANCHORS} anchors of one group")));
-    }
-    for log in logs {
-        let event = Anchored::decode_log(&log.inner).map_err(|error| malformed(error.to_string()))?;
-        let (Some(block), Some(tx_hash)) = (log.block_number, log.transaction_hash) else {
-            return Err(malformed("an event that is in no block".into()));
-        };
-        if event.address != contract || event.groupId != group.0 || log.removed {
-            return Err(malformed("an event of another contract, group or chain".into()));
-        }
-        let anchor = AnchorEvent {
-            sequence: Sequence(event.sequence),
-            log_size: event.logSize,
-            log_root: Digest(event.logRoot),
-            state_root: Digest(event.stateRoot),
-            block,
-            tx_hash,
-        };
-        if let Some(last) = anchors.last()
-            && (last.sequence >= anchor.sequence || last.log_size > anchor.log_size)
-        {
-            return Err(malformed(format!("the anchor of sequence {} comes too late", anchor.sequence)));
-        }
-        anchors.push(anchor);
-    }
-    Ok(())
 }
 
 impl From<ContractError> for ReaderError {

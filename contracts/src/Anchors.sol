@@ -21,6 +21,7 @@ import {
     FLAG_REPLICA,
     KIND_DECISION,
     Lane,
+    Member,
     STATUS_APPROVED
 } from "./Types.sol";
 
@@ -37,37 +38,22 @@ abstract contract Anchors is Groups, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IAgentCoordinator
     function anchor(Checkpoint calldata checkpoint, bytes calldata signatures) external override {
-        GroupState storage group = _group(checkpoint.groupId);
-        Head memory head = group.head;
-        _checkSuccession(checkpoint, head);
-        _checkSignatures(group, checkpoint, signatures, Quorum.size(head.replicaCount));
+        require(checkpoint.nextMembersHash == 0, Errors.NextMembersMissing(checkpoint.nextMembersHash));
+        _accept(_group(checkpoint.groupId), checkpoint, signatures);
+    }
 
-        AnchoredRoot storage root = group.roots[checkpoint.logSize];
-        if (root.anchoredAt == 0) {
-            root.logRoot = checkpoint.logRoot;
-            root.anchoredAt = block.timestamp.toUint64();
-        } else {
-            // The first time stays: a checkpoint of a log that did not grow must not restart anybody's timelock.
-            require(
-                root.logRoot == checkpoint.logRoot,
-                Errors.LogRootMismatch(checkpoint.logSize, root.logRoot, checkpoint.logRoot)
-            );
-        }
-        head.sequence = checkpoint.sequence;
-        head.logSize = checkpoint.logSize;
-        head.anchoredAt = block.timestamp.toUint56();
-        group.head = head;
-        group.stateRoot = checkpoint.stateRoot;
-        emit Anchored(
-            checkpoint.groupId,
-            checkpoint.sequence,
-            checkpoint.logSize,
-            checkpoint.epoch,
-            checkpoint.logRoot,
-            checkpoint.stateRoot,
-            checkpoint.inboxCount,
-            checkpoint.nextMembersHash
-        );
+    /// @inheritdoc IAgentCoordinator
+    function anchorAndRotate(Checkpoint calldata checkpoint, bytes calldata signatures, Member[] calldata nextMembers)
+        external
+        override
+    {
+        bytes32 nextMembersHash = checkpoint.nextMembersHash;
+        require(nextMembersHash != 0, Errors.EpochGoesOn(checkpoint.sequence));
+        bytes32 given = Hashes.hashMembers(nextMembers);
+        require(given == nextMembersHash, Errors.MembersMismatch(nextMembersHash, given));
+        GroupState storage group = _group(checkpoint.groupId);
+        _accept(group, checkpoint, signatures);
+        _rotate(group, checkpoint.groupId, nextMembers, nextMembersHash, checkpoint.sequence, checkpoint.logSize);
     }
 
     /// @inheritdoc IAgentCoordinator
@@ -143,13 +129,45 @@ abstract contract Anchors is Groups, EIP712, ReentrancyGuardTransient {
     // Private
     // ---------------------------------------------------------------------------------------------------------
 
+    /// @dev Takes the checkpoint as the latest anchor, when a quorum of the current epoch signed it and it is newer.
+    function _accept(GroupState storage group, Checkpoint calldata checkpoint, bytes calldata signatures) private {
+        Head memory head = group.head;
+        _checkSuccession(checkpoint, group.epoch, head);
+        _checkSignatures(group, checkpoint, signatures, Quorum.size(head.replicaCount));
+
+        (uint64 logSize, bytes32 logRoot) = (checkpoint.logSize, checkpoint.logRoot);
+        AnchoredRoot storage root = group.roots[logSize];
+        if (root.anchoredAt == 0) {
+            root.logRoot = logRoot;
+            root.anchoredAt = block.timestamp.toUint64();
+        } else {
+            // The first time stays: a checkpoint of a log that did not grow must not restart anybody's timelock.
+            require(root.logRoot == logRoot, Errors.LogRootMismatch(logSize, root.logRoot, logRoot));
+        }
+        head.epoch = checkpoint.epoch;
+        head.sequence = checkpoint.sequence;
+        head.logSize = logSize;
+        head.anchoredAt = block.timestamp.toUint56();
+        group.head = head;
+        group.stateRoot = checkpoint.stateRoot;
+        emit Anchored(
+            checkpoint.groupId,
+            checkpoint.sequence,
+            logSize,
+            checkpoint.epoch,
+            logRoot,
+            checkpoint.stateRoot,
+            checkpoint.inboxCount,
+            checkpoint.nextMembersHash
+        );
+    }
+
     /// @dev Anchors only move forward: sequence up, log not smaller, in the current epoch.
-    function _checkSuccession(Checkpoint calldata checkpoint, Head memory head) private pure {
-        require(checkpoint.epoch == head.epoch, Errors.EpochMismatch(checkpoint.epoch, head.epoch));
+    function _checkSuccession(Checkpoint calldata checkpoint, uint64 epoch, Head memory head) private pure {
+        require(checkpoint.epoch == epoch, Errors.EpochMismatch(checkpoint.epoch, epoch));
         require(checkpoint.sequence > head.sequence, Errors.StaleSequence(checkpoint.sequence, head.sequence));
         require(checkpoint.logSize >= head.logSize, Errors.LogShrunk(checkpoint.logSize, head.logSize));
         require(checkpoint.inboxCount == 0, Errors.InboxNotSupported(checkpoint.inboxCount));
-        require(checkpoint.nextMembersHash == 0, Errors.RotationNotSupported(checkpoint.nextMembersHash));
     }
 
     /// @dev Strictly ascending signers are distinct signers.
@@ -159,15 +177,15 @@ abstract contract Anchors is Groups, EIP712, ReentrancyGuardTransient {
         bytes calldata signatures,
         uint256 quorum_
     ) private view {
+        require(signatures.length % SIGNATURE_LENGTH == 0, Errors.InvalidSignaturesLength(signatures.length));
         uint256 count = signatures.length / SIGNATURE_LENGTH;
-        require(signatures.length == count * SIGNATURE_LENGTH, Errors.InvalidSignaturesLength(signatures.length));
         require(count >= quorum_, Errors.NotEnoughSignatures(count, quorum_));
         bytes32 digest = hashCheckpoint(checkpoint);
         address previous = address(0);
-        for (uint256 i = 0; i < count; ++i) {
+        for (uint256 at = 0; at < signatures.length; at += SIGNATURE_LENGTH) {
             (address signer, ECDSA.RecoverError failure,) =
-                ECDSA.tryRecoverCalldata(digest, signatures[i * SIGNATURE_LENGTH:(i + 1) * SIGNATURE_LENGTH]);
-            require(failure == ECDSA.RecoverError.NoError, Errors.InvalidSignature(i));
+                ECDSA.tryRecoverCalldata(digest, signatures[at:at + SIGNATURE_LENGTH]);
+            require(failure == ECDSA.RecoverError.NoError, Errors.InvalidSignature(at / SIGNATURE_LENGTH));
             require(signer > previous, Errors.SignersNotAscending(previous, signer));
             require(group.seats[signer].flags & FLAG_REPLICA != 0, Errors.NotReplica(checkpoint.groupId, signer));
             previous = signer;

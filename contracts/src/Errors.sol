@@ -10,7 +10,7 @@ library Errors {
     // Agents and groups
     // ---------------------------------------------------------------------------------------------------------
 
-    /// @notice An agent's key must not be zero.
+    /// @notice A key, an agent's or a member's, must not be zero.
     error ZeroKey();
 
     /// @notice No group has this identifier.
@@ -121,8 +121,14 @@ library Errors {
     /// @notice Commands cannot be enqueued on-chain yet, so a checkpoint cannot have taken any in.
     error InboxNotSupported(uint64 inboxCount);
 
-    /// @notice An epoch's members cannot change yet.
-    error RotationNotSupported(bytes32 nextMembersHash);
+    /// @notice The checkpoint ends its epoch: the contract must be given the next one's members (`anchorAndRotate`).
+    error NextMembersMissing(bytes32 nextMembersHash);
+
+    /// @notice The checkpoint does not end its epoch, so there are no members to change (`anchor`).
+    error EpochGoesOn(uint64 sequence);
+
+    /// @notice The members are not those that the checkpoint names.
+    error MembersMismatch(bytes32 expected, bytes32 given);
 
     /// @notice Signatures are 65 bytes each.
     error InvalidSignaturesLength(uint256 length);

@@ -5,10 +5,11 @@ import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
 
 import {Errors} from "./Errors.sol";
 import {GroupAccount} from "./GroupAccount.sol";
+import {Hashes} from "./Hashes.sol";
 import {IAgentCoordinator} from "./IAgentCoordinator.sol";
 import {IGroupAccount} from "./IGroupAccount.sol";
 import {Quorum} from "./Quorum.sol";
-import {Call, FLAG_REPLICA, FLAG_VOTER, Group, Lane, Member, Policy} from "./Types.sol";
+import {Call, EpochStart, FLAG_REPLICA, FLAG_VOTER, Group, Lane, Member, Policy} from "./Types.sol";
 
 /// @title Groups
 /// @notice Agents, groups and their members, and the one door through which a group's account is driven.
@@ -31,6 +32,7 @@ abstract contract Groups is IAgentCoordinator {
     /// @dev What a new anchor is checked against: one slot, of which `replicaCount` is never zero in a group that
     /// exists, so that the first anchor does not pay for a fresh slot.
     struct Head {
+        // the epoch whose replicas signed the last anchor: one below the group's when that anchor ended it
         uint64 epoch;
         uint64 sequence;
         uint64 logSize;
@@ -47,10 +49,11 @@ abstract contract Groups is IAgentCoordinator {
     }
 
     struct GroupState {
-        // slot 0: all that an execution reads
+        // slot 0: all that an execution reads, and the epoch, which takes a transaction a step
         address account;
         uint32 votingPeriod;
         uint32 timelock;
+        uint32 epoch;
         // slot 1
         uint128 threshold;
         uint128 totalWeight;
@@ -59,10 +62,10 @@ abstract contract Groups is IAgentCoordinator {
         // slot 3
         bytes32 stateRoot;
         // slot 4
-        bytes32 membersHash;
-        // slot 5
+        mapping(uint64 epoch => EpochStart) epochs;
+        // slot 5: the current epoch's, ascending
         address[] accounts;
-        // slot 6
+        // slot 6: the current epoch's; all zero for anybody else
         mapping(address account => Seat) seats;
         // slot 7
         mapping(uint64 logSize => AnchoredRoot) roots;
@@ -105,6 +108,7 @@ abstract contract Groups is IAgentCoordinator {
         GroupState storage state = _groups[groupId];
         require(state.account == address(0), Errors.GroupExists(groupId));
         (uint128 totalWeight, uint8 replicaCount) = _checkMembers(members_);
+        _checkRegistered(members_);
         _checkPolicy(policy, totalWeight);
 
         address account = Clones.predictDeterministicAddress(groupAccountImplementation, groupId, address(this));
@@ -115,15 +119,8 @@ abstract contract Groups is IAgentCoordinator {
         // forge-lint: disable-next-line(unsafe-typecast)
         state.timelock = uint32(policy.timelock);
         state.threshold = policy.threshold;
-        state.totalWeight = totalWeight;
-        state.head.replicaCount = replicaCount;
-        state.membersHash = keccak256(abi.encode(members_));
-        for (uint256 i = 0; i < members_.length; ++i) {
-            Member calldata member = members_[i];
-            state.accounts.push(member.account);
-            state.seats[member.account] =
-                Seat({key: member.key, weight: member.weight, flags: member.flags, left: false});
-        }
+        state.epochs[0].membersHash = Hashes.hashMembers(members_);
+        _seat(state, members_, totalWeight, replicaCount);
         emit GroupCreated(groupId, msg.sender, account, salt, policy, members_);
 
         Clones.cloneDeterministic(groupAccountImplementation, groupId);
@@ -148,13 +145,13 @@ abstract contract Groups is IAgentCoordinator {
         GroupState storage state = _group(groupId);
         return Group({
             account: state.account,
-            epoch: state.head.epoch,
+            epoch: state.epoch,
             // It fits: `_checkMembers` has bounded it.
             // forge-lint: disable-next-line(unsafe-typecast)
             memberCount: uint8(state.accounts.length),
             replicaCount: state.head.replicaCount,
             totalWeight: state.totalWeight,
-            membersHash: state.membersHash,
+            membersHash: state.epochs[state.epoch].membersHash,
             policy: Policy({threshold: state.threshold, votingPeriod: state.votingPeriod, timelock: state.timelock})
         });
     }
@@ -172,6 +169,16 @@ abstract contract Groups is IAgentCoordinator {
     /// @inheritdoc IAgentCoordinator
     function memberOf(bytes32 groupId, address account) external view override returns (Member memory) {
         return _member(_group(groupId), account);
+    }
+
+    /// @inheritdoc IAgentCoordinator
+    function epochStart(bytes32 groupId, uint64 epoch) external view override returns (EpochStart memory) {
+        return _group(groupId).epochs[epoch];
+    }
+
+    /// @inheritdoc IAgentCoordinator
+    function membersHashOf(bytes32 groupId, uint64 epoch) external view override returns (bytes32) {
+        return _group(groupId).epochs[epoch].membersHash;
     }
 
     /// @inheritdoc IAgentCoordinator
@@ -225,9 +232,63 @@ abstract contract Groups is IAgentCoordinator {
         IGroupAccount(state.account).execute(calls);
     }
 
+    /// @dev Begins the next epoch with these members. The caller has checked that the group wants exactly them; here
+    /// they are held to the rules for members, but not to their registrations: see `anchorAndRotate`.
+    function _rotate(
+        GroupState storage state,
+        bytes32 groupId,
+        Member[] calldata members_,
+        bytes32 membersHash,
+        uint64 sequence,
+        uint64 logSize
+    ) internal {
+        (uint128 totalWeight, uint8 replicaCount) = _checkMembers(members_);
+        _checkThreshold(state.threshold, totalWeight);
+
+        uint32 epoch = state.epoch + 1;
+        state.epoch = epoch;
+        state.epochs[epoch] = EpochStart({membersHash: membersHash, sequence: sequence, logSize: logSize});
+        _seat(state, members_, totalWeight, replicaCount);
+        emit MembersChanged(groupId, epoch, membersHash, members_);
+    }
+
     // ---------------------------------------------------------------------------------------------------------
     // Private
     // ---------------------------------------------------------------------------------------------------------
+
+    /// @dev Gives the seats to these members and to nobody else. Who stays a member stays without its vote if it has
+    /// given that up: its own word is not taken back by a list that others made. Who comes back after an epoch without
+    /// a seat begins anew.
+    function _seat(GroupState storage state, Member[] calldata members_, uint128 totalWeight, uint8 replicaCount)
+        private
+    {
+        _unseat(state, members_);
+        uint256 count = members_.length;
+        for (uint256 i = state.accounts.length; i > count; --i) {
+            state.accounts.pop();
+        }
+        uint256 kept = state.accounts.length;
+        for (uint256 i = 0; i < count; ++i) {
+            Member calldata member = members_[i];
+            if (i < kept) state.accounts[i] = member.account;
+            else state.accounts.push(member.account);
+            Seat storage seat = state.seats[member.account];
+            seat.key = member.key;
+            (seat.weight, seat.flags) = (member.weight, member.flags);
+        }
+        state.totalWeight = totalWeight;
+        state.head.replicaCount = replicaCount;
+    }
+
+    /// @dev Takes the seats of those who are not in the list. Both lists ascend, so one walk along both is enough.
+    function _unseat(GroupState storage state, Member[] calldata members_) private {
+        uint256 next = 0;
+        for (uint256 i = 0; i < state.accounts.length; ++i) {
+            address account = state.accounts[i];
+            while (next < members_.length && members_[next].account < account) ++next;
+            if (next == members_.length || members_[next].account != account) delete state.seats[account];
+        }
+    }
 
     function _member(GroupState storage state, address account) private view returns (Member memory) {
         Seat storage seat = state.seats[account];
@@ -235,7 +296,7 @@ abstract contract Groups is IAgentCoordinator {
     }
 
     /// @dev Checks the list as a whole: count, order, replicas.
-    function _checkMembers(Member[] calldata members_) private view returns (uint128 totalWeight, uint8 replicaCount) {
+    function _checkMembers(Member[] calldata members_) private pure returns (uint128 totalWeight, uint8 replicaCount) {
         require(members_.length <= MAXIMUM_MEMBERS, Errors.TooManyMembers(members_.length, MAXIMUM_MEMBERS));
         address previous = address(0);
         for (uint256 i = 0; i < members_.length; ++i) {
@@ -253,11 +314,9 @@ abstract contract Groups is IAgentCoordinator {
     }
 
     /// @dev Checks one member by itself: key, flags, weight.
-    function _checkMember(Member calldata member) private view {
+    function _checkMember(Member calldata member) private pure {
         address account = member.account;
-        bytes32 registered = keyOf[account];
-        require(registered != 0, Errors.NotRegistered(account));
-        require(member.key == registered, Errors.KeyMismatch(account, registered, member.key));
+        require(member.key != 0, Errors.ZeroKey());
         require(
             member.flags != 0 && member.flags <= FLAG_VOTER | FLAG_REPLICA, Errors.InvalidFlags(account, member.flags)
         );
@@ -265,12 +324,25 @@ abstract contract Groups is IAgentCoordinator {
         require(isVoter == (member.weight != 0), Errors.InvalidWeight(account, member.weight));
     }
 
-    function _checkPolicy(Policy calldata policy, uint128 totalWeight) private pure {
-        // Written without a doubling: the threshold may be any number up to 2^128 - 1.
+    /// @dev Checks that every member has registered the key that it is listed with.
+    function _checkRegistered(Member[] calldata members_) private view {
+        for (uint256 i = 0; i < members_.length; ++i) {
+            address account = members_[i].account;
+            bytes32 registered = keyOf[account];
+            require(registered != 0, Errors.NotRegistered(account));
+            require(members_[i].key == registered, Errors.KeyMismatch(account, registered, members_[i].key));
+        }
+    }
+
+    /// @dev Written without a doubling: the threshold may be any number up to 2^128 - 1.
+    function _checkThreshold(uint128 threshold, uint128 totalWeight) private pure {
         require(
-            policy.threshold > totalWeight / 2 && policy.threshold <= totalWeight,
-            Errors.InvalidThreshold(policy.threshold, totalWeight)
+            threshold > totalWeight / 2 && threshold <= totalWeight, Errors.InvalidThreshold(threshold, totalWeight)
         );
+    }
+
+    function _checkPolicy(Policy calldata policy, uint128 totalWeight) private pure {
+        _checkThreshold(policy.threshold, totalWeight);
         require(
             policy.votingPeriod != 0 && policy.votingPeriod <= MAXIMUM_VOTING_PERIOD,
             Errors.InvalidVotingPeriod(policy.votingPeriod, MAXIMUM_VOTING_PERIOD)

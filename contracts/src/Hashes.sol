@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
-import {Call, Checkpoint, Decision, Vote} from "./Types.sol";
+import {Call, Checkpoint, Decision, Member, Vote} from "./Types.sol";
 
 /// @title Hashes
 /// @notice The type hashes and the struct hashes of everything that is signed or identified by its hash.
@@ -26,6 +26,11 @@ library Hashes {
     /// @notice keccak256 of the ABI encoding of the array of calls.
     function hashCalls(Call[] calldata calls) internal pure returns (bytes32) {
         return keccak256(abi.encode(calls));
+    }
+
+    /// @notice keccak256 of the ABI encoding of the array of members.
+    function hashMembers(Member[] calldata members) internal pure returns (bytes32) {
+        return keccak256(abi.encode(members));
     }
 
     /// @notice The identifier of a proposal, the same in both lanes.

@@ -7,6 +7,7 @@ import {
     Checkpoint,
     Decision,
     Entry,
+    EpochStart,
     Group,
     Lane,
     Member,
@@ -49,6 +50,15 @@ interface IAgentCoordinator {
         Policy policy,
         Member[] members
     );
+
+    /// @notice An epoch began, with these members in place of those before. It comes right after the `Anchored` of the
+    /// checkpoint that ended the epoch before. Who has left (`MemberLeft`) and is in this list too has still left; for
+    /// anybody else that is forgotten. Proposals of the on-chain lane that were open have expired.
+    /// @param groupId The group.
+    /// @param epoch The new epoch: one more than the last.
+    /// @param membersHash keccak256 of the ABI-encoded array of members.
+    /// @param members The members, by ascending account.
+    event MembersChanged(bytes32 indexed groupId, uint64 indexed epoch, bytes32 membersHash, Member[] members);
 
     /// @notice A member gave up its vote in the on-chain lane.
     event MemberLeft(bytes32 indexed groupId, address indexed account);
@@ -114,7 +124,7 @@ interface IAgentCoordinator {
     // ---------------------------------------------------------------------------------------------------------
 
     /// @notice Binds an ed25519 key to the caller. Registering again changes the key for groups made later; groups
-    /// that the caller is in keep the key they were made with.
+    /// that the caller is in keep the key they have, until they change it by a change of their members.
     /// @dev Requires: the key is not zero. That it is a valid point, and the caller's own, cannot be checked here:
     /// whoever makes a group checks that its members answer with their keys.
     /// @param key The ed25519 public key.
@@ -137,8 +147,9 @@ interface IAgentCoordinator {
         returns (bytes32 groupId);
 
     /// @notice Gives up the caller's vote in the on-chain lane: from now on it can neither propose nor vote there.
-    /// Votes that it has cast stay. Its weight still counts in the total, the threshold does not change, and its
-    /// replica seat stays until the epoch ends.
+    /// Votes that it has cast stay. Its weight still counts in the total, the threshold does not change, and it keeps
+    /// its replica seat: both end only with a change of the members. An account that stays a member over such a change
+    /// has still left afterwards; one that was no member for an epoch begins anew.
     /// @dev Requires: the caller is a member and has not left.
     /// @param groupId The group.
     function leave(bytes32 groupId) external;
@@ -147,7 +158,9 @@ interface IAgentCoordinator {
     // The on-chain lane
     // ---------------------------------------------------------------------------------------------------------
 
-    /// @notice Proposes calls to the group. Voting begins at once and lasts for the policy's voting period.
+    /// @notice Proposes calls to the group. Voting begins at once and lasts for the policy's voting period, or until the
+    /// group's members change, if that comes first: a proposal that is open then has expired, because the votes that it
+    /// has are of weights that count no more. One that was approved before stays approved, and can be executed.
     /// @dev Requires: the caller is a voter and has not left; the same proposal was neither made nor executed before.
     /// @param groupId The group.
     /// @param calls The calls; none makes a proposal that only decides something.
@@ -194,12 +207,31 @@ interface IAgentCoordinator {
     /// @dev Requires:
     /// - the epoch is the current one, the sequence is above the last anchor's, and the log is not smaller (and has
     ///   the same root when it is as large);
-    /// - `inboxCount` and `nextMembersHash` are zero;
+    /// - `inboxCount` is zero, and so is `nextMembersHash`: a checkpoint that ends its epoch goes to `anchorAndRotate`;
     /// - at least a quorum of signatures, each by a replica on `hashCheckpoint(checkpoint)`: 65 bytes (r, s, v), v 27
     ///   or 28, low s, one after the other without padding, by strictly ascending signer.
     /// @param checkpoint The checkpoint.
     /// @param signatures The signatures. More than a quorum is accepted and costs gas for nothing.
     function anchor(Checkpoint calldata checkpoint, bytes calldata signatures) external;
+
+    /// @notice Accepts the checkpoint that ends an epoch, and begins the next epoch with the members that the checkpoint
+    /// names. Anybody may send it. From then on only a quorum of the new epoch moves anchors.
+    ///
+    /// The new members' keys are not compared with `keyOf`, and the members need not be registered. The group has taken
+    /// its decision off-chain, and its replicas, which hold the members to the rules below before they sign, have gone
+    /// over to the next epoch: if the contract could refuse then, whoever re-registers in time, or never registers,
+    /// could cut the group off from its anchors and its funds for good.
+    /// @dev Requires:
+    /// - what `anchor` requires, but that `nextMembersHash` is the hash of exactly these members;
+    /// - at most 64 members, by strictly ascending account, none the zero address, no key zero or twice;
+    /// - flags are voter, replica or both; a voter's weight is above zero, anybody else's is zero;
+    /// - at least 4 replicas;
+    /// - the group's threshold is more than half of the new members' weight and at most all of it.
+    /// @param checkpoint The last checkpoint of the current epoch.
+    /// @param signatures The signatures of the current epoch's replicas, as for `anchor`.
+    /// @param nextMembers The members of the next epoch.
+    function anchorAndRotate(Checkpoint calldata checkpoint, bytes calldata signatures, Member[] calldata nextMembers)
+        external;
 
     /// @notice Makes the calls of a decision that the group took off-chain, all or none. Anybody may send it.
     /// @dev Requires: the decision is approved; the entry is a decision's, has its status and is about exactly this
@@ -239,16 +271,25 @@ interface IAgentCoordinator {
     /// @notice What is known of the group. Reverts when there is none.
     function group(bytes32 groupId) external view returns (Group memory);
 
-    /// @notice The group's members by ascending account. Reverts when there is no such group.
+    /// @notice The members of the current epoch by ascending account. Reverts when there is no such group.
     function members(bytes32 groupId) external view returns (Member[] memory);
 
-    /// @notice The account's membership in the group; `flags` is 0 when it is no member.
+    /// @notice Where an epoch of the group began, and the hash of its members; all zero for an epoch that has not begun.
+    /// The members themselves are in the event `GroupCreated` (epoch 0) or `MembersChanged`. Reverts when there is no
+    /// such group.
+    function epochStart(bytes32 groupId, uint64 epoch) external view returns (EpochStart memory);
+
+    /// @notice keccak256 of the ABI-encoded array of an epoch's members; 0 for an epoch that has not begun. Reverts when
+    /// there is no such group.
+    function membersHashOf(bytes32 groupId, uint64 epoch) external view returns (bytes32);
+
+    /// @notice The account's membership in the current epoch; `flags` is 0 when it is no member.
     function memberOf(bytes32 groupId, address account) external view returns (Member memory);
 
     /// @notice Whether the member gave up its vote in the on-chain lane.
     function hasLeft(bytes32 groupId, address account) external view returns (bool);
 
-    /// @notice How many replicas of the group must sign a checkpoint. Reverts when there is no such group.
+    /// @notice How many replicas of the current epoch must sign a checkpoint. Reverts when there is no such group.
     function quorum(bytes32 groupId) external view returns (uint256);
 
     /// @notice The group's latest anchor; all zero before the first.

@@ -25,7 +25,10 @@ abstract contract Proposals is Groups, EIP712, ReentrancyGuardTransient {
         // slot 2
         address proposer;
         uint40 votingEnds;
-        bool cancelled;
+        // the epoch in which it was made, and whose weights its tallies are of
+        uint32 epoch;
+        // Rejected or Cancelled once it is; otherwise Open, whatever else has become of it
+        ProposalStatus refused;
         // slot 3: all that a vote changes. 64 members of at most 2^64 - 1 weigh less than 2^70.
         uint72 forWeight;
         uint72 againstWeight;
@@ -60,6 +63,7 @@ abstract contract Proposals is Groups, EIP712, ReentrancyGuardTransient {
         state.actionsHash = actionsHash;
         state.proposer = msg.sender;
         state.votingEnds = votingEnds;
+        state.epoch = group.epoch;
         emit ProposalCreated(groupId, proposalId, msg.sender, salt, calls, description, votingEnds);
     }
 
@@ -85,7 +89,7 @@ abstract contract Proposals is Groups, EIP712, ReentrancyGuardTransient {
         require(msg.sender == state.proposer, Errors.NotProposer(proposalId, msg.sender));
         _requireOpen(proposalId, state);
 
-        state.cancelled = true;
+        state.refused = ProposalStatus.Cancelled;
         emit ProposalCancelled(state.groupId, proposalId);
     }
 
@@ -188,6 +192,7 @@ abstract contract Proposals is Groups, EIP712, ReentrancyGuardTransient {
             state.approvedAt = block.timestamp.toUint40();
         } else if (_outOfReach(state, group)) {
             status = ProposalStatus.Rejected;
+            state.refused = status;
         } else {
             return;
         }
@@ -208,18 +213,19 @@ abstract contract Proposals is Groups, EIP712, ReentrancyGuardTransient {
     }
 
     /// @dev Approval and rejection are settled by the vote that caused them, so they come before expiry. Execution
-    /// comes first: the anchored lane may execute a proposal whatever the on-chain lane made of it.
+    /// comes first: the anchored lane may execute a proposal whatever the on-chain lane made of it. The epoch ends the
+    /// voting as the time does: weights of two epochs never meet in one tally.
     function _status(bytes32 proposalId, ProposalState storage state) private view returns (ProposalStatus) {
         GroupState storage group = _group(state.groupId);
         if (group.executed[proposalId]) return ProposalStatus.Executed;
-        if (state.cancelled) return ProposalStatus.Cancelled;
         if (state.approvedAt != 0) return ProposalStatus.Approved;
-        if (_outOfReach(state, group)) return ProposalStatus.Rejected;
-        if (block.timestamp >= state.votingEnds) return ProposalStatus.Expired;
+        if (state.refused != ProposalStatus.Open) return state.refused;
+        if (state.epoch != group.epoch || block.timestamp >= state.votingEnds) return ProposalStatus.Expired;
         return ProposalStatus.Open;
     }
 
-    /// @dev Whether approval can no longer be reached, even if all the weight that is left votes for it.
+    /// @dev Whether approval can no longer be reached, even if all the weight that is left votes for it. The tallies are
+    /// of the current epoch, or no vote would have been taken.
     function _outOfReach(ProposalState storage state, GroupState storage group) private view returns (bool) {
         return group.totalWeight - state.againstWeight - state.abstainWeight < group.threshold;
     }

@@ -68,7 +68,8 @@ struct Group {
     Policy policy;
 }
 
-/// @notice Where a proposal of the on-chain lane stands. The numbers 1 to 4 are those of `Decision.status`.
+/// @notice Where a proposal of the on-chain lane stands. The numbers 1 to 4 are those of `Decision.status`. It is expired
+/// when its voting period, or the epoch in which it was made, ended without a decision.
 enum ProposalStatus {
     Open,
     Approved,
@@ -160,7 +161,8 @@ struct Decision {
 /// @param logRoot The log's RFC 9162 root at that size.
 /// @param stateRoot The root of the state.
 /// @param inboxCount How many inbox commands the log has taken in; 0 for now.
-/// @param nextMembersHash Hash of the next epoch's members, or 0 for no change; 0 for now.
+/// @param nextMembersHash keccak256 of the ABI-encoded array of the next epoch's members when this checkpoint ends its
+/// epoch, otherwise 0.
 struct Checkpoint {
     bytes32 groupId;
     uint64 epoch;
@@ -170,6 +172,18 @@ struct Checkpoint {
     bytes32 stateRoot;
     uint64 inboxCount;
     bytes32 nextMembersHash;
+}
+
+/// @notice Where an epoch of a group began.
+/// @param membersHash keccak256 of the ABI-encoded array of the epoch's members; never 0 for an epoch that has begun.
+/// @param sequence The sequence of the checkpoint that ended the epoch before; 0 for epoch 0. The epoch's own batches
+/// have greater ones.
+/// @param logSize How many entries the log had then; 0 for epoch 0. The epoch's own entries have this index or a greater
+/// one.
+struct EpochStart {
+    bytes32 membersHash;
+    uint64 sequence;
+    uint64 logSize;
 }
 
 /// @notice The latest checkpoint that the contract accepted for a group; all zero before the first.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
-import {CHOICE_FOR, Call, Checkpoint, Decision, Entry} from "../src/Types.sol";
+import {CHOICE_FOR, Call, Checkpoint, Decision, Entry, Member} from "../src/Types.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {ReferenceLog} from "./support/ReferenceLog.sol";
 import {vm} from "./support/Vm.sol";
@@ -60,11 +60,44 @@ contract GasTest is Fixture {
         vm.assertLe(_anchorCost(3, "anchor, 4 replicas, same log size"), 120_000, "an anchor of the same log");
     }
 
+    /// @dev A rotation of 64 replicas is the most expensive transaction there is. It has to fit under the cap of 2^24 gas
+    /// that EIP-7825 sets to a transaction.
+    ///
+    /// forge-config: default.isolate = true
+    function test_AnchorAndRotate() external {
+        _fill(5);
+        Member[] memory members = _members(4);
+        members[2].key = "another";
+        _rotateCost(members, 0, "anchorAndRotate, 4 replicas, a new key");
+
+        _makeAgents(128);
+        groupId = _createGroup(_slice(0, 64), _policy(64), "gas");
+        vm.assertLe(_rotateCost(_slice(0, 64), 0, "anchorAndRotate, 64 replicas, the same"), 2_000_000, "renewal");
+        vm.assertLe(_rotateCost(_slice(64, 64), 1, "anchorAndRotate, 64 replicas, all new"), 8_000_000, "all new");
+    }
+
     /// forge-config: default.isolate = true
     function test_ExecuteAnchored() external {
         _anchorAtDepthTwenty();
         coordinator.executeAnchored(_approved, _payment, _logged, 1 << 20, _path);
         vm.assertLe(vm.snapshotGasLastCall("executeAnchored, one payment, depth 20"), 104_000, "an execution by proof");
+    }
+
+    function _rotateCost(Member[] memory next, uint64 epoch, string memory name) private returns (uint256) {
+        Checkpoint memory checkpoint = _checkpoint(epoch + 1);
+        checkpoint.epoch = epoch;
+        checkpoint.nextMembersHash = keccak256(abi.encode(next));
+        bytes memory signatures = _signatures(checkpoint, 0, coordinator.quorum(groupId));
+        coordinator.anchorAndRotate(checkpoint, signatures, next);
+        return vm.snapshotGasLastCall(name);
+    }
+
+    function _slice(uint256 first, uint256 count) private view returns (Member[] memory members) {
+        Member[] memory all = _members(first + count);
+        members = new Member[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            members[i] = all[first + i];
+        }
     }
 
     function _anchorCost(uint64 sequence, string memory name) private returns (uint256) {

@@ -6,7 +6,10 @@ use std::time::Duration;
 use alloy::primitives::B256;
 use quorate_contracts::reader::ReaderError;
 use quorate_protocol::api::ErrorCode;
-use quorate_protocol::{AgentId, Digest, EntryIndex, ProposalId, Receipt, ReceiptError, Refusal};
+use quorate_protocol::{
+    AgentId, Digest, EntryIndex, HandoverError, MembersChangeError, ProposalId, Receipt, ReceiptError,
+    Refusal,
+};
 
 use crate::client::NodeFailure;
 use crate::keystore::AgentPublic;
@@ -141,6 +144,12 @@ pub enum SdkError {
     /// A receipt that proves nothing.
     #[error("the receipt does not verify: {0}")]
     Receipt(#[from] ReceiptError),
+    /// A handover between epochs that proves nothing.
+    #[error("the handover does not verify: {0}")]
+    Handover(#[from] HandoverError),
+    /// A change of members that the group could not make.
+    #[error("the members cannot change like this: {0}")]
+    MembersChange(#[from] MembersChangeError),
     /// An export of a log that cannot be read.
     #[error("the export cannot be read: {0}")]
     Export(String),

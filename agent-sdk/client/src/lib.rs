@@ -1,7 +1,8 @@
 //! What an agent's author uses: keys, a client with typed calls, and the checking of what it gets back.
 //!
-//! Nothing here trusts a node. The group's members, keys and policy come from the contract; every result
-//! comes with a receipt that was verified against them, and every log is recomputed.
+//! Nothing here trusts a node. The group's members, keys and policy come from the contract, and where the contract
+//! is behind the log, by handovers that are verified from there on; every result comes with a receipt that was
+//! verified against them, and every log is recomputed.
 //!
 //! | module | what lives in it |
 //! |---|---|
@@ -10,6 +11,7 @@
 //! | [`client`] | [`Client`]: propose, vote, wait for the decision, over several nodes |
 //! | [`audit`] | verifying a whole log as an outsider, from a node or from a file |
 //! | [`verify_receipt`] | verifying one entry with nothing but the chain |
+//! | [`Epochs`] | the group's members in each epoch, from the contract or by handovers |
 //! | [`chain`] | [`ChainAgent`]: the on-chain lane, and executing anchored decisions |
 //! | [`protocol`] | the types that all of these speak in |
 //!
@@ -64,6 +66,7 @@ mod agent;
 pub mod audit;
 pub mod chain;
 pub mod client;
+mod epochs;
 mod error;
 pub mod keystore;
 mod receipt;
@@ -71,8 +74,9 @@ mod receipt;
 pub use agent::Agent;
 pub use chain::{ChainAgent, Included};
 pub use client::{Client, ClientBuilder, Decided, NodeFailure, NodeHealth, Proposed, RetryPolicy, Voted};
+pub use epochs::Epochs;
 pub use error::{NodeReport, SdkError};
 pub use keystore::{AgentPublic, KeystoreOptions, ScryptCost, SecretSource};
 pub use quorate_contracts::reader::{CoordinatorReader, ReaderError};
 pub use quorate_protocol as protocol;
-pub use receipt::{VerifiedReceipt, verify_receipt};
+pub use receipt::{VerifiedReceipt, verify_receipt, verify_receipt_with};

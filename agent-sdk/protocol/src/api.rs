@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::attestation::LogHead;
 use crate::codec::{self, CodecError, bounded_list};
 use crate::entry::EntryRecord;
+use crate::epoch::Handover;
 use crate::group::Group;
 use crate::ids::{AgentId, Digest, EntryIndex, Nonce, ProposalId, ReplicaIndex, Sequence, TimestampMs, View};
 use crate::keys::PublicKey;
@@ -21,6 +22,8 @@ pub const CBOR: &str = "application/cbor";
 pub const MAX_PAGE_ENTRIES: usize = 1000;
 /// The most bytes of an encoded [`EntriesPage`]. A node ends a page early rather than exceed it.
 pub const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
+/// The most handovers of a [`HandoversPage`].
+pub const MAX_PAGE_HANDOVERS: usize = 64;
 /// The most proposals of a page.
 pub const MAX_PAGE_PROPOSALS: usize = 100;
 /// The longest that a node lets a request wait for a result, in milliseconds.
@@ -252,6 +255,11 @@ pub struct ConsistencyProof {
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub proof: Vec<Digest>,
 }
+
+/// The ends of epochs, as `GET /v1/groups/{group}/handovers?from={epoch}` answers: the first ends the epoch that
+/// was asked for, and each further one the epoch after. Empty while that epoch goes on; at most
+/// [`MAX_PAGE_HANDOVERS`], so whoever gets as many asks for more. Check them with [`Handover::follow`].
+pub type HandoversPage = Vec<Handover>;
 
 /// The body of every answer that is not a success.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -75,6 +75,16 @@ pub enum ReceiptError {
         /// The receipt's.
         found: Epoch,
     },
+    /// Attested by replicas whose epoch had ended.
+    #[error("epoch {epoch} ended at {end} entries, and its replicas attest {size}")]
+    AfterItsEpoch {
+        /// The receipt's epoch.
+        epoch: Epoch,
+        /// The log's size when the epoch ended.
+        end: u64,
+        /// The attested size.
+        size: u64,
+    },
     /// The record contradicts itself.
     #[error(transparent)]
     Entry(#[from] EntryError),
@@ -141,6 +151,17 @@ impl Receipt {
                 .map_err(ReceiptError::AnchorInclusion)?;
         }
         Ok(())
+    }
+
+    /// Checks that the replicas attested a log of their own epoch, which ended with `end` entries: what they
+    /// sign about a longer one counts no more, because those who are no replicas any more are nobody's to
+    /// trust. [`Self::verify`] alone cannot know whether an epoch has ended.
+    ///
+    /// # Errors
+    /// [`ReceiptError::AfterItsEpoch`].
+    pub fn verify_within(&self, end: u64) -> Result<(), ReceiptError> {
+        let size = self.certificate.head.size;
+        if size <= end { Ok(()) } else { Err(ReceiptError::AfterItsEpoch { epoch: self.epoch, end, size }) }
     }
 
     /// As [`Self::verify`], and that the anchor is the contract's: `anchored_root` is what the contract
@@ -266,6 +287,14 @@ mod tests {
                 Err(ReceiptError::NotAnchored { size: 8, .. })
             ));
         }
+    }
+
+    #[test]
+    fn what_replicas_attest_after_their_epoch_counts_no_more() {
+        let (receipts, _) = receipts();
+        assert_eq!(receipts[0].verify_within(11), Ok(()));
+        let late = ReceiptError::AfterItsEpoch { epoch: Epoch(0), end: 10, size: 11 };
+        assert_eq!(receipts[0].verify_within(10), Err(late));
     }
 
     #[test]

@@ -10,9 +10,12 @@ const WEI_PER_GWEI: u128 = 1_000_000_000;
 /// How often to anchor, when to step in for another replica, and what it may cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// How many entries a checkpoint must add to the anchored log to be worth an anchor. At least 1.
+    /// Whether anything is submitted; if not, the chain is only watched, for what others submit.
+    pub submit: bool,
+    /// How many entries a checkpoint must add to the anchored log to be worth an anchor. At least 1. The end of an epoch
+    /// is always worth one.
     pub min_entries: u64,
-    /// The least time between two anchors, in milliseconds.
+    /// The least time between two anchors, in milliseconds. The end of an epoch waits for nothing.
     pub interval_ms: u64,
     /// How long each replica in the rotation has before the next one steps in, in milliseconds.
     pub takeover_ms: u64,
@@ -35,6 +38,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            submit: true,
             min_entries: 1,
             interval_ms: 5_000,
             takeover_ms: 30_000,
@@ -53,6 +57,7 @@ impl From<&AnchorConfig> for Settings {
     /// every 50 ms and at least once a second; what the configuration does not name is as by default.
     fn from(config: &AnchorConfig) -> Self {
         Self {
+            submit: config.enabled,
             min_entries: config.min_entries,
             interval_ms: config.interval_ms,
             takeover_ms: config.takeover_ms,

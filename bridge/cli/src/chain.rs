@@ -73,6 +73,10 @@ impl From<ReaderError> for CliError {
                 cause,
                 mend: "check --group, --contract and --rpc: they belong together".into(),
             },
+            ReaderError::UnknownEpoch { .. } => Self::NotYet {
+                cause,
+                mend: "wait until the end of the epoch before is anchored, and ask again".into(),
+            },
             ReaderError::NoContract { .. } | ReaderError::Malformed { .. } => {
                 Self::Chain { cause, mend: "check --contract and --rpc: they belong together".into() }
             }

@@ -1,11 +1,13 @@
 //! What the node and the anchoring service tell each other.
 //!
-//! The node publishes its newest stable checkpoint, the anchoring service the newest anchor that it saw on
-//! the chain. Both are watch channels: only the newest value matters, and neither side can hold up the
-//! other.
+//! The node publishes its newest stable checkpoint and how the epochs so far ended, the anchoring service the
+//! newest anchor that it saw on the chain. All are watch channels: only the newest value matters, and neither
+//! side can hold up the other.
+
+use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
-use quorate_protocol::{B256, CheckpointCertificate, Digest, Sequence};
+use quorate_protocol::{B256, CheckpointCertificate, Digest, Handover, Sequence};
 use tokio::sync::watch;
 
 /// The log as the contract has it: a stable checkpoint that the contract accepted.
@@ -33,6 +35,9 @@ pub struct AnchoredLog {
 pub type StableSender = watch::Sender<Option<CheckpointCertificate>>;
 /// Where the anchoring service and the API read it.
 pub type StableReceiver = watch::Receiver<Option<CheckpointCertificate>>;
+/// Where the anchoring service and the API read how the epochs so far ended: in order and without a gap, so that
+/// those are among them that the contract may still lack.
+pub type HandoverReceiver = watch::Receiver<Arc<Vec<Handover>>>;
 /// Where the anchoring service publishes the newest anchor.
 pub type AnchorSender = watch::Sender<Option<AnchoredLog>>;
 /// Where the node reads it, and passes it to [`crate::ledger::Ledger::anchor`].

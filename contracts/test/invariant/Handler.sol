@@ -6,51 +6,19 @@ pragma solidity 0.8.37;
 
 import {AgentCoordinator} from "../../src/AgentCoordinator.sol";
 import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
-import {
-    CHOICE_FOR,
-    Call,
-    Checkpoint,
-    Decision,
-    Entry,
-    FLAG_REPLICA,
-    FLAG_VOTER,
-    KIND_DECISION,
-    Member,
-    Policy,
-    STATUS_APPROVED,
-    Vote
-} from "../../src/Types.sol";
+import {CHOICE_FOR, Call, Checkpoint, Decision, Entry, EpochStart, Member, Vote} from "../../src/Types.sol";
 import {ReferenceLog} from "../support/ReferenceLog.sol";
 import {Recorder} from "../support/Targets.sol";
 import {vm} from "../support/Vm.sol";
-import {Store} from "./Store.sol";
+import {Cast} from "./Cast.sol";
 
-/// @notice Does what anybody might do to two groups of four, allowed or not, and notes what succeeded. The replicas of
-/// each group also do what they must not be able to harm the other group with: they log decisions about the other's
-/// proposals.
-contract Handler is Store {
-    uint256 public constant THRESHOLD = 6;
-    uint256 public constant TIMELOCK = 1 hours;
-
-    uint256 private constant GROUPS = 2;
-    uint256 private constant MEMBERS = 4;
+/// @notice Does what anybody might do to two groups, allowed or not, and notes what succeeded. The replicas of each group
+/// also do what they must not be able to harm the other group with: they log decisions about the other's proposals.
+contract Handler is Cast {
     uint256 private constant MAXIMUM_PROPOSALS = 12;
     uint256 private constant MAXIMUM_ENTRIES = 24;
 
-    AgentCoordinator public immutable coordinator;
-    Recorder public immutable recorder;
-
-    /// @dev Agents 4 g to 4 g + 3 are group g's members, by ascending address, of weights 1 to 4.
-    address[] private _agents;
-    uint256[] private _privateKeys;
-
-    constructor(AgentCoordinator coordinator_, Recorder recorder_) {
-        coordinator = coordinator_;
-        recorder = recorder_;
-        for (uint256 g = 0; g < GROUPS; ++g) {
-            _makeGroup(g);
-        }
-    }
+    constructor(AgentCoordinator coordinator_, Recorder recorder_) Cast(coordinator_, recorder_) {}
 
     // ---------------------------------------------------------------------------------------------------------
     // Time and money
@@ -75,17 +43,18 @@ contract Handler is Store {
 
     function propose(uint256 agent, uint256 value) external {
         if (proposals.length == MAXIMUM_PROPOSALS) return;
-        agent %= _agents.length;
+        agent %= agents.length;
         (uint256 p, Call[] memory calls) = _newProposal(agent, value % 1 ether);
         bytes memory data =
             abi.encodeCall(IAgentCoordinator.propose, (groups[proposals[p].group].id, calls, "", uint64(p)));
         proposals[p].onChain = _try(agent, data, "propose");
+        if (proposals[p].onChain && !_isVoter(agent)) _violate("somebody without a vote proposed");
     }
 
     function vote(uint256 p, uint256 agent, uint8 choice, bool bySignature) external {
         if (proposals.length == 0) return;
         p %= proposals.length;
-        agent %= _agents.length;
+        agent %= agents.length;
         _vote(p, agent, choice % 4, bySignature);
     }
 
@@ -93,23 +62,25 @@ contract Handler is Store {
     function approve(uint256 p) external {
         if (proposals.length == 0) return;
         p %= proposals.length;
-        for (uint256 i = MEMBERS; i > 0; --i) {
-            _vote(p, proposals[p].group * MEMBERS + i - 1, CHOICE_FOR, false);
+        for (uint256 i = POOL; i > 0; --i) {
+            _vote(p, proposals[p].group * POOL + i - 1, CHOICE_FOR, false);
         }
     }
 
     function cancel(uint256 p, uint256 agent) external {
         if (proposals.length == 0) return;
         p %= proposals.length;
-        agent %= _agents.length;
+        agent %= agents.length;
         bool success = _try(agent, abi.encodeCall(IAgentCoordinator.cancel, (proposals[p].id)), "cancel");
         if (success && agent != proposals[p].proposer) _violate("somebody else cancelled a proposal");
     }
 
-    /// @dev Only the lightest member of a group leaves, or no run would decide anything.
+    /// @dev Only the first agent of a group leaves, or no run would decide anything.
     function leave(uint256 g) external {
         g %= GROUPS;
-        _try(g * MEMBERS, abi.encodeCall(IAgentCoordinator.leave, (groups[g].id)), "leave");
+        if (!_try(g * POOL, abi.encodeCall(IAgentCoordinator.leave, (groups[g].id)), "leave")) return;
+        if (!_isVoter(g * POOL)) _violate("somebody without a vote gave it up");
+        groups[g].left[0] = true;
     }
 
     function execute(uint256 p, uint256 agent) external {
@@ -117,7 +88,7 @@ contract Handler is Store {
         p %= proposals.length;
         ProposalGhost storage proposal = proposals[p];
         bytes memory data = abi.encodeCall(IAgentCoordinator.execute, (proposal.id, _calls(proposal)));
-        if (!_try(agent % _agents.length, data, "execute")) return;
+        if (!_try(agent % agents.length, data, "execute")) return;
         if (proposal.tally[CHOICE_FOR] < THRESHOLD) _violate("a proposal without its threshold was executed");
         if (block.timestamp < proposal.approvedAt + TIMELOCK) _violate("a proposal was executed before its timelock");
         _noteExecution(proposal.group, p);
@@ -136,7 +107,7 @@ contract Handler is Store {
         p %= proposals.length + 1;
         if (p == proposals.length) {
             if (proposals.length == MAXIMUM_PROPOSALS) return;
-            (p,) = _newProposal(g * MEMBERS, value % 1 ether);
+            (p,) = _newProposal(g * POOL, value % 1 ether);
         }
         uint64 index = log.size();
         bytes32 subject = coordinator.hashDecision(_decision(g, p));
@@ -147,37 +118,57 @@ contract Handler is Store {
     /// @dev The replicas of `g` sign a checkpoint, or somebody tries one that must not be taken.
     function anchor(uint256 g, uint256 how) external {
         g %= GROUPS;
-        how %= 10;
+        how %= 12;
         GroupGhost storage ghost = groups[g];
-        Checkpoint memory checkpoint = Checkpoint({
-            groupId: ghost.id,
-            epoch: 0,
-            sequence: ghost.sequence + 1,
-            logSize: ghost.log.size(),
-            logRoot: ghost.log.root(),
-            stateRoot: keccak256(abi.encode(g, ghost.sequence)),
-            inboxCount: 0,
-            nextMembersHash: 0
-        });
-        uint256 signers = 3;
-        uint256 signingGroup = g;
+        Checkpoint memory checkpoint = _checkpoint(g);
+        (uint256 signers, uint256 signingGroup) = (quorumOf(ghost.weights), g);
+        uint64[POOL] memory weights = ghost.weights;
         if (how == 0) checkpoint.sequence = ghost.sequence;
         if (how == 1) checkpoint.logSize = ghost.logSize == 0 ? 0 : ghost.logSize - 1;
         if (how == 1) checkpoint.logRoot = ghost.log.root(checkpoint.logSize);
-        if (how == 2) signers = 2;
-        if (how == 3) signingGroup = 1 - g;
-        if (how == 4) checkpoint.logSize = ghost.logSize;
-        if (how == 4) checkpoint.logRoot = keccak256("a fork");
-        bool allowed = how > 4 || (how == 1 && ghost.logSize == 0) || (how == 4 && ghost.anchoredSizes.length == 0);
+        if (how == 2) --signers;
+        if (how == 3) (signingGroup, weights) = (1 - g, groups[1 - g].weights);
+        if (how == 4) (checkpoint.logSize, checkpoint.logRoot) = (ghost.logSize, keccak256("a fork"));
+        if (how == 5) weights = ghost.weightsBefore;
+        if (how == 6) checkpoint.epoch = uint64(ghost.epochs.length);
+        if (how == 7) checkpoint.nextMembersHash = keccak256(abi.encode(membersOf(g, weights)));
+        bool allowed = how > 7 || (how == 1 && ghost.logSize == 0) || (how == 4 && ghost.anchoredSizes.length == 0);
+        if (how == 5) allowed = _areSigners(g, weights, signers);
 
-        bytes memory data = abi.encodeCall(
-            IAgentCoordinator.anchor, (checkpoint, _signatures(checkpoint, signingGroup * MEMBERS, signers))
-        );
         // A fork of a log that was never anchored is no fork that the contract could know of. It is left out.
         if (allowed && how == 4) return;
+        bytes memory data = abi.encodeCall(
+            IAgentCoordinator.anchor, (checkpoint, _signatures(checkpoint, signingGroup, weights, signers))
+        );
         bool success = _try(0, data, allowed ? "anchor" : "anchor what must not be");
         if (success && !allowed) _violate("a checkpoint was anchored that must not be");
         if (success) _noteAnchor(g, checkpoint);
+    }
+
+    /// @dev The replicas of `g` end their epoch, or somebody tries to. The next members are the agents of the group whose
+    /// bits are set; `shift` gives them other weights.
+    function rotate(uint256 g, uint256 bits, uint256 shift, uint256 how) external {
+        g %= GROUPS;
+        how %= 12;
+        GroupGhost storage ghost = groups[g];
+        uint64[POOL] memory next = _weights(bits, shift);
+        uint64[POOL] memory weights = how == 1 ? next : ghost.weights;
+        uint256 signers = quorumOf(ghost.weights);
+        Checkpoint memory checkpoint = _checkpoint(g);
+        checkpoint.nextMembersHash = how == 3 ? bytes32("others") : keccak256(abi.encode(membersOf(g, next)));
+        if (how == 0) --signers;
+        if (how == 2) checkpoint.epoch = uint64(ghost.epochs.length);
+        if (how == 4) checkpoint.sequence = ghost.sequence;
+        bool allowed = _isSound(g, next) && (how > 4 || (how == 1 && _areSigners(g, next, signers)));
+
+        bytes memory signatures = _signatures(checkpoint, g, weights, signers);
+        bytes memory data =
+            abi.encodeCall(IAgentCoordinator.anchorAndRotate, (checkpoint, signatures, membersOf(g, next)));
+        bool success = _try(0, data, allowed ? "rotate" : "rotate what must not be");
+        if (success && !allowed) _violate("members changed that must not");
+        if (!success) return;
+        _noteAnchor(g, checkpoint);
+        _noteEpoch(g, checkpoint, next);
     }
 
     function executeAnchored(uint256 d, uint256 anchored, uint256 agent) external {
@@ -197,7 +188,7 @@ contract Handler is Store {
                 included ? ghost.log.path(decision.index, size) : new bytes32[](0)
             )
         );
-        if (!_try(agent % _agents.length, data, "executeAnchored")) return;
+        if (!_try(agent % agents.length, data, "executeAnchored")) return;
         if (!included) _violate("a decision was executed that the anchored log does not contain");
         if (block.timestamp < rootAnchoredAt[decision.group][size] + TIMELOCK) {
             _violate("a decision was executed before its timelock was over");
@@ -235,22 +226,65 @@ contract Handler is Store {
             Vote memory vote_ = Vote({groupId: groups[proposal.group].id, proposalId: proposal.id, choice: choice});
             data = abi.encodeCall(
                 IAgentCoordinator.voteBySig,
-                (proposal.id, _agents[agent], choice, _signature(agent, coordinator.hashVote(vote_)))
+                (proposal.id, agents[agent], choice, _signature(agent, coordinator.hashVote(vote_)))
             );
         }
         if (!_try(bySignature ? 0 : agent, data, bySignature ? "voteBySig" : "vote")) return;
         if (choice > 2) _violate("a vote for nothing was taken");
-        if (agent / MEMBERS != proposal.group) _violate("a stranger voted");
+        if (agent / POOL != proposal.group || !_isVoter(agent)) _violate("a stranger voted");
+        if (proposal.epoch != groups[proposal.group].epochs.length - 1) _violate("a vote over the end of an epoch");
         if (voted[p][agent]) _violate("somebody voted twice");
         voted[p][agent] = true;
         ++proposal.voters;
-        proposal.tally[choice] += agent % MEMBERS + 1;
+        proposal.tally[choice] += groups[proposal.group].weights[agent % POOL];
         if (proposal.tally[CHOICE_FOR] >= THRESHOLD && proposal.approvedAt == 0) proposal.approvedAt = block.timestamp;
     }
 
     function _noteExecution(uint256 g, uint256 p) private {
         ++executions[g][p];
         groups[g].paid += proposals[p].value;
+    }
+
+    function _noteEpoch(uint256 g, Checkpoint memory checkpoint, uint64[POOL] memory next) private {
+        GroupGhost storage ghost = groups[g];
+        ghost.epochs
+            .push(
+                EpochStart({
+                    membersHash: checkpoint.nextMembersHash, sequence: checkpoint.sequence, logSize: checkpoint.logSize
+                })
+            );
+        ghost.weightsBefore = ghost.weights;
+        ghost.weights = next;
+        for (uint256 i = 0; i < POOL; ++i) {
+            if (next[i] == 0) ghost.left[i] = false;
+        }
+    }
+
+    function _weights(uint256 bits, uint256 shift) private pure returns (uint64[POOL] memory weights) {
+        for (uint256 i = 0; i < POOL; ++i) {
+            if ((bits | bits >> POOL) >> i & 1 == 1) weights[i] = uint64((i + shift % 4) % 4 + 1);
+        }
+    }
+
+    /// @dev Whether these weights make members that the group's policy allows.
+    function _isSound(uint256 g, uint64[POOL] memory weights) private view returns (bool) {
+        uint256 total = totalOf(weights);
+        return membersOf(g, weights).length >= 4 && THRESHOLD > total / 2 && THRESHOLD <= total;
+    }
+
+    function _isVoter(uint256 agent) private view returns (bool) {
+        GroupGhost storage ghost = groups[agent / POOL];
+        return ghost.weights[agent % POOL] != 0 && !ghost.left[agent % POOL];
+    }
+
+    /// @dev Whether the first `count` agents with a weight here are `count` members of the current epoch.
+    function _areSigners(uint256 g, uint64[POOL] memory weights, uint256 count) private view returns (bool) {
+        for (uint256 i = 0; i < POOL && count > 0; ++i) {
+            if (weights[i] == 0) continue;
+            if (groups[g].weights[i] == 0) return false;
+            --count;
+        }
+        return count == 0;
     }
 
     function _noteAnchor(uint256 g, Checkpoint memory checkpoint) private {
@@ -269,103 +303,9 @@ contract Handler is Store {
 
     /// @dev Sends it, and counts what succeeds.
     function _try(uint256 agent, bytes memory data, string memory action) private returns (bool success) {
-        vm.prank(_agents[agent]);
+        vm.prank(agents[agent]);
         (success,) = address(coordinator).call(data);
         if (success) ++successes[action];
-    }
-
-    // ---------------------------------------------------------------------------------------------------------
-    // Makings
-    // ---------------------------------------------------------------------------------------------------------
-
-    function _makeGroup(uint256 g) private {
-        uint256 first = g * MEMBERS;
-        for (uint256 k = first; k < first + MEMBERS; ++k) {
-            uint256 privateKey = uint256(keccak256(abi.encode("invariant agent", k)));
-            _privateKeys.push(privateKey);
-            _agents.push(vm.addr(privateKey));
-            for (uint256 i = k; i > first && _agents[i - 1] > _agents[i]; --i) {
-                (_agents[i - 1], _agents[i]) = (_agents[i], _agents[i - 1]);
-                (_privateKeys[i - 1], _privateKeys[i]) = (_privateKeys[i], _privateKeys[i - 1]);
-            }
-        }
-        Member[] memory members = new Member[](MEMBERS);
-        for (uint256 i = 0; i < MEMBERS; ++i) {
-            address agent = _agents[first + i];
-            bytes32 key = keccak256(abi.encode(agent));
-            vm.prank(agent);
-            coordinator.register(key);
-            members[i] = Member({account: agent, key: key, weight: uint64(i + 1), flags: FLAG_VOTER | FLAG_REPLICA});
-        }
-        GroupGhost storage ghost = groups.push();
-        ghost.id = coordinator.createGroup(
-            members,
-            Policy({threshold: uint128(THRESHOLD), votingPeriod: 1 days, timelock: uint64(TIMELOCK)}),
-            bytes32(g)
-        );
-        ghost.account = coordinator.group(ghost.id).account;
-        ghost.log = new ReferenceLog();
-    }
-
-    /// @dev A proposal's marker is its own: what the recorder has seen of it tells how often it was executed.
-    function _newProposal(uint256 agent, uint256 value) private returns (uint256 p, Call[] memory calls) {
-        p = proposals.length;
-        ProposalGhost storage proposal = proposals.push();
-        proposal.group = agent / MEMBERS;
-        proposal.proposer = agent;
-        proposal.marker = p;
-        proposal.value = value;
-        calls = _calls(proposal);
-        proposal.id = coordinator.proposalIdOf(
-            groups[proposal.group].id, _agents[agent], uint64(p), keccak256(abi.encode(calls)), keccak256("")
-        );
-    }
-
-    function _calls(ProposalGhost storage proposal) private view returns (Call[] memory calls) {
-        calls = new Call[](1);
-        calls[0] = Call({
-            target: address(recorder), value: proposal.value, data: abi.encodeCall(Recorder.record, (proposal.marker))
-        });
-    }
-
-    function _decision(uint256 g, uint256 p) private view returns (Decision memory) {
-        return Decision({
-            groupId: groups[g].id,
-            proposalId: proposals[p].id,
-            actionsHash: keccak256(abi.encode(_calls(proposals[p]))),
-            status: STATUS_APPROVED,
-            forWeight: uint128(THRESHOLD),
-            againstWeight: 0,
-            abstainWeight: 0
-        });
-    }
-
-    function _entry(uint64 index, bytes32 subject) private pure returns (Entry memory) {
-        return Entry({
-            index: index,
-            sequence: index + 1,
-            timestampMs: index,
-            kind: KIND_DECISION,
-            status: STATUS_APPROVED,
-            subject: subject,
-            outcome: 0
-        });
-    }
-
-    function _signatures(Checkpoint memory checkpoint, uint256 first, uint256 count)
-        private
-        view
-        returns (bytes memory signatures)
-    {
-        bytes32 digest = coordinator.hashCheckpoint(checkpoint);
-        for (uint256 i = first; i < first + count; ++i) {
-            signatures = bytes.concat(signatures, _signature(i, digest));
-        }
-    }
-
-    function _signature(uint256 agent, bytes32 digest) private view returns (bytes memory) {
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(_privateKeys[agent], digest);
-        return abi.encodePacked(r, s, v);
     }
 }
 // forge-lint: disable-end(unsafe-typecast)

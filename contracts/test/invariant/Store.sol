@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+import {EpochStart} from "../../src/Types.sol";
 import {ReferenceLog} from "../support/ReferenceLog.sol";
 
 /// @notice What the handler did and what should have come of it, kept without asking the coordinator.
 contract Store {
+    /// @dev How many agents of a group's own have a seat in it or may get one.
+    uint256 public constant POOL = 6;
+
     struct GroupGhost {
         bytes32 id;
         address account;
@@ -16,6 +20,13 @@ contract Store {
         uint64[] anchoredSizes;
         uint256 funded;
         uint256 paid;
+        /// Where the epochs began; the last is the current one.
+        EpochStart[] epochs;
+        /// The weights of the current epoch's members and of the epoch's before; 0 for an agent without a seat.
+        uint64[POOL] weights;
+        uint64[POOL] weightsBefore;
+        /// Who has given up its vote and has had a seat ever since.
+        bool[POOL] left;
     }
 
     struct ProposalGhost {
@@ -29,6 +40,9 @@ contract Store {
         /// Weight by choice: against, for, abstain.
         uint256[3] tally;
         uint256 voters;
+        /// The epoch that it was proposed in, and the weight of all members of it.
+        uint256 epoch;
+        uint256 totalWeight;
         /// When the weight for it reached the threshold, or 0.
         uint256 approvedAt;
     }

@@ -71,10 +71,10 @@ contract AnchorTest is Fixture {
         _expectRefusal(checkpoint, abi.encodeWithSelector(Errors.InboxNotSupported.selector, 1));
     }
 
-    function test_Anchor_RevertWhen_MembersChange() external {
+    function test_Anchor_RevertWhen_TheEpochEnds() external {
         Checkpoint memory checkpoint = _checkpoint(11);
         checkpoint.nextMembersHash = "members";
-        _expectRefusal(checkpoint, abi.encodeWithSelector(Errors.RotationNotSupported.selector, bytes32("members")));
+        _expectRefusal(checkpoint, abi.encodeWithSelector(Errors.NextMembersMissing.selector, bytes32("members")));
     }
 
     // ---------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::proposals::{ProposalsOperation, Propose};
 use quorate_protocol::proposal::{actions_hash, proposal_id};
 use quorate_protocol::{
-    AgentId, Choice, DecisionRecord, DecisionStatus, Group, Operation, ProposalId, TimestampMs, codec,
+    AgentId, Choice, DecisionRecord, DecisionStatus, Epoch, Group, Operation, ProposalId, TimestampMs, codec,
 };
 
 use super::report::Fault;
@@ -24,7 +24,11 @@ pub(super) struct Ballots {
 struct OpenProposal {
     proposer: AgentId,
     opened: TimestampMs,
-    votes: BTreeMap<AgentId, Choice>,
+    /// The epoch that it was proposed in, whose members alone vote on it, and the weight of all of them.
+    epoch: Epoch,
+    total: u128,
+    /// Each with the weight that it had.
+    votes: BTreeMap<AgentId, (Choice, u64)>,
     withdrawn: bool,
 }
 
@@ -45,8 +49,14 @@ impl Ballots {
             ProposalsOperation::Propose(Propose { salt, description, calls }) => {
                 let hash = actions_hash(&calls);
                 let id = proposal_id(&group.identity.group, agent, salt, hash, &description);
-                let proposal =
-                    OpenProposal { proposer: agent, opened: time, votes: BTreeMap::new(), withdrawn: false };
+                let proposal = OpenProposal {
+                    proposer: agent,
+                    opened: time,
+                    epoch: group.epoch,
+                    total: group.total_weight(),
+                    votes: BTreeMap::new(),
+                    withdrawn: false,
+                };
                 if self.open.insert(id, proposal).is_some() {
                     return fault(id, "it is proposed again while it is open".into());
                 }
@@ -55,10 +65,13 @@ impl Ballots {
                 let Some(open) = self.open.get_mut(&vote.proposal) else {
                     return fault(vote.proposal, format!("{agent} votes on it, but it is not open"));
                 };
-                if !group.member(agent).is_some_and(|member| member.is_voter()) {
+                let Some(member) = group.member(agent).filter(|member| member.is_voter()) else {
                     return fault(vote.proposal, format!("{agent} votes on it, but is no voter"));
+                };
+                if open.epoch != group.epoch {
+                    return fault(vote.proposal, format!("{agent} votes on it after the end of its epoch"));
                 }
-                if open.votes.insert(agent, vote.choice).is_some() {
+                if open.votes.insert(agent, (vote.choice, member.weight)).is_some() {
                     return fault(vote.proposal, format!("{agent} votes on it twice"));
                 }
             }
@@ -85,14 +98,14 @@ impl Ballots {
             return fault("no proposal of this id is open".into());
         };
         let weight = |wanted: Choice| -> u128 {
-            let voters = open.votes.iter().filter(|(_, choice)| **choice == wanted);
-            voters.filter_map(|(voter, _)| group.member(*voter)).map(|member| u128::from(member.weight)).sum()
+            let votes = open.votes.values().filter(|(choice, _)| *choice == wanted);
+            votes.map(|(_, weight)| u128::from(*weight)).sum()
         };
         let counted = (weight(Choice::For), weight(Choice::Against), weight(Choice::Abstain));
         if counted != (decision.for_weight, decision.against_weight, decision.abstain_weight) {
             return fault(format!("the votes in the log weigh {counted:?} for, against and abstaining"));
         }
-        let (threshold, total) = (group.policy.threshold, group.total_weight());
+        let (threshold, total) = (group.policy.threshold, open.total);
         let approved = counted.0 >= threshold;
         let rejected = !approved && total.saturating_sub(counted.1 + counted.2) < threshold;
         let closes = open.opened.plus(group.policy.voting_period_s.saturating_mul(1000));

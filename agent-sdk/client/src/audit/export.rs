@@ -9,17 +9,20 @@ use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 use minicbor::{Decode, Encode};
-use quorate_protocol::codec;
+use quorate_protocol::codec::{self, bounded_list};
 use quorate_protocol::entry::MAX_ENTRY_RECORD_BYTES;
-use quorate_protocol::{EntryRecord, Epoch, GroupIdentity, LogCertificate};
+use quorate_protocol::epoch::MAX_HANDOVER_BYTES;
+use quorate_protocol::{EntryRecord, Epoch, GroupIdentity, Handover, LogCertificate};
 use serde::Serialize;
 
 use crate::error::SdkError;
 
 /// What every export begins with.
 const FORMAT: &str = "quorate/v1/export";
-/// The most bytes of a header: a certificate of 64 replicas and little else.
-const MAX_HEADER_BYTES: usize = 64 * 1024;
+/// The most handovers of an export: those that the contract lacked when it was made.
+pub const MAX_EXPORT_HANDOVERS: usize = 1024;
+/// The most bytes of a header: a certificate of 64 replicas and the handovers.
+const MAX_HEADER_BYTES: usize = 64 * 1024 + MAX_EXPORT_HANDOVERS * MAX_HANDOVER_BYTES;
 
 /// What an export is of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
@@ -37,12 +40,20 @@ pub struct ExportHeader {
     /// The quorum's word for the log, which has as many entries as follow.
     #[n(3)]
     pub certificate: LogCertificate,
+    /// The handovers that lead from the contract's epoch to that one, for as long as the contract lacks them.
+    #[cbor(n(4), decode_with = "bounded_list::<Handover, Ctx, MAX_EXPORT_HANDOVERS>")]
+    pub handovers: Vec<Handover>,
 }
 
 impl ExportHeader {
-    /// The header of the log that `certificate` attests.
-    pub fn new(identity: GroupIdentity, epoch: Epoch, certificate: LogCertificate) -> Self {
-        Self { format: FORMAT.into(), identity, epoch, certificate }
+    /// The header of the log that `certificate` attests, whose replicas `handovers` lead to.
+    pub fn new(
+        identity: GroupIdentity,
+        epoch: Epoch,
+        certificate: LogCertificate,
+        handovers: Vec<Handover>,
+    ) -> Self {
+        Self { format: FORMAT.into(), identity, epoch, certificate, handovers }
     }
 }
 

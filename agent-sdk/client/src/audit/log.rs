@@ -1,6 +1,7 @@
 //! Checking a log entry by entry, with nothing but the group from the contract.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use quorate_protocol::command::MAX_COMMAND_BYTES;
 use quorate_protocol::entry::SystemEvent;
@@ -8,23 +9,30 @@ use quorate_protocol::keys::verify_each;
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::members::MembersOperation;
 use quorate_protocol::{
-    AgentId, Command, DecisionStatus, Digest, EntryBody, EntryIndex, EntryRecord, Epoch, Group,
-    LogCertificate, Nonce, Outcome, PublicKey, Refusal, Sequence, SignatureCheck, SignedCommand, TimestampMs,
-    codec,
+    AgentId, Command, DecisionRecord, DecisionStatus, Digest, EntryBody, EntryIndex, EntryRecord, Epoch,
+    Group, LogCertificate, MembersChange, Nonce, Outcome, PublicKey, Refusal, Sequence, SignatureCheck,
+    SignedCommand, TimestampMs, codec,
 };
 
 use super::Frontier;
 use super::ballots::Ballots;
 use super::report::{AuditReport, Counts, Fault, Finding};
+use crate::epochs::Epochs;
 
 /// A log in the course of being audited. Keeps the tree's edge and what must not happen twice.
 #[derive(Debug)]
 pub(super) struct LogAudit {
-    group: Group,
+    /// The members of each epoch, from the contract and by handovers.
+    epochs: Epochs,
+    /// The group at this point of the log.
+    group: Arc<Group>,
+    /// The group of the next epoch, once the log has approved it.
+    next: Option<Group>,
     /// The contract's root for each anchored size.
     anchors: BTreeMap<u64, Digest>,
     frontier: Frontier,
-    keys: BTreeMap<AgentId, PublicKey>,
+    /// The keys of plain agents.
+    admitted: BTreeMap<AgentId, PublicKey>,
     commands: HashMap<Digest, EntryIndex>,
     effective: HashSet<(AgentId, Nonce)>,
     ballots: Ballots,
@@ -36,14 +44,16 @@ pub(super) struct LogAudit {
 }
 
 impl LogAudit {
-    /// The audit of the log of `group`, whose anchored roots by size are `anchors`.
-    pub(super) fn new(group: Group, anchors: BTreeMap<u64, Digest>) -> Self {
-        let keys = group.members.iter().map(|member| (member.agent, member.key)).collect();
+    /// The audit of the log of a group that is known in these epochs, and whose anchored roots by size are `anchors`.
+    pub(super) fn new(epochs: Epochs, anchors: BTreeMap<u64, Digest>) -> Self {
+        let group = epochs.at(Epoch(0)).unwrap_or_else(|| epochs.newest()).clone();
         Self {
+            epochs,
             group,
+            next: None,
             anchors,
             frontier: Frontier::default(),
-            keys,
+            admitted: BTreeMap::new(),
             commands: HashMap::new(),
             effective: HashSet::new(),
             ballots: Ballots::default(),
@@ -96,6 +106,7 @@ impl LogAudit {
         let size = self.frontier.size();
         AuditReport {
             identity: self.group.identity,
+            epoch: self.group.epoch,
             entries: size,
             root: self.frontier.root(),
             counts: self.counts,
@@ -112,8 +123,7 @@ impl LogAudit {
         let size = self.frontier.size();
         let found = |index, fault| Err(Finding { index: EntryIndex(index), fault });
         let Some(certificate) = certificate else { return found(size, Fault::NoCertificate) };
-        let replicas = self.group.replicas();
-        if let Err(error) = certificate.verify(&self.group.identity, &replicas) {
+        if let Err(error) = self.epochs.verify_certificate(certificate) {
             return found(size, Fault::Certificate(error));
         }
         let (head, computed) = (certificate.head, self.frontier.root());
@@ -175,23 +185,57 @@ impl LogAudit {
                     DecisionStatus::Expired => &mut self.counts.expired,
                     DecisionStatus::Cancelled => &mut self.counts.cancelled,
                 } += 1;
-                self.ballots.close(&self.group, entry.timestamp, decision)
+                self.ballots.close(&self.group, entry.timestamp, decision)?;
+                self.note_change(decision);
+                Ok(())
             }
         }
     }
 
+    /// An approved change of members waits for the end of the epoch, unless another one waits already.
+    fn note_change(&mut self, record: &DecisionRecord) {
+        if record.decision.status != DecisionStatus::Approved || self.next.is_some() {
+            return;
+        }
+        if let Ok(Some(change)) = MembersChange::of(&self.group.identity, &record.calls) {
+            self.next = change.apply(&self.group).ok();
+        }
+    }
+
+    /// An epoch begins with the members that the log approved: those that are known from elsewhere, at the size that
+    /// is known from elsewhere.
+    fn check_epoch(&mut self, index: EntryIndex, epoch: Epoch, members_hash: Digest) -> Result<(), Fault> {
+        let fault = |reason: &str| Err(Fault::Epoch { epoch, reason: reason.to_owned() });
+        let Some(next) = self.next.take().filter(|next| next.epoch == epoch) else {
+            return fault("no change of members that leads there is approved");
+        };
+        if Digest(next.members_hash()) != members_hash {
+            return fault("its members are not those that were approved");
+        }
+        if self.epochs.at(epoch).is_some_and(|known| known.members != next.members) {
+            return fault("the contract, or a handover, has other members");
+        }
+        if self.epochs.end_of(self.group.epoch).is_some_and(|end| end != index.0 + 1) {
+            return fault("the contract, or a handover, has the epoch before end elsewhere");
+        }
+        self.group = Arc::new(next);
+        Ok(())
+    }
+
     fn check_event(
-        &self,
+        &mut self,
         index: EntryIndex,
         event: &SystemEvent,
         now: (Sequence, TimestampMs),
     ) -> Result<(), Fault> {
-        let SystemEvent::Genesis { identity, members_hash, policy } = event else {
-            return if index.0 == 0 {
-                Err(Fault::Genesis("the first entry of a log is its genesis"))
-            } else {
-                Ok(())
-            };
+        let (identity, members_hash, policy) = match event {
+            SystemEvent::Genesis { identity, members_hash, policy } => (identity, members_hash, policy),
+            SystemEvent::EpochStarted { .. } if index.0 == 0 => {
+                return Err(Fault::Genesis("the first entry of a log is its genesis"));
+            }
+            SystemEvent::EpochStarted { epoch, members_hash } => {
+                return self.check_epoch(index, *epoch, *members_hash);
+            }
         };
         if index.0 != 0 {
             return Err(Fault::Genesis("a log has one genesis, at its beginning"));
@@ -199,9 +243,12 @@ impl LogAudit {
         if *identity != self.group.identity || now != (Sequence(0), TimestampMs(0)) {
             return Err(Fault::Genesis("the genesis is that of another log"));
         }
-        // The contract tells the members of the current epoch only; the genesis names those of the first.
-        let members_fit = self.group.epoch != Epoch(0) || *members_hash == Digest(self.group.members_hash());
-        if !members_fit || *policy != self.group.policy {
+        if self.group.epoch != Epoch(0) {
+            return Err(Fault::Genesis(
+                "the members of the first epoch are not known, so nothing can be checked",
+            ));
+        }
+        if *members_hash != Digest(self.group.members_hash()) || *policy != self.group.policy {
             return Err(Fault::Genesis("the genesis has other members or another policy than the contract"));
         }
         Ok(())
@@ -224,7 +271,10 @@ impl LogAudit {
             return Err(Fault::Repeated { first });
         }
         self.commands.insert(signed_command.digest(), index);
-        let Some(&expected) = self.keys.get(&agent) else { return Err(Fault::UnknownAgent { agent }) };
+        let member = self.group.member(agent).map(|member| member.key);
+        let Some(expected) = member.or_else(|| self.admitted.get(&agent).copied()) else {
+            return Err(Fault::UnknownAgent { agent });
+        };
         let refused_for_key = outcome.refusal() == Some(&Refusal::WrongKey);
         if (command.key == expected) == refused_for_key {
             return Err(Fault::Key { agent, expected, found: command.key });
@@ -250,12 +300,11 @@ impl LogAudit {
             if operation.service == MembersOperation::SERVICE {
                 match codec::decode(&operation.body, MAX_COMMAND_BYTES).map_err(|_| unreadable)? {
                     MembersOperation::Admit(admit) => {
-                        self.keys.entry(admit.agent).or_insert(admit.key);
+                        self.admitted.entry(admit.agent).or_insert(admit.key);
                     }
-                    MembersOperation::Leave if self.group.member(agent).is_none() => {
-                        self.keys.remove(&agent);
+                    MembersOperation::Leave => {
+                        self.admitted.remove(&agent);
                     }
-                    MembersOperation::Leave => {}
                 }
             } else {
                 self.ballots

@@ -4,12 +4,14 @@
 //! An audit recomputes everything that can be recomputed:
 //! - every record: body and outcome are those that the entry commits to, entries follow each other without
 //!   gap, time and sequence never go back;
-//! - every command: its agent's signature, under the key that the contract or an earlier admission in the log
-//!   binds to the agent; no command twice, no nonce effective twice, none effective after its expiry;
+//! - every command: its agent's signature, under the key that the epoch's members or an earlier admission in the log
+//!   bind to the agent; no command twice, no nonce effective twice, none effective after its expiry;
 //! - every decision: the votes in the log are counted anew, and the decision must follow from them;
 //! - the Merkle log: its root must be the one that a quorum of the group's replicas attests, and at every
 //!   anchored size the one that the contract has;
-//! - the beginning: the genesis entry names this group, its members and its policy.
+//! - the beginning: the genesis entry names this group, its first members and its policy;
+//! - every epoch: its members are those that the last approved change in the log names, and those of the contract, or
+//!   where the contract is behind, of a handover that the epoch before signed.
 //!
 //! What remains to be trusted is the RPC endpoint, for what the contract says, and for what is not anchored yet
 //! that fewer than a third of the replicas are faulty.
@@ -26,14 +28,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use quorate_contracts::reader::CoordinatorReader;
-use quorate_protocol::{Digest, EntryIndex, Group, GroupId};
+use quorate_protocol::{Digest, EntryIndex, GroupId};
 
-pub use export::{ExportHeader, ExportReader, ExportWriter, to_json_lines};
+pub use export::{ExportHeader, ExportReader, ExportWriter, MAX_EXPORT_HANDOVERS, to_json_lines};
 pub(crate) use frontier::Frontier;
 use log::LogAudit;
 pub use report::{AuditReport, Counts, Fault, Finding, RecordFault};
 use source::NodeSource;
 
+use crate::epochs::Epochs;
 use crate::error::SdkError;
 
 /// Records that are checked together when an export is read.
@@ -82,25 +85,26 @@ pub async fn verify_with(
     node_url: &str,
     options: AuditOptions,
 ) -> Result<AuditReport, SdkError> {
-    let (group, anchors) = from_contract(reader, group, options.from_block).await?;
-    verify_node(&group, anchors, node_url, options).await
+    let (epochs, anchors) = from_contract(reader, group, options.from_block).await?;
+    verify_node(epochs, anchors, node_url, options).await
 }
 
-/// Audits the log that the node at `node_url` gives, with what the caller has from the contract: the group,
-/// and the anchored roots by log size.
+/// Audits the log that the node at `node_url` gives, with what the caller has from the contract: the group in every
+/// epoch from the first on, and the anchored roots by log size.
 ///
 /// # Errors
 /// As [`verify`], but for the contract.
 pub async fn verify_node(
-    group: &Group,
+    epochs: impl Into<Epochs>,
     anchors: BTreeMap<u64, Digest>,
     node_url: &str,
     options: AuditOptions,
 ) -> Result<AuditReport, SdkError> {
     let anchored = anchors.last_key_value().map_or(0, |(size, _)| *size);
-    let mut audit = LogAudit::new(group.clone(), anchors);
-    let source = NodeSource::new(group, node_url, options)?;
-    let certificate = match source.certificate(anchored).await? {
+    let mut source = NodeSource::new(epochs.into(), node_url, options)?;
+    let certificate = source.certificate(anchored).await?;
+    let mut audit = LogAudit::new(source.epochs().clone(), anchors);
+    let certificate = match certificate {
         Ok(certificate) => certificate,
         Err(finding) => return Ok(audit.fail(finding)),
     };
@@ -117,24 +121,28 @@ pub async fn verify_node(
     Ok(audit.finish(Some(&certificate)))
 }
 
-/// Writes the log of `group`, as the node at `node_url` gives it, to an export at `path`, and audits it on
+/// Writes the log of the group, as the node at `node_url` gives it, to an export at `path`, and audits it on
 /// the way as [`verify_node`] does without anchors: the report says whether the file is worth keeping.
 ///
 /// # Errors
 /// As [`verify`], and [`SdkError::File`] or [`SdkError::Export`] when the file cannot be written.
 pub async fn export(
-    group: &Group,
+    epochs: impl Into<Epochs>,
     node_url: &str,
     path: &Path,
     options: AuditOptions,
 ) -> Result<AuditReport, SdkError> {
-    let mut audit = LogAudit::new(group.clone(), BTreeMap::new());
-    let source = NodeSource::new(group, node_url, options)?;
-    let certificate = match source.certificate(0).await? {
+    let mut source = NodeSource::new(epochs.into(), node_url, options)?;
+    let certificate = source.certificate(0).await?;
+    let mut audit = LogAudit::new(source.epochs().clone(), BTreeMap::new());
+    let certificate = match certificate {
         Ok(certificate) => certificate,
         Err(finding) => return Ok(audit.fail(finding)),
     };
-    let header = ExportHeader::new(group.identity, group.epoch, certificate);
+    let attesting =
+        source.epochs().verify_certificate(&certificate).map(|group| (group.identity, group.epoch));
+    let (identity, epoch) = attesting.expect("the source has verified it");
+    let header = ExportHeader::new(identity, epoch, certificate, source.handovers().to_vec());
     let mut writer = ExportWriter::create(path, &header)?;
     let size = header.certificate.head.size;
     while audit.size() < size {
@@ -164,8 +172,8 @@ pub async fn verify_export(
     group: GroupId,
     path: &Path,
 ) -> Result<AuditReport, SdkError> {
-    let (group, anchors) = from_contract(reader, group, 0).await?;
-    check_export(&group, anchors, path)
+    let (epochs, anchors) = from_contract(reader, group, 0).await?;
+    check_export(epochs, anchors, path)
 }
 
 /// The part of [`verify_export`] that needs no chain: audits an export with what the caller has from the
@@ -174,20 +182,29 @@ pub async fn verify_export(
 /// # Errors
 /// [`SdkError::File`] or [`SdkError::Export`].
 pub fn check_export(
-    group: &Group,
+    epochs: impl Into<Epochs>,
     anchors: BTreeMap<u64, Digest>,
     path: &Path,
 ) -> Result<AuditReport, SdkError> {
+    let mut epochs = epochs.into();
     let mut export = ExportReader::open(path)?;
-    let ExportHeader { identity, epoch, .. } = export.header();
-    if *identity != group.identity || *epoch != group.epoch {
+    let ExportHeader { identity, epoch, handovers, .. } = export.header();
+    let group = epochs.newest().clone();
+    if *identity != group.identity {
         let (found, expected) = (identity.origin(), group.identity.origin());
+        return Err(SdkError::Export(format!("it is of log {found}, expected is {expected}")));
+    }
+    if let Err(error) = epochs.follow(handovers) {
+        let finding = Finding { index: EntryIndex(0), fault: Fault::Handover(error.to_string()) };
+        return Ok(LogAudit::new(epochs, anchors).fail(finding));
+    }
+    if epochs.at(*epoch).is_none() {
+        let known = epochs.newest().epoch;
         return Err(SdkError::Export(format!(
-            "it is of log {found} in epoch {epoch}, expected is {expected} in epoch {}",
-            group.epoch
+            "it is attested in epoch {epoch}, nothing leads beyond {known}"
         )));
     }
-    let mut audit = LogAudit::new(group.clone(), anchors);
+    let mut audit = LogAudit::new(epochs, anchors);
     loop {
         let mut records = Vec::with_capacity(CHUNK);
         let mut broken = None;
@@ -212,13 +229,13 @@ pub fn check_export(
     }
 }
 
-/// The group, and all its anchored roots by log size.
+/// The group in every epoch of the contract's, and all its anchored roots by log size.
 async fn from_contract(
     reader: &CoordinatorReader,
     group: GroupId,
     from_block: u64,
-) -> Result<(Group, BTreeMap<u64, Digest>), SdkError> {
-    let read = reader.group(group).await?;
+) -> Result<(Epochs, BTreeMap<u64, Digest>), SdkError> {
+    let read = Epochs::from_contract(reader, group).await?;
     let mut anchors: BTreeMap<u64, Digest> = BTreeMap::new();
     for anchor in reader.anchors(group, from_block).await? {
         anchors.insert(anchor.log_size, anchor.log_root);

@@ -2,7 +2,9 @@
 
 use quorate_protocol::attestation::CertificateError;
 use quorate_protocol::entry::EntryError;
-use quorate_protocol::{AgentId, Digest, EntryIndex, GroupIdentity, LogHead, Nonce, ProposalId, PublicKey};
+use quorate_protocol::{
+    AgentId, Digest, EntryIndex, Epoch, GroupIdentity, LogHead, Nonce, ProposalId, PublicKey,
+};
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
@@ -11,6 +13,8 @@ use serde::{Serialize, Serializer};
 pub struct AuditReport {
     /// Whose log it is.
     pub identity: GroupIdentity,
+    /// The epoch that the group is in after those entries.
+    pub epoch: Epoch,
     /// How many entries were read and found good, from the first on.
     pub entries: u64,
     /// The RFC 9162 root over those entries, recomputed.
@@ -176,6 +180,17 @@ pub enum Fault {
     /// The certificate of the log does not verify.
     #[error("the certificate of the log does not verify: {0}")]
     Certificate(CertificateError),
+    /// The epoch does not begin as the log itself, the contract or a handover says.
+    #[error("epoch {epoch} cannot begin here: {reason}")]
+    Epoch {
+        /// The epoch.
+        epoch: Epoch,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A handover from one epoch to the next does not verify.
+    #[error("a handover does not verify: {0}")]
+    Handover(String),
     /// There is no certificate of the log.
     #[error("there is no certificate of the log")]
     NoCertificate,
@@ -232,6 +247,8 @@ impl Fault {
             Self::AnchoredRoot { .. } => "anchored_root",
             Self::AttestedRoot { .. } => "attested_root",
             Self::Certificate(_) => "certificate",
+            Self::Epoch { .. } => "epoch",
+            Self::Handover(_) => "handover",
             Self::NoCertificate => "no_certificate",
             Self::Shorter { .. } => "shorter",
             Self::Withheld(_) => "withheld",

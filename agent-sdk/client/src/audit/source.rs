@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use quorate_protocol::api::ErrorCode;
-use quorate_protocol::{EntryIndex, EntryRecord, Group, LogCertificate};
+use quorate_protocol::{EntryIndex, EntryRecord, Handover, LogCertificate};
 
 use super::AuditOptions;
 use super::report::{Fault, Finding};
-use crate::client::{Node, NodeFailure, pages};
+use crate::client::{Node, NodeFailure, epochs, pages};
+use crate::epochs::Epochs;
 use crate::error::{NodeReport, SdkError};
 
 /// How often a request is repeated that fails for want of a connection or of time.
@@ -17,35 +18,70 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// A node that is audited.
 #[derive(Debug)]
-pub(super) struct NodeSource<'a> {
+pub(super) struct NodeSource {
     node: Node,
-    group: &'a Group,
+    /// What is trusted, and what the node's handovers lead to from there.
+    epochs: Epochs,
+    handovers: Vec<Handover>,
     options: AuditOptions,
 }
 
-impl<'a> NodeSource<'a> {
-    pub(super) fn new(group: &'a Group, url: &str, options: AuditOptions) -> Result<Self, SdkError> {
+impl NodeSource {
+    pub(super) fn new(epochs: Epochs, url: &str, options: AuditOptions) -> Result<Self, SdkError> {
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(options.request_timeout)
             .build()
             .map_err(|error| SdkError::Configuration(error.to_string()))?;
-        Ok(Self { node: Node::new(url, group.identity.group, http)?, group, options })
+        let node = Node::new(url, epochs.newest().identity.group, http)?;
+        Ok(Self { node, epochs, handovers: Vec::new(), options })
+    }
+
+    /// The epochs that are known by now.
+    pub(super) fn epochs(&self) -> &Epochs {
+        &self.epochs
+    }
+
+    /// The handovers that the node gave, each verified.
+    pub(super) fn handovers(&self) -> &[Handover] {
+        &self.handovers
+    }
+
+    /// Verifies a certificate in one of the epochs that are known, or in a later one that the node proves.
+    async fn verify(&mut self, certificate: &LogCertificate) -> Result<Result<(), Finding>, SdkError> {
+        let started = Instant::now();
+        let (from, timeout) = (self.epochs.newest().epoch, self.options.request_timeout);
+        let handovers = match self.ask(|| epochs::handovers(&self.node, from, timeout)).await {
+            Ok(handovers) => handovers,
+            Err(failure) => return Ok(Err(self.judge(0, failure, started)?)),
+        };
+        let finding = |fault| Ok(Err(Finding { index: EntryIndex(0), fault }));
+        if let Err(error) = self.epochs.follow(&handovers) {
+            return finding(Fault::Handover(error.to_string()));
+        }
+        self.handovers.extend(handovers);
+        match self.epochs.verify_certificate(certificate) {
+            Ok(_) => Ok(Ok(())),
+            Err(error) => finding(Fault::Certificate(error)),
+        }
     }
 
     /// The node's certificate, which covers at least `size` entries if the node catches up with them in time.
-    pub(super) async fn certificate(&self, size: u64) -> Result<Result<LogCertificate, Finding>, SdkError> {
+    pub(super) async fn certificate(
+        &mut self,
+        size: u64,
+    ) -> Result<Result<LogCertificate, Finding>, SdkError> {
         let started = Instant::now();
         loop {
             let timeout = self.options.request_timeout;
             let answer = self.ask(|| pages::unverified_certificate(&self.node, timeout)).await;
             let finding = match answer {
-                Ok(certificate) => match certificate.verify(&self.group.identity, &self.group.replicas()) {
+                Ok(certificate) => match self.verify(&certificate).await? {
                     Ok(()) if certificate.head.size >= size => return Ok(Ok(certificate)),
                     // Behind the newest anchor; the caller judges when it stays behind.
                     Ok(()) if started.elapsed() >= self.options.lag_timeout => return Ok(Ok(certificate)),
                     Ok(()) => None,
-                    Err(error) => Some(Finding { index: EntryIndex(0), fault: Fault::Certificate(error) }),
+                    Err(finding) => Some(finding),
                 },
                 Err(NodeFailure::Answered { code: ErrorCode::NotFound, .. }) => {
                     let late = started.elapsed() >= self.options.lag_timeout;

@@ -38,7 +38,7 @@ pub(super) fn of_foreign(data: &[u8]) -> String {
 
 fn of_groups(error: &E) -> Option<String> {
     Some(match error {
-        E::ZeroKey(_) => "an agent's key must not be zero".into(),
+        E::ZeroKey(_) => "a key must not be zero".into(),
         E::UnknownGroup(e) => format!("there is no group {}", e.groupId),
         E::GroupExists(e) => format!("group {} exists already; choose another salt", e.groupId),
         E::TooManyMembers(e) => format!("{} members, at most {} are allowed", e.count, e.maximum),
@@ -115,7 +115,13 @@ fn of_anchors(error: &E) -> Option<String> {
             format!("root {} for {} entries, anchored is {}", e.given, e.logSize, e.anchored)
         }
         E::InboxNotSupported(_) => "checkpoints cannot have taken in commands from the chain yet".into(),
-        E::RotationNotSupported(_) => "checkpoints cannot change the members yet".into(),
+        E::NextMembersMissing(_) => {
+            "the checkpoint ends its epoch; it is anchored with the next members".into()
+        }
+        E::EpochGoesOn(e) => format!("the checkpoint of sequence {} does not end its epoch", e.sequence),
+        E::MembersMismatch(e) => {
+            format!("the members hash to {}, the checkpoint names {}", e.given, e.expected)
+        }
         E::InvalidSignaturesLength(e) => format!("{} bytes of signatures, each has 65", e.length),
         E::NotEnoughSignatures(e) => format!("{} signatures, a quorum is {}", e.count, e.quorum),
         E::InvalidSignature(e) => format!("signature {} is malformed", e.position),

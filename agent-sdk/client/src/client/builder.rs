@@ -1,8 +1,8 @@
 //! Building a client.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alloy::primitives::Address;
@@ -10,6 +10,7 @@ use quorate_contracts::reader::CoordinatorReader;
 use quorate_protocol::{Group, GroupId};
 
 use super::{Client, Inner, Node, Nonces, RetryPolicy};
+use crate::epochs::Epochs;
 use crate::error::SdkError;
 
 /// How long a command may take to be ordered before it has no effect, unless said otherwise.
@@ -66,16 +67,21 @@ impl ClientBuilder {
     pub async fn connect(self, rpc_url: &str, contract: Address, group: GroupId) -> Result<Client, SdkError> {
         let reader = CoordinatorReader::connect(rpc_url, contract).await?;
         let group = reader.group(group).await?;
-        self.build(group)
+        self.make(group, Some(reader))
     }
 
     /// Builds the client of a group that the caller has from the contract, at first hand or by a file that
-    /// it trusts: everything the client verifies, it verifies against this.
+    /// it trusts: everything the client verifies, it verifies against this, and against the epochs that nodes prove to
+    /// follow from it.
     ///
     /// # Errors
     /// [`SdkError::Configuration`] without nodes, for URLs that cannot be used, or for a group that breaks
     /// a rule of its own.
     pub fn build(self, group: Group) -> Result<Client, SdkError> {
+        self.make(group, None)
+    }
+
+    fn make(self, group: Group, reader: Option<CoordinatorReader>) -> Result<Client, SdkError> {
         let configuration = |reason: String| SdkError::Configuration(reason);
         group.validate().map_err(|error| configuration(format!("group: {error}")))?;
         if self.expiry.is_zero() || self.policy.total_timeout.is_zero() {
@@ -97,7 +103,9 @@ impl ClientBuilder {
         // Clients spread over the nodes instead of all beginning with the first.
         let preferred = AtomicUsize::new(rand::random_range(0..nodes.len()));
         let Self { policy, expiry, .. } = self;
-        let inner = Inner { group, nodes, policy, expiry, nonces: Nonces::default(), preferred };
+        let epochs = Mutex::new(Epochs::from(&group));
+        let (asked_contract, nonces) = (Mutex::default(), Nonces::default());
+        let inner = Inner { group, epochs, reader, asked_contract, nodes, policy, expiry, nonces, preferred };
         Ok(Client { inner: Arc::new(inner) })
     }
 }

@@ -9,8 +9,8 @@ use quorate_protocol::operations::members::{Admit, MembersOperation};
 use quorate_protocol::operations::proposals::{Cancel, ProposalsOperation, ProposalsOutcome, Propose, Vote};
 use quorate_protocol::receipt::MAX_RECEIPT_BYTES;
 use quorate_protocol::{
-    Choice, Command, DecisionRecord, Digest, Operation, Outcome, ProposalId, Receipt, Refusal, SignedCommand,
-    TimestampMs,
+    Choice, Command, DecisionRecord, Digest, Member, MembersChange, Operation, Outcome, ProposalId, Receipt,
+    Refusal, SignedCommand, TimestampMs,
 };
 
 use super::retry::{Failed, Patience};
@@ -62,6 +62,27 @@ impl Client {
             ProposalsOutcome::Proposed { proposal, closes } => Ok(Proposed { proposal, closes, receipt }),
             other => Err(unexpected(&receipt, &other)),
         }
+    }
+
+    /// Proposes that the next epoch's members are `members`, in ascending order of address, in place of the current
+    /// ones; the same members again renew the epoch. `agent` must be a voter. Once the proposal is approved, the change
+    /// takes effect at the group's next checkpoint, unless another one did before.
+    ///
+    /// # Errors
+    /// [`SdkError::MembersChange`] when these members could form no group under the group's policy, and as
+    /// [`Self::newest_group`] and [`Self::execute`].
+    pub async fn change_members(
+        &self,
+        agent: &Agent,
+        members: Vec<Member>,
+        description: String,
+        salt: u64,
+    ) -> Result<Proposed, SdkError> {
+        let group = self.newest_group().await?;
+        let change = MembersChange { epoch: group.epoch, members };
+        change.apply(&group)?;
+        let calls = vec![change.call(&group.identity)];
+        self.propose(agent, Propose { salt, description, calls }).await
     }
 
     /// Votes on an open proposal. `agent` must be a voter that has not voted on it.
@@ -167,7 +188,7 @@ impl Client {
             async move {
                 let timeout = wait + policy.request_timeout;
                 let answer = node.post(&path, bytes, timeout, MAX_RECEIPT_BYTES).await?;
-                evidence::command(client.group(), digest, &answer)
+                evidence::command(&client.inner, &node, digest, &answer).await
             }
         };
         match self.inner.ask_nodes(self.inner.query(), ask).await {
@@ -196,7 +217,7 @@ impl Client {
             async move {
                 let path = format!("/commands/{digest}");
                 let answer = node.get(&path, CBOR, timeout, MAX_RECEIPT_BYTES).await?;
-                evidence::command(client.group(), digest, &answer)
+                evidence::command(&client.inner, &node, digest, &answer).await
             }
         };
         present(self.inner.ask_nodes(self.inner.query(), ask).await)
@@ -241,7 +262,7 @@ impl Client {
             async move {
                 let path = format!("/proposals/{proposal}/decision?wait_ms={}", wait.as_millis());
                 let answer = node.get(&path, CBOR, timeout, MAX_RECEIPT_BYTES).await?;
-                evidence::decision(client.group(), proposal, &answer)
+                evidence::decision(&client.inner, &node, proposal, &answer).await
             }
         };
         self.inner.ask_nodes(patience, ask).await

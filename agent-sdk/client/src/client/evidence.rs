@@ -2,17 +2,21 @@
 
 use quorate_protocol::operations::proposals::ProposalsOutcome;
 use quorate_protocol::outcome::MAX_RESULT_BYTES;
-use quorate_protocol::{
-    Digest, EntryBody, EntryKind, Group, Outcome, ProposalId, Receipt, ReceiptError, codec,
-};
+use quorate_protocol::{Digest, EntryBody, EntryKind, Outcome, ProposalId, Receipt, codec};
 
+use super::Inner;
 use super::calls::Decided;
-use super::node::{Lie, NodeFailure};
+use super::node::{Lie, Node, NodeFailure};
 use crate::error::SdkError;
 
 /// A receipt of the command with this digest.
-pub(super) fn command(group: &Group, digest: Digest, bytes: &[u8]) -> Result<Receipt, NodeFailure> {
-    let receipt = verified(group, bytes)?;
+pub(super) async fn command(
+    inner: &Inner,
+    node: &Node,
+    digest: Digest,
+    bytes: &[u8],
+) -> Result<Receipt, NodeFailure> {
+    let receipt = verified(inner, node, bytes).await?;
     let entry = &receipt.record.entry;
     if entry.status.kind() != EntryKind::Command || entry.subject != digest {
         return Err(Lie::OtherCommand { asked: digest, found: entry.subject }.into());
@@ -21,11 +25,17 @@ pub(super) fn command(group: &Group, digest: Digest, bytes: &[u8]) -> Result<Rec
 }
 
 /// A receipt of the decision on this proposal.
-pub(super) fn decision(group: &Group, proposal: ProposalId, bytes: &[u8]) -> Result<Decided, NodeFailure> {
-    let receipt = verified(group, bytes)?;
+pub(super) async fn decision(
+    inner: &Inner,
+    node: &Node,
+    proposal: ProposalId,
+    bytes: &[u8],
+) -> Result<Decided, NodeFailure> {
+    let receipt = verified(inner, node, bytes).await?;
     match &receipt.record.body {
         EntryBody::Decision(record)
-            if record.decision.proposal == proposal && record.decision.group == group.identity.group =>
+            if record.decision.proposal == proposal
+                && record.decision.group == inner.group.identity.group =>
         {
             Ok(Decided { record: (**record).clone(), receipt })
         }
@@ -34,9 +44,9 @@ pub(super) fn decision(group: &Group, proposal: ProposalId, bytes: &[u8]) -> Res
 }
 
 /// A receipt that verifies, whatever it is about.
-pub(super) fn verified(group: &Group, bytes: &[u8]) -> Result<Receipt, ReceiptError> {
+pub(super) async fn verified(inner: &Inner, node: &Node, bytes: &[u8]) -> Result<Receipt, NodeFailure> {
     let receipt = Receipt::decode(bytes)?;
-    receipt.verify(group)?;
+    inner.verify_receipt(node, &receipt).await?;
     Ok(receipt)
 }
 

@@ -1,6 +1,7 @@
 //! The client: typed calls to a group's nodes, none of which it trusts.
 //!
-//! - Which members a group has comes from the contract, never from a node.
+//! - Which members a group has comes from the contract, never from a node. When they change, the client follows: by
+//!   the contract, or where that is behind the log, by handovers that are verified from its members on.
 //! - Whatever a call returns as done is proved by a [`Receipt`](quorate_protocol::Receipt), verified against the group and against what
 //!   was asked. A node whose proof does not hold is counted as a liar ([`Client::health`]), and the next is
 //!   asked. What a call returns without proof is named a view, and says so.
@@ -8,6 +9,7 @@
 
 mod builder;
 mod calls;
+pub(crate) mod epochs;
 mod evidence;
 mod node;
 mod nonces;
@@ -15,12 +17,14 @@ pub(crate) mod pages;
 mod retry;
 mod views;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alloy::primitives::Address;
+use quorate_contracts::reader::CoordinatorReader;
 use quorate_protocol::{Group, GroupId};
+use tokio::time::Instant;
 
 pub use builder::ClientBuilder;
 pub use calls::{Decided, Proposed, Voted};
@@ -32,6 +36,7 @@ pub(crate) use node::Node;
 use nonces::Nonces;
 use retry::Patience;
 
+use crate::epochs::Epochs;
 use crate::error::SdkError;
 
 /// A client of one group. Cheap to clone; clones share connections, nonces and what is known of the nodes.
@@ -57,7 +62,12 @@ pub struct Client {
 
 #[derive(Debug)]
 pub(crate) struct Inner {
+    /// As it was when the client was built.
     group: Group,
+    epochs: Mutex<Epochs>,
+    /// Where epochs are read that are not known yet; without it they come by handovers alone.
+    reader: Option<CoordinatorReader>,
+    asked_contract: Mutex<Option<Instant>>,
     nodes: Vec<Arc<Node>>,
     policy: RetryPolicy,
     expiry: Duration,
@@ -89,7 +99,8 @@ impl Client {
         ClientBuilder::default()
     }
 
-    /// The group, as the contract has it.
+    /// The group, as the contract had it when the client was built. Its members may have changed since:
+    /// [`Self::newest_group`].
     pub fn group(&self) -> &Group {
         &self.inner.group
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use quorate_protocol::api::{ErrorBody, ErrorCode, ErrorDetail};
-use quorate_protocol::{Digest, EntryIndex, GroupId, ProposalId, ReceiptError};
+use quorate_protocol::{Digest, EntryIndex, Epoch, GroupId, HandoverError, ProposalId, ReceiptError};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{RequestBuilder, Response, Url};
 use serde::de::DeserializeOwned;
@@ -38,6 +38,9 @@ pub enum Lie {
         /// The proposal that was asked about.
         asked: ProposalId,
     },
+    /// A handover between epochs that does not hold.
+    #[error("a bad handover: {0}")]
+    Handover(Arc<HandoverError>),
     /// Entries, roots or certificates that do not fit together.
     #[error("the log at entry {index}: {reason}")]
     Log {
@@ -76,6 +79,14 @@ pub enum NodeFailure {
         /// The entry that stands in the way, if the node named one.
         entry: Option<EntryIndex>,
     },
+    /// A receipt or a certificate whose epoch cannot be looked up just now: the fault may be the RPC endpoint's.
+    #[error("its answer is of epoch {epoch}, whose members cannot be read: {reason}")]
+    UnreadableEpoch {
+        /// The epoch.
+        epoch: Epoch,
+        /// Why not.
+        reason: String,
+    },
     /// An answer that is refuted by its own proof.
     #[error("it lied: {0}")]
     Lied(#[from] Lie),
@@ -104,6 +115,12 @@ impl NodeFailure {
 impl From<ReceiptError> for NodeFailure {
     fn from(error: ReceiptError) -> Self {
         Self::Lied(Lie::Receipt(Arc::new(error)))
+    }
+}
+
+impl From<HandoverError> for NodeFailure {
+    fn from(error: HandoverError) -> Self {
+        Self::Lied(Lie::Handover(Arc::new(error)))
     }
 }
 

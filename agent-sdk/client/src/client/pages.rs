@@ -86,7 +86,7 @@ async fn read_page(
     };
     let head = match state.head.filter(|head| head.size > state.next.0) {
         Some(head) => head,
-        None => certificate(node, group, timeout).await?.head,
+        None => certificate(client, node).await?.head,
     };
     let records = if head.size > state.next.0 {
         entries(node, state.next.0, head.size, timeout).await?
@@ -109,7 +109,7 @@ async fn prove_frontier(client: &Client, node: &Node, next: EntryIndex) -> Resul
     let index = EntryIndex(next.0 - 1);
     let timeout = client.inner.policy.request_timeout;
     let bytes = node.get(&format!("/entries/{index}/receipt"), CBOR, timeout, MAX_RECEIPT_BYTES).await?;
-    let receipt = evidence::verified(client.group(), &bytes)?;
+    let receipt = evidence::verified(&client.inner, node, &bytes).await?;
     if receipt.record.entry.index != index {
         let reason = format!("the receipt is of entry {}", receipt.record.entry.index);
         return Err(Lie::Log { index, reason }.into());
@@ -120,16 +120,9 @@ async fn prove_frontier(client: &Client, node: &Node, next: EntryIndex) -> Resul
 }
 
 /// The node's newest certificate, verified.
-async fn certificate(
-    node: &Node,
-    group: &Group,
-    timeout: std::time::Duration,
-) -> Result<LogCertificate, NodeFailure> {
-    let certificate = unverified_certificate(node, timeout).await?;
-    certificate.verify(&group.identity, &group.replicas()).map_err(|error| {
-        let reason = format!("a certificate for size {}: {error}", certificate.head.size);
-        NodeFailure::from(Lie::Log { index: EntryIndex(certificate.head.size), reason })
-    })?;
+async fn certificate(client: &Client, node: &Node) -> Result<LogCertificate, NodeFailure> {
+    let certificate = unverified_certificate(node, client.inner.policy.request_timeout).await?;
+    client.inner.verify_certificate(node, &certificate).await?;
     Ok(certificate)
 }
 

@@ -150,7 +150,7 @@ struct Claims<'a> {
 impl<'a> Claims<'a> {
     fn new(inner: &'a Inner, await_absent: bool) -> Self {
         let nodes = &inner.nodes;
-        let enough = inner.group.replicas().weak_quorum().min(nodes.len());
+        let enough = inner.epochs().newest().replicas().weak_quorum().min(nodes.len());
         Self { nodes, last: vec![None; nodes.len()], enough, await_absent }
     }
 

@@ -12,9 +12,9 @@ use alloy::signers::local::PrivateKeySigner;
 use quorate_contracts::AgentCoordinator;
 use quorate_contracts::reader::{CoordinatorReader, ReaderError};
 use quorate_protocol::operations::proposals::Propose;
-use quorate_protocol::{AgentId, Call, Choice, Group, GroupId, Policy, ProposalId, ReceiptError};
+use quorate_protocol::{AgentId, Call, Choice, Epoch, Group, GroupId, Policy, ProposalId, ReceiptError};
 use quorate_sdk::audit::{self, AuditOptions};
-use quorate_sdk::{Agent, ChainAgent, Client, SdkError, verify_receipt};
+use quorate_sdk::{Agent, ChainAgent, Client, SdkError, verify_receipt, verify_receipt_with};
 
 use crate::node::{Behaviour, Node};
 use crate::world::{World, agents, members};
@@ -308,4 +308,82 @@ async fn anchor(stage: &Stage, stable: &quorate_protocol::CheckpointCertificate)
     let coordinator = AgentCoordinator::new(stage.contract, provider);
     let included = coordinator.anchor(typed, signatures).send().await.unwrap().get_receipt().await.unwrap();
     assert!(included.status());
+}
+
+/// The contract's call for the end of an epoch, signed by the replicas of `world`.
+async fn rotate(stage: &Stage, world: &World) {
+    let handover = world.handovers.last().unwrap();
+    let checkpoint = &handover.certificate.checkpoint;
+    let members = handover.members.iter().map(|member| quorate_contracts::Member {
+        account: member.agent.0,
+        key: B256::from(member.key.0),
+        weight: member.weight,
+        flags: member.flags,
+    });
+    let provider = ProviderBuilder::new().connect_http(stage.anvil.url.parse().unwrap());
+    let sender = provider.get_accounts().await.unwrap()[9];
+    let on_chain = quorate_contracts::Checkpoint {
+        groupId: checkpoint.group.0,
+        epoch: checkpoint.epoch.0,
+        sequence: checkpoint.sequence.0,
+        logSize: checkpoint.log_size,
+        logRoot: checkpoint.log_root.0,
+        stateRoot: checkpoint.state_root.0,
+        inboxCount: checkpoint.inbox_count,
+        nextMembersHash: checkpoint.next_members_hash.0,
+    };
+    let signatures = Bytes::from(handover.certificate.packed_signatures());
+    let coordinator = AgentCoordinator::new(stage.contract, provider);
+    let call = coordinator.anchorAndRotate(on_chain, signatures, members.collect());
+    assert!(call.from(sender).send().await.unwrap().get_receipt().await.unwrap().status());
+}
+
+#[tokio::test]
+async fn the_chain_tells_the_members_of_every_epoch() {
+    let stage = Stage::new().await;
+    let (id, first) = (stage.id(), stage.group.clone());
+    let mut world = World::of(first.clone(), stage.agents.clone());
+    world.decide("before", vec![], &[Choice::For; 3]);
+    let before = world.receipt(1);
+    let mut next = stage.agents[..3].to_vec();
+    next.push(Agent::generate());
+    next.sort_by_key(Agent::id);
+    world.change_members(next.clone());
+    let end = world.size();
+    world.decide("after", vec![], &[Choice::For; 3]);
+
+    let ahead = verify_receipt(&stage.reader, &world.receipt(end).encode()).await.unwrap_err();
+    assert!(matches!(ahead, SdkError::Receipt(ReceiptError::OtherEpoch { .. })), "{ahead}");
+    let bytes = world.receipt(end).encode();
+    let verified = verify_receipt_with(&stage.reader, &bytes, &world.handovers).await.unwrap();
+    assert_eq!(verified.group.members, members(&next), "the handovers lead beyond the contract");
+    assert!(matches!(
+        stage.reader.group_at(id, Epoch(1)).await.unwrap_err(),
+        ReaderError::UnknownEpoch { current: Epoch(0), .. }
+    ));
+
+    rotate(&stage, &world).await;
+    assert_eq!(stage.reader.group_at(id, Epoch(0)).await.unwrap(), first);
+    assert_eq!(stage.reader.group(id).await.unwrap(), world.group);
+    assert_eq!(stage.reader.group_at(id, Epoch(1)).await.unwrap(), world.group);
+    let start = stage.reader.epoch_start(id, Epoch(1)).await.unwrap().unwrap();
+    assert_eq!((start.log_size, start.members_hash.0), (end, world.group.members_hash()));
+    assert_eq!(stage.reader.epoch_start(id, Epoch(2)).await.unwrap(), None);
+    assert_eq!(stage.reader.epoch(id).await.unwrap(), Epoch(1));
+    let latest = stage.reader.latest_anchor(id).await.unwrap().unwrap();
+    assert_eq!((latest.epoch, latest.log_size), (Epoch(0), end), "signed by the epoch that it ends");
+    assert_eq!(stage.reader.anchors(id, 0).await.unwrap()[0].epoch, Epoch(0));
+
+    let verified = verify_receipt(&stage.reader, &before.encode()).await.unwrap();
+    assert_eq!(verified.group, first, "a receipt of an epoch that has ended");
+    verify_receipt(&stage.reader, &bytes).await.unwrap();
+
+    // A client that knows only the new epoch reads the old one from the contract; an outsider audits both.
+    let world = Arc::new(Mutex::new(world));
+    let node = Node::start(&world, Behaviour::WithoutHandovers).await;
+    let client = Client::connect([node.url.as_str()], &stage.anvil.url, stage.contract, id).await.unwrap();
+    assert_eq!(client.group().epoch, Epoch(1));
+    let report = audit::verify(&stage.reader, id, &node.url).await.unwrap();
+    assert!(report.is_intact(), "{:?}", report.finding);
+    assert_eq!((report.epoch, report.anchored_size), (Epoch(1), end));
 }

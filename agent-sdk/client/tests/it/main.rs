@@ -5,6 +5,7 @@
 mod audit;
 mod calls;
 mod chain;
+mod epochs;
 mod node;
 mod pages;
 mod world;

@@ -11,10 +11,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use quorate_protocol::api::{
-    AgentView, ConsistencyProof, EntriesPage, ErrorBody, ErrorCode, ErrorDetail, MAX_PAGE_ENTRIES,
+    AgentView, ConsistencyProof, EntriesPage, ErrorBody, ErrorCode, ErrorDetail, HandoversPage,
+    MAX_PAGE_ENTRIES, MAX_PAGE_HANDOVERS,
 };
 use quorate_protocol::{
-    AgentId, Digest, EntryIndex, EntryRecord, LogCertificate, Nonce, ProposalId, SignedCommand, codec,
+    AgentId, Digest, EntryIndex, EntryRecord, Handover, LogCertificate, Nonce, ProposalId, SignedCommand,
+    codec,
 };
 use quorate_services::AdmissionError;
 
@@ -46,6 +48,10 @@ pub(crate) enum Behaviour {
     Tampered(Tamper),
     /// Serves another certificate.
     Certifying(LogCertificate),
+    /// Knows nothing of handovers.
+    WithoutHandovers,
+    /// Serves other handovers.
+    HandingOver(Vec<Handover>),
 }
 
 pub(crate) struct Node {
@@ -87,6 +93,7 @@ impl Node {
             .route("/agents/{agent}", get(agent))
             .route("/proposals/{id}/decision", get(decision))
             .route("/entries", get(entries))
+            .route("/handovers", get(handovers))
             .route("/entries/{index}/receipt", get(entry_receipt))
             .route("/log/certificate", get(certificate))
             .route("/log/consistency", get(consistency))
@@ -218,6 +225,20 @@ async fn entries(State(shared): State<Shared>, Query(parameters): Query<Paramete
     let from = usize::try_from(parameters.from).unwrap();
     let entries = records.iter().skip(from).take(limit).cloned().collect();
     EntriesPage { size: records.len() as u64, entries }.encode().into_response()
+}
+
+async fn handovers(State(shared): State<Shared>, Query(parameters): Query<Parameters>) -> Response {
+    if let Err(response) = shared.begin().await {
+        return response;
+    }
+    let handovers = match &shared.behaviour {
+        Behaviour::WithoutHandovers => return StatusCode::NOT_FOUND.into_response(),
+        Behaviour::HandingOver(others) => others.clone(),
+        _ => shared.world.lock().unwrap().handovers.clone(),
+    };
+    let from = usize::try_from(parameters.from).unwrap();
+    let page: HandoversPage = handovers.into_iter().skip(from).take(MAX_PAGE_HANDOVERS).collect();
+    Json(page).into_response()
 }
 
 async fn entry_receipt(State(shared): State<Shared>, Path(index): Path<u64>) -> Response {

@@ -10,9 +10,9 @@ use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::proposals::{ProposalsOperation, Propose, Vote};
 use quorate_protocol::{
     AccountKey, AgentId, AgentKey, AnchorProof, Attestation, Call, Checkpoint, CheckpointCertificate, Choice,
-    Command, Digest, EntryBody, EntryRecord, Epoch, Group, GroupId, GroupIdentity, LogCertificate, LogHead,
-    Member, Nonce, Operation, Policy, ProposalId, Receipt, Sequence, SignedCheckpoint, SignedCommand,
-    TimestampMs,
+    Command, Digest, EntryBody, EntryRecord, Epoch, Group, GroupId, GroupIdentity, Handover, LogCertificate,
+    LogHead, Member, MembersChange, Nonce, Operation, Policy, ProposalId, Receipt, Sequence,
+    SignedCheckpoint, SignedCommand, TimestampMs,
 };
 use quorate_sdk::Agent;
 use quorate_services::{Admission, StateMachine};
@@ -28,6 +28,8 @@ pub(crate) struct World {
     nonces: HashMap<AgentId, u64>,
     /// The largest anchored size.
     pub(crate) anchored: Option<u64>,
+    /// The ends of epochs so far.
+    pub(crate) handovers: Vec<Handover>,
 }
 
 /// Agents with known keys, in ascending order of address, as a group lists them.
@@ -78,6 +80,7 @@ impl World {
             sequence: Sequence(0),
             nonces: HashMap::new(),
             anchored: None,
+            handovers: Vec::new(),
         };
         world.push(genesis);
         world
@@ -194,8 +197,25 @@ impl World {
         self.records.iter().position(decides).map(|at| at as u64)
     }
 
+    /// Approves that `agents` are the members, and ends the epoch: from here on they attest.
+    pub(crate) fn change_members(&mut self, agents: Vec<Agent>) {
+        let change = MembersChange { epoch: self.group.epoch, members: members(&agents) };
+        let call = change.call(&self.group.identity);
+        self.decide("change the members", vec![call], &[Choice::For; 3]);
+        let record = self.machine.end_epoch(self.sequence).expect("the change is approved");
+        self.push(record);
+        let next = self.machine.group().clone();
+        let certificate = self.sign_checkpoint(Digest(next.members_hash()));
+        self.handovers.push(Handover { certificate, members: next.members.clone() });
+        (self.group, self.agents) = (next, agents);
+    }
+
     /// A quorum's checkpoint of everything that is executed.
     pub(crate) fn checkpoint(&mut self) -> CheckpointCertificate {
+        self.sign_checkpoint(Digest::default())
+    }
+
+    fn sign_checkpoint(&mut self, next_members_hash: Digest) -> CheckpointCertificate {
         let checkpoint = Checkpoint {
             group: self.group.identity.group,
             epoch: self.group.epoch,
@@ -204,7 +224,7 @@ impl World {
             log_root: self.log.root(),
             state_root: self.machine.state_root(),
             inbox_count: 0,
-            next_members_hash: Digest::default(),
+            next_members_hash,
         };
         let sign = |agent: &Agent| {
             let signed = SignedCheckpoint::sign(&self.group.identity, checkpoint.clone(), &agent.account);

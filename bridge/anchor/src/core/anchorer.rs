@@ -2,25 +2,27 @@
 //!
 //! # Rules
 //! 1. *Due.* An anchor is due when the newest stable checkpoint adds at least `min_entries` to the anchored log and
-//!    the last change of the anchored state was seen `interval_ms` ago.
-//! 2. *Turn.* Once it is due, each replica has the turn for `takeover_ms`, in the order of [`rank`]. A replica whose
-//!    turn came keeps it until the anchored state changes: if the first is merely slow, two transactions race, one of
-//!    them reverts, and that is no failure.
+//!    the last change of the anchored state was seen `interval_ms` ago. The end of the epoch that the contract is in is
+//!    always due, and comes before everything of later epochs.
+//! 2. *Turn.* Once it is due, each replica of the group's newest epoch has the turn for `takeover_ms`, in the order of
+//!    [`rank`]: those of older ones may be gone, and the contract does not ask who sends an anchor. A replica whose turn
+//!    came keeps it until the anchored state changes: if the first is merely slow, two transactions race, one of them
+//!    reverts, and that is no failure.
 //! 3. *One at a time.* At most one nonce is in use. A transaction without a receipt after `receipt_timeout_ms` is
 //!    replaced, on the same nonce, with more fee and the newest checkpoint.
 //! 4. *The chain decides.* Whether a checkpoint is anchored is read from the contract's state, never remembered. A
-//!    restart, a reorganisation of the chain and another replica's success are therefore all the same case.
+//!    restart, a reorganisation of the chain and another replica's success are therefore all the same case, also where
+//!    they take a change of members back.
 //! 5. *Distrust.* An endpoint can withhold, delay and invent. Invented nonces cost at most a transaction that waits or
-//!    reverts, and [`Spending`] bounds what all of them cost. What is signed is always a call of `anchor` with a
-//!    checkpoint that a quorum signed.
+//!    reverts, and [`Spending`] bounds what all of them cost. What is signed is always a call that anchors a checkpoint
+//!    that a quorum of its epoch signed.
 
 use std::sync::Arc;
 
 use alloy::primitives::B256;
-use quorate_protocol::{
-    AccountKey, AgentId, CheckpointCertificate, Group, ReplicaIndex, ReplicaSet, Sequence,
-};
+use quorate_protocol::{AccountKey, AgentId, Group, GroupIdentity, Sequence};
 
+use super::epochs::{Anchorable, Epochs, StableState};
 use super::event::{
     AccountView, Action, AnchorState, BroadcastOutcome, ChainView, Estimate, Event, Inspection,
 };
@@ -32,8 +34,10 @@ use super::submission::{Submission, Verdict};
 use super::transaction::{AnchorTransaction, Terms};
 use crate::settings::Settings;
 
-/// The most gas that a transaction is given. An anchor with the signatures of 64 replicas stays far below it.
+/// The most gas that an anchor is given. One with the signatures of 64 replicas stays far below it.
 const MAX_GAS: u64 = 3_000_000;
+/// The most gas that the end of an epoch is given. Replacing 64 replicas by 64 others takes 4.4 million.
+const MAX_ROTATION_GAS: u64 = 8_000_000;
 /// The first pause after a refusal, in milliseconds; it doubles with every further one.
 pub(super) const FIRST_PAUSE_MS: u64 = 1_000;
 /// The longest pause after a refusal, in milliseconds.
@@ -43,11 +47,9 @@ const LONGEST_PAUSE_MS: u64 = 60_000;
 #[derive(Debug)]
 pub struct Anchorer {
     settings: Settings,
-    group: Group,
-    replicas: ReplicaSet,
+    identity: GroupIdentity,
+    epochs: Epochs,
     key: AccountKey,
-    me: Option<ReplicaIndex>,
-    stable: Option<Arc<CheckpointCertificate>>,
     chain: Option<ChainView>,
     /// When the head was last as high as it has ever been.
     highest_at_ms: u64,
@@ -84,18 +86,15 @@ struct Settled {
 }
 
 impl Anchorer {
-    /// Anchors for `group` from the account of `key`. If the account is no replica's, the chain is watched and nothing
-    /// is ever submitted.
-    pub fn new(settings: Settings, group: Group, key: AccountKey) -> Self {
-        let replicas = group.replicas();
+    /// Anchors for `group` from the account of `key`; `others` is the group in other epochs, such as the contract's.
+    /// While the account is no replica's, the chain is watched and nothing is submitted.
+    pub fn new(settings: Settings, group: Group, others: Vec<Group>, key: AccountKey) -> Self {
         Self {
-            me: replicas.index_of(AgentId(key.address())),
             spending: Spending::new(settings.max_spend_per_hour),
             settings,
-            group,
-            replicas,
+            identity: group.identity,
+            epochs: Epochs::new(group, others),
             key,
-            stable: None,
             chain: None,
             highest_at_ms: 0,
             anchored_since_ms: 0,
@@ -116,7 +115,7 @@ impl Anchorer {
     pub fn step(&mut self, now_ms: u64, event: Event) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
-            Event::Stable(certificate) => self.on_stable(certificate, &mut actions),
+            Event::Stable(state) => self.on_stable(state, &mut actions),
             Event::Chain(view) => self.on_chain(now_ms, view, &mut actions),
             Event::Account(account) => self.on_account(now_ms, &account, &mut actions),
             Event::Broadcast { hash, outcome } => self.on_broadcast(now_ms, hash, outcome, &mut actions),
@@ -125,13 +124,9 @@ impl Anchorer {
         actions
     }
 
-    fn on_stable(&mut self, certificate: Arc<CheckpointCertificate>, actions: &mut Vec<Action>) {
-        let sequence = certificate.checkpoint.sequence;
-        if let Err(error) = certificate.verify(&self.group.identity, &self.replicas) {
-            return self.report(Report::BadCertificate { sequence, error }, actions);
-        }
-        if self.stable.as_ref().is_none_or(|stable| stable.checkpoint.sequence < sequence) {
-            self.stable = Some(certificate);
+    fn on_stable(&mut self, state: StableState, actions: &mut Vec<Action>) {
+        if let Err(report) = self.epochs.learn(state) {
+            self.report(report, actions);
         }
     }
 
@@ -150,11 +145,15 @@ impl Anchorer {
             self.refusals = 0;
         }
         self.chain = Some(view);
+        self.epochs.forget_before(view.epoch);
         self.announce(&view, actions);
 
         let waited = view.anchor.sequence == Sequence(0)
             || now_ms.saturating_sub(self.anchored_since_ms) >= self.settings.interval_ms;
-        let due = waited && self.candidate(&view.anchor).is_some();
+        let due = self.candidate(&view).is_some_and(|candidate| waited || candidate.ends_epoch());
+        if self.epochs.next(view.epoch).is_none() && self.epochs.stable_epoch() > Some(view.epoch) {
+            self.report(Report::MissingHandover { epoch: view.epoch }, actions);
+        }
         self.due_since_ms = if due { self.due_since_ms.or(Some(now_ms)) } else { None };
         if self.submission.is_some() || self.may_submit(now_ms, &view) {
             actions.push(Action::Inspect(self.inspection(now_ms, &view)));
@@ -164,46 +163,50 @@ impl Anchorer {
     /// Says what the chain has anchored, unless it contradicts what a quorum signed.
     fn announce(&mut self, view: &ChainView, actions: &mut Vec<Action>) {
         let confirmed = view.confirmed;
-        if let Some(stable) = &self.stable {
-            let (sequence, group) = (stable.checkpoint.sequence, stable.checkpoint.log_root);
-            let other = [view.anchor, confirmed]
-                .into_iter()
-                .find(|anchor| anchor.sequence == sequence && anchor.log_root != group);
-            if let Some(other) = other {
-                return self.report(Report::OtherRoot { sequence, chain: other.log_root, group }, actions);
-            }
+        let other = self.epochs.certificates().find_map(|certificate| {
+            let (sequence, group) = (certificate.checkpoint.sequence, certificate.checkpoint.log_root);
+            let differs = |anchor: &AnchorState| anchor.sequence == sequence && anchor.log_root != group;
+            let other = [view.anchor, confirmed].into_iter().find(differs)?;
+            Some(Report::OtherRoot { sequence, chain: other.log_root, group })
+        });
+        if let Some(report) = other {
+            return self.report(report, actions);
         }
         if self.announced.unwrap_or_default() != confirmed {
             actions.push(Action::Announce(confirmed));
         }
     }
 
-    /// The newest stable checkpoint, if it is worth an anchor on top of `anchor`.
-    fn candidate(&self, anchor: &AnchorState) -> Option<&Arc<CheckpointCertificate>> {
-        self.stable.as_ref().filter(|stable| {
-            let checkpoint = &stable.checkpoint;
-            checkpoint.sequence > anchor.sequence
-                && checkpoint.log_size >= anchor.log_size.saturating_add(self.settings.min_entries)
+    /// What the contract can be given next, if that is worth an anchor on top of the one that it has.
+    fn candidate(&self, view: &ChainView) -> Option<&Arc<Anchorable>> {
+        self.epochs.next(view.epoch).filter(|next| {
+            let checkpoint = &next.certificate.checkpoint;
+            let least = view.anchor.log_size.saturating_add(self.settings.min_entries);
+            self.settings.submit
+                && checkpoint.sequence > view.anchor.sequence
+                && (next.ends_epoch() || checkpoint.log_size >= least)
         })
     }
 
     /// Whether an anchor is due and it is our turn.
     fn may_submit(&self, now_ms: u64, view: &ChainView) -> bool {
-        let (Some(me), Some(due_since_ms)) = (self.me, self.due_since_ms) else { return false };
-        let rank = rank(self.group.identity.group, view.anchor.sequence, me, self.replicas.len());
+        let Some(due_since_ms) = self.due_since_ms else { return false };
+        let replicas = self.epochs.newest().replicas();
+        let Some(me) = replicas.index_of(AgentId(self.key.address())) else { return false };
+        let rank = rank(self.identity.group, view.anchor.sequence, me, replicas.len());
         let waited = now_ms.saturating_sub(due_since_ms);
         waited >= rank.saturating_mul(self.settings.takeover_ms) && now_ms >= self.paused_until_ms
     }
 
     fn inspection(&self, now_ms: u64, view: &ChainView) -> Inspection {
-        let candidate = self.candidate(&view.anchor);
+        let candidate = self.candidate(view);
         let mut receipts: Vec<_> = self.settled.iter().map(|settled| settled.hash).collect();
         let Some(submission) = &self.submission else {
             return Inspection { receipts, pooled: None, estimate: candidate.cloned() };
         };
         receipts.extend(submission.hashes());
         let overdue = now_ms.saturating_sub(submission.made_ms) >= self.settings.receipt_timeout_ms;
-        let estimate = overdue.then(|| candidate.unwrap_or(&submission.certificate).clone());
+        let estimate = overdue.then(|| candidate.unwrap_or(&submission.anchorable).clone());
         Inspection { receipts, pooled: Some(submission.latest().hash), estimate }
     }
 
@@ -282,16 +285,16 @@ impl Anchorer {
         actions: &mut Vec<Action>,
     ) {
         let stuck = latest_of(&submission);
-        let certificate = self.candidate(&view.anchor).unwrap_or(&submission.certificate).clone();
+        let anchorable = self.candidate(view).unwrap_or(&submission.anchorable).clone();
         let replacement = if submission.is_full() {
             None
         } else {
-            self.make(now_ms, stuck.nonce, &certificate, view, account, actions)
+            self.make(now_ms, stuck.nonce, &anchorable, view, account, actions)
         };
         match replacement {
             Some(transaction) => {
                 let max_fee = transaction.fees.max_fee;
-                submission.replace(now_ms, certificate, transaction.clone());
+                submission.replace(now_ms, anchorable, transaction.clone());
                 self.report(Report::Bumped { nonce: stuck.nonce, max_fee }, actions);
                 actions.push(Action::Broadcast(transaction));
             }
@@ -307,7 +310,7 @@ impl Anchorer {
 
     /// Submits the candidate on the account's next nonce.
     fn submit(&mut self, now_ms: u64, view: &ChainView, account: &AccountView, actions: &mut Vec<Action>) {
-        let Some(certificate) = self.candidate(&view.anchor).cloned() else { return };
+        let Some(anchorable) = self.candidate(view).cloned() else { return };
         let nonce = account.nonce;
         let ours = self.offered.is_some_and(|offer| offer.nonce == nonce && offer.accepted);
         if account.pending_nonce > nonce && !ours {
@@ -317,27 +320,30 @@ impl Anchorer {
             }
         }
         self.pending_since_ms = None;
-        if let Some(transaction) = self.make(now_ms, nonce, &certificate, view, account, actions) {
-            self.submission = Some(Submission::new(now_ms, certificate, transaction.clone()));
+        if let Some(transaction) = self.make(now_ms, nonce, &anchorable, view, account, actions) {
+            self.submission = Some(Submission::new(now_ms, anchorable, transaction.clone()));
             actions.push(Action::Broadcast(transaction));
         }
     }
 
-    /// Signs the call of `anchor` on `nonce` if the contract would accept it, and fee and cost stay within bounds.
+    /// Signs the call that anchors on `nonce` if the contract would accept it, and fee and cost stay within bounds.
     fn make(
         &mut self,
         now_ms: u64,
         nonce: u64,
-        certificate: &CheckpointCertificate,
+        anchorable: &Anchorable,
         view: &ChainView,
         account: &AccountView,
         actions: &mut Vec<Action>,
     ) -> Option<Arc<AnchorTransaction>> {
         let gas_limit = match &account.estimate {
-            Estimate::Gas(gas) => gas.saturating_add(gas / 4).min(MAX_GAS),
+            Estimate::Gas(gas) => {
+                let most = if anchorable.ends_epoch() { MAX_ROTATION_GAS } else { MAX_GAS };
+                gas.saturating_add(gas / 4).min(most)
+            }
             Estimate::Refused(reason) => {
                 self.pause(now_ms);
-                let sequence = certificate.checkpoint.sequence;
+                let sequence = anchorable.certificate.checkpoint.sequence;
                 self.report(Report::Refused { sequence, reason: reason.clone() }, actions);
                 return None;
             }
@@ -365,8 +371,7 @@ impl Anchorer {
         let accepted = offered.is_some_and(|offer| offer.accepted);
         self.offered = Some(Offer { nonce, fees, accepted });
         let terms = Terms { nonce, gas_limit, fees };
-        let identity = &self.group.identity;
-        Some(Arc::new(AnchorTransaction::sign(&self.key, identity, &self.replicas, certificate, terms)))
+        Some(Arc::new(AnchorTransaction::sign(&self.key, &self.identity, anchorable, terms)))
     }
 
     fn on_broadcast(

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use alloy::primitives::B256;
-use quorate_protocol::{CheckpointCertificate, Digest, Epoch, Sequence};
+use quorate_protocol::{Digest, Epoch, Sequence};
 
+use super::epochs::{Anchorable, StableState};
 use super::report::Report;
 use super::transaction::AnchorTransaction;
 
 /// Something that the core learns.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// The group has a new stable checkpoint.
-    Stable(Arc<CheckpointCertificate>),
+    /// The group has a new stable checkpoint, or an epoch of it has ended.
+    Stable(StableState),
     /// What the chain says about the group. Comes again and again; the core acts on nothing else.
     Chain(ChainView),
     /// The answer to [`Action::Inspect`], of the same head.
@@ -31,7 +32,7 @@ pub enum Event {
 /// The group's latest anchor as of some block. All zero before the first anchor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AnchorState {
-    /// The group's epoch.
+    /// The epoch whose replicas signed it.
     pub epoch: Epoch,
     /// The anchored checkpoint's sequence; 0 before the first.
     pub sequence: Sequence,
@@ -48,6 +49,8 @@ pub struct ChainView {
     pub head: u64,
     /// Its base fee for one unit of gas, in wei.
     pub base_fee: u128,
+    /// The epoch that the contract has the group in, whose replicas have to sign the next anchor.
+    pub epoch: Epoch,
     /// The latest anchor at the head.
     pub anchor: AnchorState,
     /// The latest anchor as of the block that has [`Settings::confirmations`](crate::Settings::confirmations)
@@ -63,7 +66,7 @@ pub struct Inspection {
     /// The transaction of which it is wanted whether the endpoint knows it.
     pub pooled: Option<B256>,
     /// The checkpoint of which it is wanted what anchoring it takes.
-    pub estimate: Option<Arc<CheckpointCertificate>>,
+    pub estimate: Option<Arc<Anchorable>>,
 }
 
 /// The account as the endpoint describes it.
@@ -94,7 +97,7 @@ pub struct Mined {
     pub success: bool,
 }
 
-/// What running a call of `anchor` at the head came to.
+/// What running a call that anchors at the head came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Estimate {
     /// Nothing was asked.

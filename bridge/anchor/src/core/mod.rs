@@ -2,6 +2,7 @@
 //! learns comes in as an [`Event`] with the time, everything that it wants comes out as an [`Action`].
 
 mod anchorer;
+mod epochs;
 mod event;
 mod fees;
 mod report;
@@ -16,6 +17,7 @@ mod samples;
 mod tests;
 
 pub use anchorer::Anchorer;
+pub use epochs::{Anchorable, StableState};
 pub use event::{
     AccountView, Action, AnchorState, BroadcastOutcome, ChainView, Estimate, Event, Inspection, Mined,
 };

@@ -4,7 +4,7 @@ use std::fmt;
 
 use alloy::primitives::B256;
 use quorate_protocol::attestation::CertificateError;
-use quorate_protocol::{Digest, Sequence};
+use quorate_protocol::{Digest, Epoch, Sequence};
 
 /// A condition that the core met. It is reported when it begins, not again while it lasts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,25 @@ pub enum Report {
         sequence: Sequence,
         /// What is wrong with it.
         error: CertificateError,
+    },
+    /// The node handed over the end of an epoch that does not hold.
+    BadHandover {
+        /// The epoch that it should end.
+        epoch: Epoch,
+        /// What is wrong with it.
+        error: String,
+    },
+    /// The node handed over a checkpoint of an epoch that nothing leads to.
+    UnknownEpoch {
+        /// The checkpoint.
+        sequence: Sequence,
+        /// Its epoch.
+        epoch: Epoch,
+    },
+    /// The group is in a later epoch than the contract, and how the contract's ended is not known here.
+    MissingHandover {
+        /// The contract's epoch.
+        epoch: Epoch,
     },
     /// The chain has another log root for a checkpoint than the group.
     OtherRoot {
@@ -120,6 +139,19 @@ impl fmt::Display for Report {
             Self::BadCertificate { sequence, error } => {
                 write!(f, "the checkpoint of sequence {sequence} is not stable ({error}); it is not anchored")
             }
+            Self::BadHandover { epoch, error } => {
+                write!(f, "the end of epoch {epoch} is not proved ({error}); it is not anchored")
+            }
+            Self::UnknownEpoch { sequence, epoch } => write!(
+                f,
+                "the checkpoint of sequence {sequence} is of epoch {epoch}, and the members of that are not known; it is not \
+                 anchored"
+            ),
+            Self::MissingHandover { epoch } => write!(
+                f,
+                "the contract is in epoch {epoch}, which has ended, but not in what this node knows; another replica has to \
+                 anchor its end"
+            ),
             Self::OtherRoot { sequence, chain, group } => write!(
                 f,
                 "for sequence {sequence} the chain has log root {chain}, the group has {group}: the endpoint lies, or more \

@@ -1,12 +1,10 @@
 //! What the unit tests of the core are about: a group of four, and checkpoints that all of it signed.
 
-use std::sync::Arc;
-
 use quorate_protocol::checkpoint::CheckpointSignature;
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::{
     AccountKey, AgentId, AgentKey, Checkpoint, CheckpointCertificate, Digest, Epoch, Group, GroupId,
-    GroupIdentity, Member, Policy, Sequence, SignedCheckpoint,
+    GroupIdentity, Handover, Member, Policy, Sequence, SignedCheckpoint,
 };
 
 /// A group of four replicas with their accounts, in member order.
@@ -41,7 +39,43 @@ pub(super) fn certificate(
     keys: &[AccountKey],
     sequence: u64,
     log_size: u64,
-) -> Arc<CheckpointCertificate> {
+) -> CheckpointCertificate {
+    signed(group, keys, sequence, log_size, Digest::default())
+}
+
+/// The last checkpoint of the group's epoch, before `next`.
+pub(super) fn handover(
+    group: &Group,
+    keys: &[AccountKey],
+    sequence: u64,
+    log_size: u64,
+    next: &Group,
+) -> Handover {
+    let certificate = signed(group, keys, sequence, log_size, Digest(next.members_hash()));
+    Handover { certificate, members: next.members.clone() }
+}
+
+/// The group of the epoch after `group`'s, with the last of its keys replaced, and its accounts.
+pub(super) fn successor(group: &Group, keys: &[AccountKey], secret: u8) -> (Group, Vec<AccountKey>) {
+    let account = AccountKey::from_secret(&[secret; 32]).unwrap();
+    let mut next = Group { epoch: Epoch(group.epoch.0 + 1), ..group.clone() };
+    let last = next.members.last_mut().unwrap();
+    last.agent = AgentId(account.address());
+    last.key = AgentKey::from_secret(&[secret; 32]).public();
+    next.members.sort_by_key(|member| member.agent);
+    let mut keys = keys[..keys.len() - 1].to_vec();
+    keys.push(account);
+    keys.sort_by_key(AccountKey::address);
+    (next, keys)
+}
+
+fn signed(
+    group: &Group,
+    keys: &[AccountKey],
+    sequence: u64,
+    log_size: u64,
+    next_members_hash: Digest,
+) -> CheckpointCertificate {
     let checkpoint = Checkpoint {
         group: group.identity.group,
         epoch: group.epoch,
@@ -50,7 +84,7 @@ pub(super) fn certificate(
         log_root: root(log_size),
         state_root: Digest::from([2; 32]),
         inbox_count: 0,
-        next_members_hash: Digest::default(),
+        next_members_hash,
     };
     let signatures = keys
         .iter()
@@ -59,5 +93,5 @@ pub(super) fn certificate(
             CheckpointSignature { replica: signed.replica, signature: signed.signature }
         })
         .collect();
-    Arc::new(CheckpointCertificate { checkpoint, signatures })
+    CheckpointCertificate { checkpoint, signatures }
 }

@@ -4,8 +4,9 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use alloy::primitives::B256;
-use quorate_protocol::{CheckpointCertificate, Sequence};
+use quorate_protocol::Sequence;
 
+use super::epochs::Anchorable;
 use super::event::{AccountView, ChainView, Mined};
 use super::transaction::AnchorTransaction;
 
@@ -17,7 +18,7 @@ pub(super) const MAX_VERSIONS: usize = 16;
 #[derive(Debug)]
 pub(super) struct Submission {
     /// What the latest version anchors.
-    pub(super) certificate: Arc<CheckpointCertificate>,
+    pub(super) anchorable: Arc<Anchorable>,
     /// All versions, the latest last. Never empty.
     versions: Vec<Arc<AnchorTransaction>>,
     /// When the latest version was made, in milliseconds.
@@ -49,12 +50,8 @@ pub(super) enum Verdict {
 
 impl Submission {
     /// A submission that begins with `transaction`.
-    pub(super) fn new(
-        now_ms: u64,
-        certificate: Arc<CheckpointCertificate>,
-        transaction: Arc<AnchorTransaction>,
-    ) -> Self {
-        Self { certificate, versions: vec![transaction], made_ms: now_ms, sent_ms: now_ms, accepted: false }
+    pub(super) fn new(now_ms: u64, anchorable: Arc<Anchorable>, transaction: Arc<AnchorTransaction>) -> Self {
+        Self { anchorable, versions: vec![transaction], made_ms: now_ms, sent_ms: now_ms, accepted: false }
     }
 
     /// The latest version.
@@ -76,11 +73,11 @@ impl Submission {
     pub(super) fn replace(
         &mut self,
         now_ms: u64,
-        certificate: Arc<CheckpointCertificate>,
+        anchorable: Arc<Anchorable>,
         transaction: Arc<AnchorTransaction>,
     ) {
         debug_assert_eq!(transaction.nonce, self.latest().nonce, "a replacement uses the same nonce");
-        self.certificate = certificate;
+        self.anchorable = anchorable;
         self.versions.push(transaction);
         self.made_ms = now_ms;
         self.sent_ms = now_ms;

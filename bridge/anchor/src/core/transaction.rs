@@ -1,33 +1,45 @@
-//! The one transaction that an anchorer signs: a call of `anchor` with no value. Neither the chain nor an endpoint can
-//! make it sign anything else, because destination, value and data come from here.
+//! The one transaction that an anchorer signs: a call of `anchor`, or of `anchorAndRotate` at the end of an epoch, with no
+//! value. Neither the chain nor an endpoint can make it sign anything else, because destination, value and data come from
+//! here.
 
 use alloy::consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy::eips::eip2718::Encodable2718;
 use alloy::primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use alloy::sol_types::SolCall;
 use quorate_contracts::AgentCoordinator;
-use quorate_protocol::{AccountKey, CheckpointCertificate, GroupIdentity, ReplicaSet, Sequence};
+use quorate_protocol::{AccountKey, GroupIdentity, Sequence};
 
+use super::epochs::Anchorable;
 use super::fees::Fees;
 
-/// The data of a call of `anchor`. It carries no more signatures than the contract asks for, because each costs gas.
-pub fn anchor_call(certificate: &CheckpointCertificate, replicas: &ReplicaSet) -> Bytes {
-    let checkpoint = &certificate.checkpoint;
-    let mut signatures = certificate.packed_signatures();
-    signatures.truncate(replicas.quorum() * quorate_contracts::SIGNATURE_LENGTH);
-    let call = AgentCoordinator::anchorCall {
-        checkpoint: quorate_contracts::Checkpoint {
-            groupId: checkpoint.group.0,
-            epoch: checkpoint.epoch.0,
-            sequence: checkpoint.sequence.0,
-            logSize: checkpoint.log_size,
-            logRoot: checkpoint.log_root.0,
-            stateRoot: checkpoint.state_root.0,
-            inboxCount: checkpoint.inbox_count,
-            nextMembersHash: checkpoint.next_members_hash.0,
-        },
-        signatures: signatures.into(),
+/// The data of the call that anchors this. It carries no more signatures than the contract asks for, because each costs
+/// gas.
+pub fn anchor_call(anchorable: &Anchorable) -> Bytes {
+    let checkpoint = &anchorable.certificate.checkpoint;
+    let mut signatures = anchorable.certificate.packed_signatures();
+    signatures.truncate(anchorable.quorum * quorate_contracts::SIGNATURE_LENGTH);
+    let signatures = signatures.into();
+    let checkpoint = quorate_contracts::Checkpoint {
+        groupId: checkpoint.group.0,
+        epoch: checkpoint.epoch.0,
+        sequence: checkpoint.sequence.0,
+        logSize: checkpoint.log_size,
+        logRoot: checkpoint.log_root.0,
+        stateRoot: checkpoint.state_root.0,
+        inboxCount: checkpoint.inbox_count,
+        nextMembersHash: checkpoint.next_members_hash.0,
     };
+    if !anchorable.ends_epoch() {
+        return AgentCoordinator::anchorCall { checkpoint, signatures }.abi_encode().into();
+    }
+    let members = anchorable.next_members.iter().map(|member| quorate_contracts::Member {
+        account: member.agent.0,
+        key: B256::from(member.key.0),
+        weight: member.weight,
+        flags: member.flags,
+    });
+    let call =
+        AgentCoordinator::anchorAndRotateCall { checkpoint, signatures, nextMembers: members.collect() };
     call.abi_encode().into()
 }
 
@@ -46,7 +58,7 @@ pub struct AnchorTransaction {
     pub fees: Fees,
 }
 
-/// What a transaction consists of besides the certificate.
+/// What a transaction consists of besides what it anchors.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
     pub(super) nonce: u64,
@@ -55,13 +67,12 @@ pub(super) struct Terms {
 }
 
 impl AnchorTransaction {
-    /// Signs the call of `anchor` with `certificate` on the group's own chain and contract. The same arguments give
-    /// the same transaction, byte for byte (RFC 6979).
+    /// Signs the call that anchors `anchorable` on the group's own chain and contract. The same arguments give the same
+    /// transaction, byte for byte (RFC 6979).
     pub(super) fn sign(
         key: &AccountKey,
         identity: &GroupIdentity,
-        replicas: &ReplicaSet,
-        certificate: &CheckpointCertificate,
+        anchorable: &Anchorable,
         terms: Terms,
     ) -> Self {
         let contract: Address = identity.contract.0;
@@ -74,7 +85,7 @@ impl AnchorTransaction {
             to: TxKind::Call(contract),
             value: U256::ZERO,
             access_list: Default::default(),
-            input: anchor_call(certificate, replicas),
+            input: anchor_call(anchorable),
         };
         let signature = key.sign_digest(&unsigned.signature_hash());
         let signature = Signature::from_raw_array(&signature.0).expect("an account signs with v 27 or 28");
@@ -82,7 +93,7 @@ impl AnchorTransaction {
         Self {
             hash: *signed.tx_hash(),
             raw: signed.encoded_2718().into(),
-            sequence: certificate.checkpoint.sequence,
+            sequence: anchorable.certificate.checkpoint.sequence,
             nonce: terms.nonce,
             fees: terms.fees,
         }
@@ -104,8 +115,8 @@ mod tests {
         let (group, keys) = sample_group();
         let certificate = certificate(&group, &keys, 128, 10);
         let terms = Terms { nonce: 7, gas_limit: 200_000, fees: Fees { max_fee: 20, tip: 3 } };
-        let sign =
-            || AnchorTransaction::sign(&keys[1], &group.identity, &group.replicas(), &certificate, terms);
+        let plain = Anchorable { certificate: certificate.clone(), next_members: Vec::new(), quorum: 3 };
+        let sign = || AnchorTransaction::sign(&keys[1], &group.identity, &plain, terms);
         let signed = sign();
         assert_eq!(signed, sign(), "signing is deterministic");
 
@@ -121,5 +132,12 @@ mod tests {
         assert_eq!(call.checkpoint.sequence, 128);
         assert_eq!(certificate.signatures.len(), 4);
         assert_eq!(call.signatures.len(), 3 * 65, "a quorum of four is three");
+
+        let next_members = group.members.clone();
+        let last = Anchorable { certificate, next_members, quorum: 3 };
+        let call = AgentCoordinator::anchorAndRotateCall::abi_decode(&anchor_call(&last));
+        let call = call.expect("it calls anchorAndRotate");
+        assert_eq!((call.signatures.len(), call.nextMembers.len()), (3 * 65, 4));
+        assert_eq!(call.nextMembers[2].account, group.members[2].agent.0);
     }
 }

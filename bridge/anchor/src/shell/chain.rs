@@ -13,8 +13,9 @@ use alloy::transports::TransportError;
 use alloy::transports::http::reqwest::Url;
 use quorate_contracts::AgentCoordinator::{self, AgentCoordinatorErrors, AgentCoordinatorInstance, Anchored};
 use quorate_contracts::Refusal;
+use quorate_contracts::reader::{CoordinatorReader, ReaderError};
 use quorate_contracts::rpc::bounded_client;
-use quorate_protocol::{Digest, Epoch, Group, ReplicaSet, Sequence};
+use quorate_protocol::{Digest, Epoch, Group, GroupIdentity, Sequence};
 
 use super::refusal;
 use crate::core::{
@@ -36,7 +37,6 @@ pub(super) struct Chain {
     coordinator: AgentCoordinatorInstance<DynProvider>,
     chain_id: u64,
     group: B256,
-    replicas: ReplicaSet,
     account: Address,
     confirmations: u64,
 }
@@ -60,7 +60,7 @@ impl Chain {
     pub(super) fn new(
         rpc_url: &str,
         settings: &Settings,
-        group: &Group,
+        identity: &GroupIdentity,
         account: Address,
     ) -> Result<Self, AnchorError> {
         let no_url = || AnchorError::Url { url: rpc_url.chars().take(80).collect() };
@@ -72,11 +72,10 @@ impl Chain {
             .map_err(|error| unreachable_endpoint("at all", error.to_string()))?;
         let provider = ProviderBuilder::new().disable_recommended_fillers().connect_client(client).erased();
         Ok(Self {
-            coordinator: AgentCoordinator::new(group.identity.contract.0, provider.clone()),
+            coordinator: AgentCoordinator::new(identity.contract.0, provider.clone()),
             provider,
-            chain_id: group.identity.chain_id,
-            group: group.identity.group.0,
-            replicas: group.replicas(),
+            chain_id: identity.chain_id,
+            group: identity.group.0,
             account,
             confirmations: settings.confirmations,
         })
@@ -110,12 +109,13 @@ impl Chain {
             block.ok_or_else(|| unreachable_endpoint(QUESTION, "it has no block".to_owned()))?.header;
         let base_fee = header.base_fee_per_gas.ok_or(AnchorError::NoBaseFee { chain_id: self.chain_id })?;
         let anchor = self.anchor_at(BlockId::hash(header.hash)).await?;
+        let epoch = self.epoch_at(BlockId::hash(header.hash)).await?;
         let confirmed = match (self.confirmations, header.number.checked_sub(self.confirmations)) {
             (0, _) => anchor,
             (_, Some(deep)) => self.anchor_at(BlockId::number(deep)).await?,
             (_, None) => AnchorState::default(),
         };
-        let view = ChainView { head: header.number, base_fee: base_fee.into(), anchor, confirmed };
+        let view = ChainView { head: header.number, base_fee: base_fee.into(), epoch, anchor, confirmed };
         Ok(Look { view, head_hash: header.hash })
     }
 
@@ -129,13 +129,17 @@ impl Chain {
                 log_size: anchor.logSize,
                 log_root: Digest(anchor.logRoot),
             }),
-            Err(ContractError::ZeroData(..)) => Ok(AnchorState::default()),
-            Err(error) => match error.as_revert_data().and_then(|data| Refusal::decode(&data)) {
-                Some(Refusal::Coordinator(AgentCoordinatorErrors::UnknownGroup(_))) => {
-                    Ok(AnchorState::default())
-                }
-                _ => Err(unreachable_endpoint("for the latest anchor", error.to_string())),
-            },
+            Err(error) if is_absence(&error) => Ok(AnchorState::default()),
+            Err(error) => Err(unreachable_endpoint("for the latest anchor", error.to_string())),
+        }
+    }
+
+    /// The group's epoch as of a block; the first where the group or the contract did not exist yet.
+    async fn epoch_at(&self, block: BlockId) -> Result<Epoch, AnchorError> {
+        match self.coordinator.group(self.group).block(block).call().await {
+            Ok(group) => Ok(Epoch(group.epoch)),
+            Err(error) if is_absence(&error) => Ok(Epoch(0)),
+            Err(error) => Err(unreachable_endpoint("for the group's epoch", error.to_string())),
         }
     }
 
@@ -163,11 +167,11 @@ impl Chain {
             None => false,
         };
         let estimate = match &wanted.estimate {
-            Some(certificate) => {
+            Some(anchorable) => {
                 let request = TransactionRequest::default()
                     .with_from(account)
                     .with_to(*self.coordinator.address())
-                    .with_input(anchor_call(certificate, &self.replicas));
+                    .with_input(anchor_call(anchorable));
                 match self.provider.estimate_gas(request).block(BlockId::latest()).await {
                     Ok(gas) => Estimate::Gas(gas),
                     Err(TransportError::ErrorResp(error)) => Estimate::Refused(refusal::reason(&error)),
@@ -225,6 +229,34 @@ impl Chain {
         }
         Ok(None)
     }
+}
+
+/// The group as the contract has it, for a start; nothing where the endpoint does not know the group yet.
+///
+/// # Errors
+/// The endpoint does not answer, or gives a group that cannot be.
+pub(super) async fn group_of_contract(
+    rpc_url: &str,
+    settings: &Settings,
+    identity: &GroupIdentity,
+) -> Result<Option<Group>, AnchorError> {
+    let timeout = Duration::from_millis(settings.request_timeout_ms);
+    let asked = async {
+        let reader = CoordinatorReader::connect_with_timeout(rpc_url, identity.contract.0, timeout).await?;
+        reader.group(identity.group).await
+    };
+    match asked.await {
+        Ok(group) => Ok(Some(group)),
+        Err(ReaderError::UnknownGroup { .. }) => Ok(None),
+        Err(error) => Err(unreachable_endpoint("for the group's members", error.to_string())),
+    }
+}
+
+/// Whether the answer says that there is no such contract or group at the block.
+fn is_absence(error: &ContractError) -> bool {
+    let refusal = || error.as_revert_data().and_then(|data| Refusal::decode(&data));
+    matches!(error, ContractError::ZeroData(..))
+        || matches!(refusal(), Some(Refusal::Coordinator(AgentCoordinatorErrors::UnknownGroup(_))))
 }
 
 fn unreachable_endpoint(question: &'static str, reason: String) -> AnchorError {

@@ -33,7 +33,14 @@ fn explain(refusal: &Errors) -> Option<String> {
         Errors::InboxNotSupported(error) => {
             format!("it counts {} inbox commands, and the contract has no inbox", error.inboxCount)
         }
-        Errors::RotationNotSupported(_) => "the contract cannot change an epoch's members".to_owned(),
+        Errors::NextMembersMissing(_) => "it ends its epoch, and the next members are missing".to_owned(),
+        Errors::MembersMismatch(error) => {
+            format!("the next members hash to {}, it names {}", error.given, error.expected)
+        }
+        Errors::InvalidThreshold(error) => format!(
+            "the group's threshold {} does not fit the next members' weight {}",
+            error.threshold, error.totalWeight
+        ),
         Errors::NotEnoughSignatures(error) => {
             format!("it has {} signatures, {} are needed", error.count, error.quorum)
         }

@@ -1,18 +1,17 @@
 //! The task that looks at the chain again and again, and does what the core says.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_node::anchored::{AnchorSender, AnchoredLog, StableReceiver};
+use quorate_node::anchored::{AnchorSender, AnchoredLog, HandoverReceiver, StableReceiver};
 use quorate_protocol::{AccountKey, B256, Group};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::backoff;
-use super::chain::{Chain, Look};
-use crate::core::{Action, AnchorState, Anchorer, Event, Report};
+use super::chain::{Chain, Look, group_of_contract};
+use crate::core::{Action, AnchorState, Anchorer, Event, Report, StableState};
 use crate::error::AnchorError;
 use crate::settings::Settings;
 
@@ -41,7 +40,8 @@ pub struct AnchorService {
 }
 
 impl AnchorService {
-    /// Prepares to anchor for `group` over the endpoint at `rpc_url`, paid and signed for by the account of `key`.
+    /// Prepares to anchor for `group` over the endpoint at `rpc_url`, paid and signed for by the account of `key`. The
+    /// contract may have the group in another epoch; its members of that are read from there.
     ///
     /// # Errors
     /// A setting is out of bounds, the address is no URL, the endpoint does not answer, or it serves another chain or
@@ -53,18 +53,25 @@ impl AnchorService {
         key: AccountKey,
     ) -> Result<Self, AnchorError> {
         settings.check()?;
-        let chain = Chain::new(rpc_url, &settings, &group, key.address())?;
+        let chain = Chain::new(rpc_url, &settings, &group.identity, key.address())?;
         chain.check().await?;
-        Ok(Self { core: Anchorer::new(settings.clone(), group, key), settings, chain })
+        let on_chain = group_of_contract(rpc_url, &settings, &group.identity).await?;
+        let others = on_chain.into_iter().filter(|other| other.epoch != group.epoch).collect();
+        Ok(Self { core: Anchorer::new(settings.clone(), group, others, key), settings, chain })
     }
 
-    /// Starts the service as a task of its own. It reads stable checkpoints from `stable` and publishes each anchor
-    /// that the chain has, whoever submitted it, to `anchored`. Both only carry the newest value, so that neither side
-    /// ever waits for the other.
+    /// Starts the service as a task of its own. It reads stable checkpoints from `stable` and the ends of epochs from
+    /// `handovers`, and publishes each anchor that the chain has, whoever submitted it, to `anchored`. All only carry the
+    /// newest value, so that neither side ever waits for the other.
     ///
     /// # Panics
     /// When called outside a tokio runtime.
-    pub fn spawn(self, stable: StableReceiver, anchored: AnchorSender) -> AnchorHandle {
+    pub fn spawn(
+        self,
+        stable: StableReceiver,
+        handovers: HandoverReceiver,
+        anchored: AnchorSender,
+    ) -> AnchorHandle {
         let (stop, stopped) = oneshot::channel();
         let (publish, status) = watch::channel(AnchorStatus::default());
         let task = Task {
@@ -72,6 +79,7 @@ impl AnchorService {
             chain: self.chain,
             core: self.core,
             stable,
+            handovers,
             anchored,
             publish,
             started: Instant::now(),
@@ -118,6 +126,7 @@ struct Task {
     chain: Chain,
     core: Anchorer,
     stable: StableReceiver,
+    handovers: HandoverReceiver,
     anchored: AnchorSender,
     publish: watch::Sender<AnchorStatus>,
     started: Instant,
@@ -158,10 +167,12 @@ impl Task {
         if check {
             self.chain.check().await?;
         }
-        if self.stable.has_changed().unwrap_or(false) {
+        let news = |changed: Result<bool, _>| changed.unwrap_or(false);
+        if news(self.stable.has_changed()) || news(self.handovers.has_changed()) {
+            let handovers = self.handovers.borrow_and_update().clone();
             let certificate = self.stable.borrow_and_update().clone();
             if let Some(certificate) = certificate {
-                let actions = self.step(Event::Stable(Arc::new(certificate)));
+                let actions = self.step(Event::Stable(StableState { certificate, handovers }));
                 self.perform(actions, None).await?;
             }
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use alloy::network::TransactionBuilder;
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::rpc::types::{Filter, Log, TransactionRequest};
 use alloy::sol_types::SolEvent;
@@ -14,7 +14,7 @@ use quorate_protocol::checkpoint::CheckpointSignature;
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::{
     AccountKey, AgentId, AgentKey, Checkpoint, CheckpointCertificate, Digest, Epoch, Group, GroupId,
-    GroupIdentity, Member, Policy, ReplicaIndex, Sequence, SignedCheckpoint,
+    GroupIdentity, Handover, Member, Policy, ReplicaIndex, Sequence, SignedCheckpoint,
 };
 
 /// A running anvil. Killed when dropped.
@@ -133,15 +133,34 @@ impl Deployment {
 
     /// A checkpoint that all replicas signed.
     pub(crate) fn certificate(&self, sequence: u64, log_size: u64) -> CheckpointCertificate {
+        self.signed(sequence, log_size, Digest::default())
+    }
+
+    /// Ends the epoch with a checkpoint of `sequence`: in the next one the account of `secret` has the place of the
+    /// replica at `gone`, and signs from here on.
+    pub(crate) fn hand_over(&mut self, sequence: u64, log_size: u64, gone: usize, secret: u8) -> Handover {
+        let account = AccountKey::from_secret(&[secret; 32]).unwrap();
+        let mut next = Group { epoch: Epoch(self.group.epoch.0 + 1), ..self.group.clone() };
+        next.members[gone].agent = AgentId(account.address());
+        next.members[gone].key = AgentKey::from_secret(&[secret; 32]).public();
+        next.members.sort_by_key(|member| member.agent);
+        let certificate = self.signed(sequence, log_size, Digest(next.members_hash()));
+        self.keys[gone] = account;
+        self.keys.sort_by_key(AccountKey::address);
+        self.group = next;
+        Handover { certificate, members: self.group.members.clone() }
+    }
+
+    fn signed(&self, sequence: u64, log_size: u64, next_members_hash: Digest) -> CheckpointCertificate {
         let checkpoint = Checkpoint {
             group: self.group.identity.group,
-            epoch: Epoch(0),
+            epoch: self.group.epoch,
             sequence: Sequence(sequence),
             log_size,
             log_root: Digest::of(&[&log_size.to_be_bytes()]),
             state_root: Digest::from([2; 32]),
             inbox_count: 0,
-            next_members_hash: Digest::default(),
+            next_members_hash,
         };
         let sign = |key: &AccountKey| {
             let signed = SignedCheckpoint::sign(&self.group.identity, checkpoint.clone(), key);
@@ -170,6 +189,18 @@ impl Deployment {
             .event_signature(Anchored::SIGNATURE_HASH)
             .from_block(0);
         self.provider.get_logs(&filter).await.expect("anvil answers")
+    }
+
+    /// Gives an account what it takes to pay for gas.
+    pub(crate) async fn fund(&self, account: Address) {
+        self.anvil("anvil_setBalance", serde_json::json!([account, "0xde0b6b3a7640000"])).await;
+    }
+
+    /// What a call to the contract comes to at the head: the data that it reverts with, if it does.
+    pub(crate) async fn call(&self, input: Bytes) -> Result<Bytes, Option<Bytes>> {
+        let request = TransactionRequest::default().with_to(self.group.identity.contract.0).with_input(input);
+        let answer = self.provider.call(request).await;
+        answer.map_err(|error| error.as_error_resp().and_then(|error| error.as_revert_data()))
     }
 
     /// Calls a method of anvil's own.

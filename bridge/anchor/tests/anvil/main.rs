@@ -6,15 +6,17 @@ mod chain;
 mod proxy;
 
 mod endpoints;
+mod epochs;
 mod reorganisation;
 mod rotation;
 mod start;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_anchor::{AnchorHandle, AnchorService, Settings};
 use quorate_node::anchored::{AnchorReceiver, AnchoredLog, StableSender};
-use quorate_protocol::{AccountKey, CheckpointCertificate, Group, Sequence};
+use quorate_protocol::{AccountKey, CheckpointCertificate, Group, Handover, Sequence};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -36,6 +38,7 @@ fn settings() -> Settings {
 struct Replica {
     handle: AnchorHandle,
     stable: StableSender,
+    handovers: watch::Sender<Arc<Vec<Handover>>>,
     anchored: AnchorReceiver,
 }
 
@@ -45,12 +48,20 @@ impl Replica {
             .await
             .expect("chain and contract are there");
         let (stable, stable_receiver) = watch::channel(None);
+        let (handovers, handover_receiver) = watch::channel(Arc::default());
         let (anchored_sender, anchored) = watch::channel(None);
-        Self { handle: service.spawn(stable_receiver, anchored_sender), stable, anchored }
+        let handle = service.spawn(stable_receiver, handover_receiver, anchored_sender);
+        Self { handle, stable, handovers, anchored }
     }
 
     fn make_stable(&self, certificate: &CheckpointCertificate) {
         self.stable.send_replace(Some(certificate.clone()));
+    }
+
+    /// An epoch ended with `handover`, after all those that ended before.
+    fn hand_over(&self, handover: &Handover) {
+        self.handovers.send_modify(|known| Arc::make_mut(known).push(handover.clone()));
+        self.make_stable(&handover.certificate);
     }
 
     /// Waits until the node would know of the anchor of `sequence`.

@@ -201,18 +201,15 @@ struct Anchoring(JoinHandle<Option<AnchorHandle>>);
 
 impl Anchoring {
     fn start(config: &NodeConfig, group: Group, account: AccountKey, node: &RunningNode) -> Self {
-        let (stable, anchored) = (node.stable_checkpoints(), node.anchors());
+        let (stable, handovers, anchored) = (node.stable_checkpoints(), node.handovers(), node.anchors());
         let rpc_url = config.chain.rpc_url.clone();
-        let mut settings = Settings::from(&config.anchor);
-        if !config.anchor.enabled {
-            // The node is still told of the anchors that others submit, so that its receipts prove them.
-            settings.min_entries = u64::MAX;
-        }
+        // Also a node that submits nothing is told of the anchors that others submit: its receipts prove them.
+        let settings = Settings::from(&config.anchor);
         Self(tokio::spawn(async move {
             loop {
                 match AnchorService::connect(&rpc_url, settings.clone(), group.clone(), account.clone()).await
                 {
-                    Ok(service) => return Some(service.spawn(stable, anchored)),
+                    Ok(service) => return Some(service.spawn(stable, handovers, anchored)),
                     Err(error @ AnchorError::Unreachable { .. }) => {
                         tracing::warn!(%error, "anchoring waits for the chain");
                         tokio::time::sleep(CHAIN_PAUSE).await;

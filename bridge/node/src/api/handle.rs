@@ -5,18 +5,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use quorate_pbft::Evidence;
-use quorate_protocol::{Handover, SignedCommand, Verified, View};
+use quorate_protocol::{SignedCommand, Verified, View};
 use tokio::sync::{mpsc, watch};
 
+pub use crate::anchored::HandoverReceiver;
 use crate::anchored::StableReceiver;
 use crate::ledger::LedgerReader;
 use crate::metrics::Metrics;
 
 /// Proofs of replicas that contradicted themselves, all that the node holds.
 pub type EvidenceReceiver = watch::Receiver<Arc<Vec<Evidence>>>;
-
-/// How the epochs so far ended, in order.
-pub type HandoverReceiver = watch::Receiver<Arc<Vec<Handover>>>;
 
 /// The node as the API sees it. Cheap to clone.
 #[derive(Clone)]

@@ -28,7 +28,7 @@ use quorate_protocol::{AccountKey, AgentKey};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::anchored::{AnchorSender, StableReceiver};
+use crate::anchored::{AnchorSender, HandoverReceiver, StableReceiver};
 use crate::core::CoreEvent;
 use crate::error::NodeError;
 use crate::ledger::LedgerReader;
@@ -61,6 +61,7 @@ pub struct Node {
     transport: Transport,
     http: SocketAddr,
     stable: StableReceiver,
+    handovers: HandoverReceiver,
     anchors: AnchorSender,
     ledger: LedgerReader,
     metrics: Metrics,
@@ -80,6 +81,11 @@ impl Node {
     /// The newest stable checkpoint, for the anchoring service.
     pub fn stable_checkpoints(&self) -> StableReceiver {
         self.stable.clone()
+    }
+
+    /// How the epochs so far ended, for the anchoring service.
+    pub fn handovers(&self) -> HandoverReceiver {
+        self.handovers.clone()
     }
 
     /// Where the anchoring service publishes the anchors that it sees.

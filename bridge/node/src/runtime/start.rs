@@ -256,7 +256,7 @@ fn assemble(
         status: watched.status,
         stable: watched.stable.clone(),
         evidence: watched.evidence,
-        handovers: watched.handovers,
+        handovers: watched.handovers.clone(),
         metrics: metrics.clone(),
     };
     let (close_api, closed) = oneshot::channel();
@@ -280,6 +280,7 @@ fn assemble(
         transport,
         http,
         stable: watched.stable,
+        handovers: watched.handovers,
         anchors,
         ledger: reader,
         metrics,

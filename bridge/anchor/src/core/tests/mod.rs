@@ -1,19 +1,21 @@
 //! The rules of the anchorer, each as a script of what is seen and what has to come of it.
 
 mod endpoints;
+mod epochs;
 mod transactions;
 mod turns;
 
 use std::sync::Arc;
 
 use alloy::primitives::B256;
-use quorate_protocol::{AccountKey, AgentId, Group, Sequence};
+use quorate_protocol::{AccountKey, AgentId, Epoch, Group, Handover, Sequence};
 
-use super::samples::{certificate, root, sample_group};
+use super::samples::{certificate, handover, root, sample_group, successor};
 use super::*;
 use crate::settings::Settings;
 
 const SETTINGS: Settings = Settings {
+    submit: true,
     min_entries: 5,
     interval_ms: 1_000,
     takeover_ms: 10_000,
@@ -60,11 +62,11 @@ impl Script {
     fn of_key(key: AccountKey, group: Group, keys: Vec<AccountKey>, settings: Settings) -> Self {
         let anchor = AnchorState::default();
         Self {
-            anchorer: Anchorer::new(settings, group.clone(), key),
+            anchorer: Anchorer::new(settings, group.clone(), Vec::new(), key),
             group,
             keys,
             now_ms: 0,
-            view: ChainView { head: 100, base_fee: 10, anchor, confirmed: anchor },
+            view: ChainView { head: 100, base_fee: 10, epoch: Epoch(0), anchor, confirmed: anchor },
             account: AccountView {
                 nonce: 3,
                 pending_nonce: 3,
@@ -81,7 +83,11 @@ impl Script {
 
     fn stable(&mut self, sequence: u64, log_size: u64) {
         let certificate = certificate(&self.group, &self.keys, sequence, log_size);
-        let actions = self.anchorer.step(self.now_ms, Event::Stable(certificate));
+        self.learn(certificate.into());
+    }
+
+    fn learn(&mut self, state: StableState) {
+        let actions = self.anchorer.step(self.now_ms, Event::Stable(state));
         self.run(actions);
     }
 

@@ -73,10 +73,9 @@ fn whoever_is_no_replica_only_watches() {
 #[test]
 fn a_checkpoint_without_a_quorum_is_never_signed() {
     let mut script = Script::first();
-    let mut bad = (*certificate(&script.group, &script.keys, 128, 10)).clone();
+    let mut bad = certificate(&script.group, &script.keys, 128, 10);
     bad.checkpoint.log_size = 1000;
-    let actions = script.anchorer.step(0, Event::Stable(Arc::new(bad)));
-    script.run(actions);
+    script.learn(bad.into());
     assert!(script.look(0).is_none());
     assert!(matches!(script.reports[..], [Report::BadCertificate { sequence: Sequence(128), .. }]));
 }

@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+pragma solidity 0.8.37;
+
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
+import {Errors} from "../../src/Errors.sol";
+import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
+import {Anchor, Call, Checkpoint, EpochStart, FLAG_REPLICA, FLAG_VOTER, Group, Member} from "../../src/Types.sol";
+import {EpochFixture} from "../support/EpochFixture.sol";
+import {Reenterer} from "../support/Targets.sol";
+import {vm} from "../support/Vm.sol";
+
+/// @notice The branches of `anchorAndRotate` in Epochs.tree.
+contract AnchorAndRotateTest is EpochFixture {
+    function setUp() public override {
+        super.setUp();
+        _fill(5);
+        Checkpoint memory checkpoint = _checkpoint(10);
+        coordinator.anchor(checkpoint, _signatures(checkpoint, 0, 4));
+        _fill(2);
+        vm.warp(START + 100);
+    }
+
+    // ---------------------------------------------------------------------------------------------------------
+    // What the checkpoint and the list have to be
+    // ---------------------------------------------------------------------------------------------------------
+
+    function test_RevertWhen_TheEpochGoesOn() external {
+        Checkpoint memory checkpoint = _checkpoint(11);
+        _expectRefusal(checkpoint, _next(), abi.encodeWithSelector(Errors.EpochGoesOn.selector, 11));
+    }
+
+    function test_RevertWhen_TheMembersAreOthers() external {
+        Checkpoint memory checkpoint = _boundary(0, 11, _next());
+        Member[] memory others = _next();
+        others[4].key = "other";
+        _expectRefusal(
+            checkpoint, others, abi.encodeWithSelector(Errors.MembersMismatch.selector, _hash(_next()), _hash(others))
+        );
+    }
+
+    function test_RevertWhen_GroupIsUnknown() external {
+        Checkpoint memory checkpoint = _boundary(0, 11, _next());
+        checkpoint.groupId = "none";
+        _expectRefusal(checkpoint, _next(), abi.encodeWithSelector(Errors.UnknownGroup.selector, bytes32("none")));
+    }
+
+    function test_RevertWhen_AnchorWouldRefuse() external {
+        Checkpoint memory checkpoint = _boundary(1, 11, _next());
+        _expectRefusal(checkpoint, _next(), abi.encodeWithSelector(Errors.EpochMismatch.selector, 1, 0));
+
+        checkpoint = _boundary(0, 10, _next());
+        _expectRefusal(checkpoint, _next(), abi.encodeWithSelector(Errors.StaleSequence.selector, 10, 10));
+
+        checkpoint = _boundary(0, 11, _next());
+        (checkpoint.logSize, checkpoint.logRoot) = (4, log.root(4));
+        _expectRefusal(checkpoint, _next(), abi.encodeWithSelector(Errors.LogShrunk.selector, 4, 5));
+
+        checkpoint = _boundary(0, 11, _next());
+        checkpoint.inboxCount = 1;
+        _expectRefusal(checkpoint, _next(), abi.encodeWithSelector(Errors.InboxNotSupported.selector, 1));
+
+        checkpoint = _boundary(0, 11, _next());
+        bytes memory signatures = _signatures(checkpoint, 0, 3);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotEnoughSignatures.selector, 3, 4));
+        coordinator.anchorAndRotate(checkpoint, signatures, _next());
+    }
+
+    /// @dev Not even all of the next epoch's replicas make the next epoch.
+    function test_RevertGiven_TheNextReplicasSign() external {
+        Checkpoint memory checkpoint = _boundary(0, 11, _next());
+        bytes memory signatures = _signatures(checkpoint, 2, 5);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotReplica.selector, groupId, agents[5]));
+        coordinator.anchorAndRotate(checkpoint, signatures, _next());
+    }
+
+    /// @dev The signatures of an anchor that changes nothing do not serve for one that does, nor the other way.
+    function test_RevertGiven_AnotherHashWasSigned() external {
+        Checkpoint memory plain = _checkpoint(11);
+        Checkpoint memory boundary = _boundary(0, 11, _next());
+        bytes memory signatures = _signatures(plain, 0, 4);
+        (bool taken,) = address(coordinator)
+            .call(abi.encodeCall(IAgentCoordinator.anchorAndRotate, (boundary, signatures, _next())));
+        vm.assertFalse(taken, "a rotation that nobody signed");
+
+        signatures = _signatures(boundary, 0, 4);
+        (taken,) = address(coordinator).call(abi.encodeCall(IAgentCoordinator.anchor, (plain, signatures)));
+        vm.assertFalse(taken, "an anchor that nobody signed");
+    }
+
+    function test_RevertWhen_TooManyMembers() external {
+        _makeAgents(65);
+        _expectRefusal(_between(0, 65), abi.encodeWithSelector(Errors.TooManyMembers.selector, 65, 64));
+    }
+
+    function test_RevertWhen_NotAscending() external {
+        Member[] memory next = _next();
+        (next[1], next[2]) = (next[2], next[1]);
+        _expectRefusal(next, abi.encodeWithSelector(Errors.MembersNotAscending.selector, agents[4], agents[3]));
+        next = _next();
+        next[1] = next[0];
+        _expectRefusal(next, abi.encodeWithSelector(Errors.MembersNotAscending.selector, agents[2], agents[2]));
+        next = _next();
+        next[0].account = address(0);
+        _expectRefusal(next, abi.encodeWithSelector(Errors.MembersNotAscending.selector, address(0), address(0)));
+    }
+
+    function test_RevertWhen_AKeyIsZeroOrShared() external {
+        Member[] memory next = _next();
+        next[3].key = 0;
+        _expectRefusal(next, abi.encodeWithSelector(Errors.ZeroKey.selector));
+        next[3].key = next[0].key;
+        _expectRefusal(next, abi.encodeWithSelector(Errors.DuplicateKey.selector, next[0].key));
+    }
+
+    function testFuzz_RevertWhen_FlagsAreNoneOrUnknown(uint8 flags) external {
+        vm.assume(flags == 0 || flags > (FLAG_VOTER | FLAG_REPLICA));
+        Member[] memory next = _next();
+        next[1].flags = flags;
+        _expectRefusal(next, abi.encodeWithSelector(Errors.InvalidFlags.selector, agents[3], flags));
+    }
+
+    function test_RevertWhen_WeightAndVoteDoNotFit() external {
+        Member[] memory next = _next();
+        next[1].weight = 0;
+        _expectRefusal(next, abi.encodeWithSelector(Errors.InvalidWeight.selector, agents[3], 0));
+        next[1].flags = FLAG_REPLICA;
+        next[1].weight = 1;
+        _expectRefusal(next, abi.encodeWithSelector(Errors.InvalidWeight.selector, agents[3], 1));
+    }
+
+    function test_RevertWhen_TooFewReplicas() external {
+        _expectRefusal(_between(4, 7), abi.encodeWithSelector(Errors.TooFewReplicas.selector, 3, 4));
+        _expectRefusal(new Member[](0), abi.encodeWithSelector(Errors.TooFewReplicas.selector, 0, 4));
+    }
+
+    /// @dev The policy stays, so the weights of the next members have to fit it: 3 is more than half of at most 5.
+    function test_RevertWhen_TheThresholdDoesNotFit() external {
+        Member[] memory next = _next();
+        next[0].weight = 2;
+        _expectRefusal(next, abi.encodeWithSelector(Errors.InvalidThreshold.selector, 3, 6));
+        for (uint256 i = 0; i < 3; ++i) {
+            (next[i].weight, next[i].flags) = (0, FLAG_REPLICA);
+        }
+        _expectRefusal(next, abi.encodeWithSelector(Errors.InvalidThreshold.selector, 3, 2));
+    }
+
+    // ---------------------------------------------------------------------------------------------------------
+    // Success
+    // ---------------------------------------------------------------------------------------------------------
+
+    function test_GivesTheSeatsToTheNextMembers() external {
+        Member[] memory next = _next();
+        next[4] = Member({account: agents[6], key: _key(agents[6]), weight: 0, flags: FLAG_REPLICA});
+        _rotateTo(next, 11);
+
+        Group memory group = coordinator.group(groupId);
+        vm.assertEq(group.epoch, 1, "epoch");
+        vm.assertEq(group.memberCount, 5, "member count");
+        vm.assertEq(group.replicaCount, 5, "replica count");
+        vm.assertEq(group.totalWeight, 4, "total weight");
+        vm.assertEq(group.membersHash, _hash(next), "members hash");
+        vm.assertEq(group.account, account, "account");
+        vm.assertEq(group.policy.threshold, 3, "threshold");
+        vm.assertEq(abi.encode(coordinator.members(groupId)), abi.encode(next), "members");
+        vm.assertEq(coordinator.memberOf(groupId, agents[0]).flags, 0, "no member any more");
+        vm.assertEq(coordinator.memberOf(groupId, agents[1]).key, 0, "no key any more");
+        vm.assertEq(coordinator.memberOf(groupId, agents[5]).weight, 1, "a new member");
+    }
+
+    function test_EmitsTheAnchorAndTheChange() external {
+        Member[] memory next = _next();
+        Checkpoint memory checkpoint = _boundary(0, 11, next);
+        bytes memory signatures = _signatures(checkpoint, 1, 4);
+        vm.expectEmit(address(coordinator));
+        emit IAgentCoordinator.Anchored(groupId, 11, 7, 0, log.root(), checkpoint.stateRoot, 0, _hash(next));
+        vm.expectEmit(address(coordinator));
+        emit IAgentCoordinator.MembersChanged(groupId, 1, _hash(next), next);
+        vm.prank(address(0xbeef));
+        coordinator.anchorAndRotate(checkpoint, signatures, next);
+    }
+
+    function test_KeepsTheCheckpointAsAnAnchorOfItsOwnEpoch() external {
+        _rotateTo(_next(), 11);
+        Anchor memory expected = Anchor({
+            epoch: 0,
+            sequence: 11,
+            logSize: 7,
+            anchoredAt: uint64(START + 100),
+            logRoot: log.root(),
+            stateRoot: _checkpoint(11).stateRoot
+        });
+        vm.assertEq(abi.encode(coordinator.latestAnchor(groupId)), abi.encode(expected), "latest anchor");
+        (bytes32 root,) = coordinator.anchoredRoot(groupId, 7);
+        vm.assertEq(root, log.root(), "root");
+        (root,) = coordinator.anchoredRoot(groupId, 5);
+        vm.assertEq(root, log.root(5), "root before");
+
+        _fill(1);
+        Checkpoint memory checkpoint = _checkpointIn(1, 12);
+        coordinator.anchor(checkpoint, _signatures(checkpoint, 3, 4));
+        vm.assertEq(coordinator.latestAnchor(groupId).epoch, 1, "the epoch of the next anchor");
+    }
+
+    function test_RecordsWhereEveryEpochBegan() external {
+        _rotateTo(_next(), 11);
+        _fill(3);
+        Member[] memory third = _between(0, 6);
+        third[0].weight = 0;
+        third[0].flags = FLAG_REPLICA;
+        Checkpoint memory checkpoint = _boundary(1, 20, third);
+        coordinator.anchorAndRotate(checkpoint, _signatures(checkpoint, 2, 4), third);
+
+        _assertStart(0, EpochStart({membersHash: _hash(_between(0, 5)), sequence: 0, logSize: 0}));
+        _assertStart(1, EpochStart({membersHash: _hash(_next()), sequence: 11, logSize: 7}));
+        _assertStart(2, EpochStart({membersHash: _hash(third), sequence: 20, logSize: 10}));
+        _assertStart(3, EpochStart({membersHash: 0, sequence: 0, logSize: 0}));
+        vm.assertEq(coordinator.group(groupId).epoch, 2, "epoch");
+        vm.assertEq(coordinator.quorum(groupId), 4, "quorum");
+        vm.assertEq(abi.encode(coordinator.members(groupId)), abi.encode(third), "members");
+    }
+
+    function test_OnlyTheNewEpochsQuorumAnchors() external {
+        _rotateTo(_next(), 11);
+        _fill(1);
+        Checkpoint memory old = _checkpointIn(0, 12);
+        _expectAnchorRefusal(old, _signatures(old, 0, 5), abi.encodeWithSelector(Errors.EpochMismatch.selector, 0, 1));
+        Checkpoint memory checkpoint = _checkpointIn(1, 12);
+        _expectAnchorRefusal(
+            checkpoint,
+            _signatures(checkpoint, 1, 4),
+            abi.encodeWithSelector(Errors.NotReplica.selector, groupId, agents[1])
+        );
+        _expectAnchorRefusal(
+            checkpoint, _signatures(checkpoint, 4, 3), abi.encodeWithSelector(Errors.NotEnoughSignatures.selector, 3, 4)
+        );
+        coordinator.anchor(checkpoint, _signatures(checkpoint, 3, 4));
+        vm.assertEq(coordinator.latestAnchor(groupId).sequence, 12, "anchored");
+    }
+
+    function test_RevertWhen_TheSameChangeComesAgain() external {
+        Checkpoint memory checkpoint = _boundary(0, 11, _next());
+        bytes memory signatures = _signatures(checkpoint, 0, 4);
+        coordinator.anchorAndRotate(checkpoint, signatures, _next());
+        vm.expectRevert(abi.encodeWithSelector(Errors.EpochMismatch.selector, 0, 1));
+        coordinator.anchorAndRotate(checkpoint, signatures, _next());
+    }
+
+    function test_TakesTheSameMembersAgain() external {
+        _rotateTo(_between(0, 5), 11);
+        vm.assertEq(coordinator.group(groupId).epoch, 1, "epoch");
+        vm.assertEq(abi.encode(coordinator.members(groupId)), abi.encode(_between(0, 5)), "members");
+        Checkpoint memory checkpoint = _checkpointIn(1, 12);
+        coordinator.anchor(checkpoint, _signatures(checkpoint, 0, 4));
+    }
+
+    function test_TakesALogThatDidNotGrow() external {
+        Checkpoint memory checkpoint = _boundary(0, 11, _next());
+        (checkpoint.logSize, checkpoint.logRoot) = (5, log.root(5));
+        coordinator.anchorAndRotate(checkpoint, _signatures(checkpoint, 0, 4), _next());
+        (, uint64 anchoredAt) = coordinator.anchoredRoot(groupId, 5);
+        vm.assertEq(anchoredAt, START, "the root's first time");
+        vm.assertEq(coordinator.group(groupId).epoch, 1, "epoch");
+    }
+
+    /// @dev Neither a key that was registered in the meantime nor one that never was stands in the way.
+    function test_DoesNotAskForRegistrations() external {
+        vm.prank(agents[5]);
+        coordinator.register("registered since");
+        Member[] memory next = _next();
+        next[0].key = "rotated";
+        next[4].account = address(type(uint160).max);
+        _rotateTo(next, 11);
+        vm.assertEq(abi.encode(coordinator.members(groupId)), abi.encode(next), "members");
+    }
+
+    function test_GivenAMemberHasLeftAndStays_ItHasStillLeft() external {
+        vm.prank(agents[3]);
+        coordinator.leave(groupId);
+        _rotateTo(_next(), 11);
+        vm.assertTrue(coordinator.hasLeft(groupId, agents[3]), "left");
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotVoter.selector, groupId, agents[3]));
+        vm.prank(agents[3]);
+        coordinator.propose(groupId, _calls(1, 0), "", 0);
+        vm.expectRevert(abi.encodeWithSelector(Errors.AlreadyLeft.selector, groupId, agents[3]));
+        vm.prank(agents[3]);
+        coordinator.leave(groupId);
+    }
+
+    function test_GivenAMemberHasLeftAndGoes_ItBeginsAnewWhenItComesBack() external {
+        vm.prank(agents[1]);
+        coordinator.leave(groupId);
+        _rotateTo(_next(), 11);
+        vm.assertFalse(coordinator.hasLeft(groupId, agents[1]), "forgotten");
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotMember.selector, groupId, agents[1]));
+        vm.prank(agents[1]);
+        coordinator.leave(groupId);
+
+        Member[] memory third = _between(1, 6);
+        Checkpoint memory checkpoint = _boundary(1, 12, third);
+        coordinator.anchorAndRotate(checkpoint, _signatures(checkpoint, 2, 4), third);
+        vm.prank(agents[1]);
+        coordinator.propose(groupId, _calls(1, 0), "", 0);
+    }
+
+    /// @dev Another group with the same members is none of it.
+    function test_LeavesOtherGroupsAlone() external {
+        bytes32 other = _createGroup(_between(0, 5), _policy(3), "other");
+        bytes memory before = abi.encode(coordinator.group(other), coordinator.members(other));
+        _rotateTo(_next(), 11);
+        vm.assertEq(abi.encode(coordinator.group(other), coordinator.members(other)), before, "the other group");
+    }
+
+    /// @dev A change from within an execution is a change like any other: the execution goes on, and still once.
+    function test_FromWithinAnExecution() external {
+        Checkpoint memory boundary = _boundary(0, 11, _next());
+        Reenterer reenterer = new Reenterer();
+        reenterer.set(
+            address(coordinator),
+            abi.encodeCall(IAgentCoordinator.anchorAndRotate, (boundary, _signatures(boundary, 0, 4), _next()))
+        );
+        Call[] memory calls = new Call[](2);
+        calls[0] = Call({target: address(reenterer), value: 0, data: abi.encodeCall(Reenterer.poke, ())});
+        calls[1] = _calls(1, 0)[0];
+        vm.prank(agents[0]);
+        bytes32 id = coordinator.propose(groupId, calls, "", 0);
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.prank(agents[i]);
+            coordinator.vote(id, 1);
+        }
+        vm.warp(block.timestamp + TIMELOCK);
+        coordinator.execute(id, calls);
+
+        vm.assertEq(coordinator.group(groupId).epoch, 1, "epoch");
+        vm.assertEq(recorder.calls(1), 1, "made once");
+        vm.expectRevert(abi.encodeWithSelector(Errors.AlreadyExecuted.selector, groupId, id));
+        coordinator.execute(id, calls);
+    }
+
+    /// @dev Two random lists, one after the other: whatever they have in common, the seats are those of the second.
+    function testFuzz_TheSeatsAreThoseOfTheList(uint16 first, uint16 second, uint256 seed) external {
+        _makeAgents(16);
+        Member[] memory before = _pick(first | 0xf, seed);
+        Member[] memory next = _pick(second | 0xf0, seed >> 128);
+        uint128 threshold = uint128(_weight(before)) / 2 + 1;
+        vm.assume(threshold > _weight(next) / 2 && threshold <= _weight(next));
+        groupId = _createGroup(before, _policy(threshold), "fuzz");
+
+        Checkpoint memory checkpoint = _boundary(0, 11, next);
+        bytes memory signatures;
+        bytes32 digest = coordinator.hashCheckpoint(checkpoint);
+        for (uint256 i = 0; i < 16; ++i) {
+            if ((first | 0xf) >> i & 1 == 1) signatures = bytes.concat(signatures, _signature(privateKeys[i], digest));
+        }
+        coordinator.anchorAndRotate(checkpoint, signatures, next);
+
+        vm.assertEq(abi.encode(coordinator.members(groupId)), abi.encode(next), "members");
+        vm.assertEq(coordinator.group(groupId).totalWeight, _weight(next), "total weight");
+        vm.assertEq(coordinator.group(groupId).memberCount, next.length, "member count");
+        vm.assertEq(coordinator.group(groupId).replicaCount, next.length, "replica count");
+        for (uint256 i = 0; i < 16; ++i) {
+            bool seated = (second | 0xf0) >> i & 1 == 1;
+            vm.assertEq(coordinator.memberOf(groupId, agents[i]).flags != 0, seated, "a seat");
+            vm.assertEq(coordinator.memberOf(groupId, agents[i]).key != 0, seated, "a key");
+        }
+    }
+
+    // ---------------------------------------------------------------------------------------------------------
+    // Steps
+    // ---------------------------------------------------------------------------------------------------------
+
+    /// @dev The agents whose bits are set, all replicas, of weights 1 to 4.
+    function _pick(uint16 bits, uint256 seed) private view returns (Member[] memory members) {
+        uint256 count = 0;
+        for (uint256 i = 0; i < 16; ++i) {
+            if (bits >> i & 1 == 1) ++count;
+        }
+        members = new Member[](count);
+        for (uint256 i = 16; i > 0; --i) {
+            if (bits >> (i - 1) & 1 == 0) continue;
+            members[--count] = Member({
+                account: agents[i - 1],
+                key: _key(agents[i - 1]),
+                weight: uint64(seed >> (2 * i) & 3) + 1,
+                flags: FLAG_VOTER | FLAG_REPLICA
+            });
+        }
+    }
+
+    function _weight(Member[] memory members) private pure returns (uint256 total) {
+        for (uint256 i = 0; i < members.length; ++i) {
+            total += members[i].weight;
+        }
+    }
+
+    function _expectRefusal(Member[] memory next, bytes memory refusal) private {
+        _expectRefusal(_boundary(0, 11, next), next, refusal);
+    }
+
+    function _expectRefusal(Checkpoint memory checkpoint, Member[] memory next, bytes memory refusal) private {
+        bytes memory signatures;
+        bytes32 digest = coordinator.hashCheckpoint(checkpoint);
+        // Signed by the members of epoch 0, whatever agents there are by now.
+        Member[] memory signers = coordinator.members(groupId);
+        for (uint256 i = 0; i < agents.length; ++i) {
+            for (uint256 j = 0; j < 4; ++j) {
+                if (agents[i] == signers[j].account) {
+                    signatures = bytes.concat(signatures, _signature(privateKeys[i], digest));
+                }
+            }
+        }
+        vm.expectRevert(refusal);
+        coordinator.anchorAndRotate(checkpoint, signatures, next);
+    }
+
+    function _expectAnchorRefusal(Checkpoint memory checkpoint, bytes memory signatures, bytes memory refusal) private {
+        vm.expectRevert(refusal);
+        coordinator.anchor(checkpoint, signatures);
+    }
+
+    function _assertStart(uint64 epoch, EpochStart memory expected) private view {
+        vm.assertEq(abi.encode(coordinator.epochStart(groupId, epoch)), abi.encode(expected), "start");
+        vm.assertEq(coordinator.membersHashOf(groupId, epoch), expected.membersHash, "members hash");
+    }
+}
+// forge-lint: disable-end(unsafe-typecast)
