@@ -159,7 +159,8 @@ impl Node {
                     let digest = committed.batch.digest(&group.setting.context);
                     let (view, sequence) = (committed.view, committed.sequence);
                     self.executed.push(About { view, sequence, digest });
-                    let executed = Executed { sequence, entries: 1, next_due: None, state: None };
+                    let executed =
+                        Executed { sequence, entries: 1, next_due: None, state: None, change_pending: false };
                     self.step(group, Event::Executed(executed));
                 }
                 Effect::Evidence(evidence) => {
@@ -169,6 +170,8 @@ impl Node {
                     self.accused.insert(evidence.replica());
                 }
                 Effect::Diverged { .. } => self.fault = Some("diverges"),
+                Effect::EpochEnded(_) => self.fault = Some("ends an epoch that nothing ends"),
+                Effect::FetchState(_) => self.fault = Some("fetches the state of no checkpoint"),
                 Effect::Persist(_)
                 | Effect::Stable(_)
                 | Effect::SupplyBatches { .. }

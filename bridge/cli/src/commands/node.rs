@@ -182,9 +182,8 @@ async fn read_group(config: &NodeConfig) -> Result<KnownGroup, CliError> {
     let known = config.clone();
     let known = tokio::task::spawn_blocking(move || RunningNode::known_group(&known)).await;
     let known = known.expect("reading the store neither panics nor is aborted")?;
-    let known = known.filter(|known| {
-        known.identity.group == chain.group && known.identity.contract == chain.contract
-    });
+    let known = known
+        .filter(|known| known.identity.group == chain.group && known.identity.contract == chain.contract);
     match (asked.await, known) {
         (Ok(asked), Some(known)) if known.epoch > asked.group.epoch => Ok(known.into()),
         (Ok(asked), _) => Ok(asked),

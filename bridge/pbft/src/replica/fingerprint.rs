@@ -37,13 +37,22 @@ impl Replica {
             slots,
             next_sequence,
             last_executed,
+            executing,
+            supplied,
             pool,
+            change_pending_since_ms,
+            ended,
+            handed_over,
+            unsaid_end,
+            silent,
             stable,
             checkpoints,
             unsettled_since_ms,
             peers,
             catch_up_sent_ms,
             catch_up_asked,
+            asks_on,
+            unsupplied,
             status_due_ms: _,
             executed_at_status,
             failed_views: _,
@@ -56,9 +65,12 @@ impl Replica {
         } = self;
         debug_assert!(effects.is_empty(), "a step hands all its effects out");
         (view, *state == ViewState::Active, next_sequence, last_executed, next_due).hash(hasher);
-        (catch_up_asked, executed_at_status).hash(hasher);
+        (catch_up_asked, executed_at_status, asks_on, unsupplied).hash(hasher);
+        (executing, ended, handed_over, unsaid_end.is_some(), silent).hash(hasher);
+        supplied.keys().collect::<Vec<_>>().hash(hasher);
         let times = [unsettled_since_ms, catch_up_sent_ms, new_view_deadline_ms, overdue_since_ms];
         times.map(Option::is_some).hash(hasher);
+        change_pending_since_ms.is_some().hash(hasher);
         new_view.as_ref().map(opened).hash(hasher);
         stable.as_ref().map(settled).hash(hasher);
         view_changes.len().hash(hasher);
