@@ -233,7 +233,7 @@ impl Book {
     }
 
     /// How many messages there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.read().expect("no panic while writing").0.len()
     }
 
