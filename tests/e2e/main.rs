@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `network` | the harness: anvil, contract, group and node processes |
 //! | `crash` | kill -9 of any node loses nothing and stops nobody for long |
+//! | `epochs` | members change while the group works, and the contract follows |
 //! | `receipts` | a receipt verifies with the chain alone, and no byte of it can be changed |
 //! | `refusals` | every bad command is a typed error, an entry where it was ordered, and no effect |
 //! | `startup` | a node that cannot start says why, with its own exit code |
@@ -15,6 +16,7 @@
 
 mod crash;
 mod demo;
+mod epochs;
 mod network;
 mod receipts;
 mod refusals;

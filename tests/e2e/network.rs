@@ -11,7 +11,7 @@ use alloy::providers::{DynProvider, Provider as _, ProviderBuilder};
 use alloy::rpc::types::TransactionRequest;
 use quorate_contracts::AgentCoordinator;
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
-use quorate_protocol::{GroupId, Member, Policy};
+use quorate_protocol::{GroupId, Member, Policy, PublicKey};
 use quorate_sdk::keystore::{ACCOUNT_FILE, KEY_FILE};
 use quorate_sdk::{Agent, ChainAgent, Client, CoordinatorReader, KeystoreOptions, ScryptCost};
 
@@ -238,6 +238,24 @@ impl Network {
     /// Kills the process of a node with SIGKILL.
     pub(crate) fn kill_9(&mut self, at: usize) {
         self.nodes[at].take().expect("the node runs").kill_9();
+    }
+
+    /// Waits until the node's process has ended by itself, and returns its exit code.
+    pub(crate) async fn ended(&mut self, at: usize) -> i32 {
+        let mut process = self.nodes[at].take().expect("the node runs");
+        wait_for("the node to end", async || process.0.try_wait().unwrap()).await.code().unwrap_or(-1)
+    }
+
+    /// Makes another ed25519 key for a node, beside the one that it uses.
+    pub(crate) fn new_key(&self, at: usize) -> PublicKey {
+        let options = KeystoreOptions { cost: ScryptCost::LIGHT, overwrite: false };
+        Agent::create_with(self.dir.path().join(format!("new-{at}")), PASSWORD, options).unwrap().public_key()
+    }
+
+    /// Lets a node use the key of [`Self::new_key`] from its next start on.
+    pub(crate) fn use_new_key(&self, at: usize) {
+        let from = self.dir.path().join(format!("new-{at}")).join(KEY_FILE);
+        std::fs::copy(from, self.dir.path().join(format!("keys-{at}")).join(KEY_FILE)).unwrap();
     }
 
     /// Runs `quorate node run` for a configuration that must not start, and returns its exit code and what it
