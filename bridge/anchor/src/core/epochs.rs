@@ -131,7 +131,7 @@ impl Epochs {
         self.ends.get(&chain).or_else(|| {
             self.stable.as_ref().filter(|stable| {
                 let checkpoint = &stable.certificate.checkpoint;
-                checkpoint.epoch == chain && checkpoint.next_members_hash.is_zero()
+                checkpoint.epoch == chain && checkpoint.next_members_hash.0.is_zero()
             })
         })
     }
