@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What each crate of the workspace may depend on.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("quorate-protocol", &[]),
     ("quorate-contracts", &["quorate-protocol"]),
     ("quorate-pbft", &["quorate-protocol"]),
@@ -15,6 +15,7 @@ const ALLOWED: [(&str, &[&str]); 9] = [
     ("quorate-sdk", &["quorate-contracts", "quorate-protocol"]),
     ("quorate", &["quorate-anchor", "quorate-contracts", "quorate-node", "quorate-protocol", "quorate-sdk"]),
     ("quorate-tests", &[]),
+    ("quorate-model", &["quorate-pbft", "quorate-protocol"]),
 ];
 
 /// Crates that must stay free of I/O, and what would bring it in.

@@ -137,6 +137,11 @@ pub struct PreparedCertificate {
 }
 
 impl PreparedCertificate {
+    /// What it proves, whoever signed it.
+    pub(crate) fn claim(&self) -> (View, Sequence, Digest) {
+        (self.view, self.sequence, self.digest)
+    }
+
     /// Checks the voters and returns the signature checks that remain.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Commands that wait to be ordered.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{Hash, Hasher};
 
 use quorate_protocol::{Digest, PublicKey, ReplicaIndex, SignedCommand};
 
@@ -25,7 +26,7 @@ pub(crate) enum Offer {
     Full,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Pending {
     command: SignedCommand,
     source: ReplicaIndex,
@@ -45,7 +46,7 @@ struct Share {
 /// A source is the replica that handed the command over, this one for its own clients. Each has an equal
 /// share, so a faulty replica can fill no more than its own, and the primary has room for what every other
 /// replica lets in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pool {
     sources: usize,
     pending: BTreeMap<u64, Pending>,
@@ -249,6 +250,16 @@ impl Pool {
             commands.push(pending.command.clone());
         }
         commands
+    }
+
+    /// What of the pool decides what the replica does next: see [`crate::Replica::fingerprint`].
+    pub(crate) fn fingerprint(&self, hasher: &mut impl Hasher) {
+        let waiting = self.pending.iter();
+        let waiting = waiting.map(|(arrival, pending)| {
+            (pending.command.digest(), pending.source, self.queue.contains(arrival))
+        });
+        waiting.collect::<Vec<_>>().hash(hasher);
+        self.remembered_order.hash(hasher);
     }
 
     /// When the next command is to be told to every replica.

@@ -1,6 +1,7 @@
 //! What a replica knows about one sequence.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 
 use quorate_protocol::{Digest, Epoch, ReplicaIndex, Signature, View};
 
@@ -145,6 +146,19 @@ impl Slot {
         }
         let (&(view, digest), _) = counts.iter().find(|(_, count)| **count >= quorum)?;
         Some((view, digest, matching(&self.commits, view, digest).collect()))
+    }
+
+    /// What of the slot decides what the replica does next, with the votes that count: see
+    /// [`crate::Replica::fingerprint`].
+    pub(crate) fn fingerprint(&self, counts: impl Fn(Phase, &Vote) -> bool, hasher: &mut impl Hasher) {
+        let Self { proposal, prepares, commits, prepared, spares } = self;
+        let accepted = |proposal: &Proposal| (proposal.view, proposal.digest, proposal.batch.is_some());
+        (proposal.as_ref().map(accepted), spares.iter().map(accepted).collect::<Vec<_>>()).hash(hasher);
+        for (phase, votes) in [(Phase::Prepare, prepares), (Phase::Commit, commits)] {
+            let votes = votes.values().filter(|vote| counts(phase, vote));
+            votes.map(|vote| (vote.replica, vote.view, vote.digest)).collect::<Vec<_>>().hash(hasher);
+        }
+        prepared.as_ref().map(|(certificate, _)| certificate.claim()).hash(hasher);
     }
 
     /// The batch with this digest, if the slot holds it.

@@ -10,8 +10,8 @@ use clap::{Args, Subcommand};
 use quorate_anchor::{AnchorError, AnchorHandle, AnchorService, Settings};
 use quorate_contracts::reader::{CoordinatorReader, ReaderError};
 use quorate_node::config::{LogFormat, NodeConfig};
-use quorate_node::{Node as RunningNode, NodeError, NodeKeys};
-use quorate_protocol::{AccountKey, Group};
+use quorate_node::{KnownGroup, Node as RunningNode, NodeError, NodeKeys};
+use quorate_protocol::{AccountKey, Epoch, Group};
 use quorate_sdk::keystore::{open_account, open_key};
 use serde::Serialize;
 use tokio::task::JoinHandle;
@@ -140,9 +140,10 @@ struct Running {
 impl Running {
     async fn start(config: &NodeConfig) -> Result<Self, CliError> {
         let keys = open_keys(config).await?;
-        let group = read_group(config).await?;
         let account = keys.account.clone();
-        let node = RunningNode::start(config, keys, group.clone()).await?;
+        let known = read_group(config).await?;
+        let group = known.group.clone();
+        let node = RunningNode::start(config, keys, known).await?;
         tracing::info!(http = %node.http_address(), peers = %node.peers_address(), group = %group.identity.group, "the node runs");
         let anchoring = Anchoring::start(config, group, account, &node);
         Ok(Self { node, anchoring })
@@ -165,28 +166,32 @@ async fn open_keys(config: &NodeConfig) -> Result<NodeKeys, CliError> {
     .await
 }
 
-/// The group as the contract has it. A node that ran before starts without the chain, with the group as it was.
-async fn read_group(config: &NodeConfig) -> Result<Group, CliError> {
+/// The group as the contract has it, with the one of the epoch before. A node that ran before starts without
+/// the chain, and where the chain is behind, with the group as it was.
+async fn read_group(config: &NodeConfig) -> Result<KnownGroup, CliError> {
     let chain = &config.chain;
     let asked = async {
-        CoordinatorReader::connect(&chain.rpc_url, chain.contract.0).await?.group(chain.group).await
+        let reader = CoordinatorReader::connect(&chain.rpc_url, chain.contract.0).await?;
+        let group = reader.group(chain.group).await?;
+        let previous = match group.epoch.0.checked_sub(1).map(Epoch) {
+            Some(before) => Some(reader.group_at(chain.group, before).await?),
+            None => None,
+        };
+        Ok(KnownGroup { group, previous })
     };
-    match asked.await {
-        Ok(group) => Ok(group),
-        Err(error @ ReaderError::Unreachable { .. }) => {
-            let known = config.clone();
-            let known = tokio::task::spawn_blocking(move || RunningNode::known_group(&known)).await;
-            match known.expect("reading the store neither panics nor is aborted")? {
-                Some(group)
-                    if group.identity.group == chain.group && group.identity.contract == chain.contract =>
-                {
-                    tracing::warn!(%error, "the chain does not answer; the group is taken from the data directory");
-                    Ok(group)
-                }
-                _ => Err(mismatch(config, &error)),
-            }
+    let known = config.clone();
+    let known = tokio::task::spawn_blocking(move || RunningNode::known_group(&known)).await;
+    let known = known.expect("reading the store neither panics nor is aborted")?;
+    let known = known
+        .filter(|known| known.identity.group == chain.group && known.identity.contract == chain.contract);
+    match (asked.await, known) {
+        (Ok(asked), Some(known)) if known.epoch > asked.group.epoch => Ok(known.into()),
+        (Ok(asked), _) => Ok(asked),
+        (Err(error @ ReaderError::Unreachable { .. }), Some(known)) => {
+            tracing::warn!(%error, "the chain does not answer; the group is taken from the data directory");
+            Ok(known.into())
         }
-        Err(error) => Err(mismatch(config, &error)),
+        (Err(error), _) => Err(mismatch(config, &error)),
     }
 }
 

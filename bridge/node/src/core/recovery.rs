@@ -107,9 +107,13 @@ pub fn restore(
     let mut ledger = match store.state()? {
         None if trust.group.epoch == Epoch(0) => genesis(&Arc::new(trust.group.clone()), write)?,
         None => Ledger::stand_in(Arc::new(trust.group.clone())),
-        Some((sequence, pairs)) => from_store(&Arc::new(known), store, sequence, pairs)?,
+        Some((sequence, pairs)) => {
+            let known = Arc::new(known);
+            let whole = from_store(&known, store, sequence, pairs)
+                .and_then(|mut ledger| execute_again(config, store, &mut ledger).map(|()| ledger));
+            whole.or_else(|error| fetch_instead(error, known))?
+        }
     };
-    execute_again(config, store, &mut ledger)?;
     let ended = ledger.state().group().epoch.0.checked_sub(1).map(Epoch);
     if ledger.epoch_is_over() && ended.is_some_and(|ended| handovers.contains_key(&ended)) {
         ledger.enter_epoch();
@@ -121,10 +125,11 @@ pub fn restore(
     }
     let mut later = records_by_epoch(wal)?;
     let epoch = ledger.group().epoch;
-    let records = later.remove(&epoch).unwrap_or_default();
+    // Without a state there is no replica yet: what it said waits for the state.
+    let records = if ledger.is_closed() { None } else { later.remove(&epoch) }.unwrap_or_default();
     later = later.split_off(&epoch);
     let root = match &trust.previous {
-        Some(previous) if ledger.is_closed() => previous.clone(),
+        Some(previous) if store.group()?.is_none() => previous.clone(),
         _ => Group::clone(ledger.group()),
     };
     let proven = Handover::follow(&root, handovers.values())
@@ -137,6 +142,18 @@ pub fn restore(
     };
     let fetch = store.fetch_progress()?;
     Ok(Restored { ledger, recovered, later, handovers, proven, silent_until, fetch })
+}
+
+/// A state or a log that does not fit what a quorum signed is of no use, and not the end either: the others have
+/// it. What this replica said is not lost with it.
+fn fetch_instead(error: NodeError, group: Arc<Group>) -> Result<Ledger, NodeError> {
+    match error {
+        NodeError::DataCorrupt { .. } => {
+            tracing::error!(%error, "what this node stored is broken; it fetches the group's state anew");
+            Ok(Ledger::stand_in(group))
+        }
+        error => Err(error),
+    }
 }
 
 /// What the state says to a consensus core that starts from it.

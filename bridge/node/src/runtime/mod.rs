@@ -22,6 +22,7 @@ pub use self::start::KnownGroup;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::SyncSender;
+use std::thread;
 
 use quorate_protocol::{AccountKey, AgentKey};
 use tokio::sync::oneshot;
@@ -55,6 +56,8 @@ pub struct Node {
     /// Closes the API, and the task that serves it.
     api: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
     tasks: Vec<JoinHandle<()>>,
+    /// Answers replicas that are behind; it ends with the core, and holds the store until then.
+    supply: Option<thread::JoinHandle<()>>,
     transport: Transport,
     http: SocketAddr,
     stable: StableReceiver,
@@ -132,6 +135,10 @@ impl Node {
         let _ = tokio::task::spawn_blocking(move || core.send(CoreEvent::Shutdown).is_ok()).await;
         let result = self.stopped().await;
         self.stop_tasks();
+        if let Some(supply) = self.supply.take() {
+            // Whoever starts the node again finds the store closed.
+            let _ = tokio::task::spawn_blocking(move || supply.join().is_ok()).await;
+        }
         self.transport.close().await;
         result
     }

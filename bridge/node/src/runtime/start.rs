@@ -45,6 +45,8 @@ const VERIFY_QUEUE: usize = 4_096;
 const REMEMBERED_COMMANDS: usize = 32_768;
 /// Commands that wait between the API and the core.
 const SUBMIT_QUEUE: usize = 4_096;
+/// How long replicas that are gone keep their links.
+const FAREWELL: Duration = Duration::from_secs(10);
 /// How often the links and the queues are looked at.
 const GAUGES_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -226,7 +228,14 @@ fn assemble(
     let reader = LedgerReader::new(Arc::clone(&ledger), Arc::new(StoreRecords(store.clone())));
     let watched = core.watch();
     let inbound = core.inbound();
-    start_supply(supply, Server::new(store, ServerConfig::default()), ledger, waiting, woken, &transport)?;
+    let supply = start_supply(
+        supply,
+        Server::new(store, ServerConfig::default()),
+        ledger,
+        waiting,
+        woken,
+        &transport,
+    )?;
     let (anchors, anchor_receiver) = watch::channel(None);
     let stopped = start_core(core, clock, events)?;
 
@@ -267,6 +276,7 @@ fn assemble(
         stopped: Some(stopped),
         api: Some((close_api, api)),
         tasks,
+        supply: Some(supply),
         transport,
         http,
         stable: watched.stable,
@@ -278,9 +288,11 @@ fn assemble(
 }
 
 /// Starts a thread of the node.
-fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<(), NodeError> {
-    let started = thread::Builder::new().name(name.into()).spawn(work);
-    started.map(drop).map_err(|source| NodeError::Thread { name, source })
+fn spawn(
+    name: &'static str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<thread::JoinHandle<()>, NodeError> {
+    thread::Builder::new().name(name.into()).spawn(work).map_err(|source| NodeError::Thread { name, source })
 }
 
 fn start_core(
@@ -339,7 +351,7 @@ fn start_supply(
     waiting: Waiting,
     woken: Receiver<()>,
     transport: &Transport,
-) -> Result<(), NodeError> {
+) -> Result<thread::JoinHandle<()>, NodeError> {
     let transport = transport.clone();
     spawn("quorate-supply", move || {
         let send = |to, bytes| transport.send(to, bytes);
@@ -353,6 +365,7 @@ fn start_inbound(inbound: PooledInbound, mut frames: Frames) -> Result<(), NodeE
             inbound.take(frame.from, &frame.bytes);
         }
     })
+    .map(drop)
 }
 
 fn start_submissions(
@@ -369,6 +382,7 @@ fn start_submissions(
             }
         }
     })
+    .map(drop)
 }
 
 async fn watch_anchors(core: SyncSender<CoreEvent>, mut anchors: AnchorReceiver) {
@@ -383,16 +397,40 @@ async fn watch_anchors(core: SyncSender<CoreEvent>, mut anchors: AnchorReceiver)
 }
 
 /// Keeps the links to the replicas of the epoch that the node is in.
+///
+/// Those that are gone keep theirs for a while, to learn that they are: whoever missed the end of the epoch
+/// would wait for ever for peers that let it in no more. What they say counts for nothing by then.
 async fn watch_epochs(transport: Transport, mut context: watch::Receiver<Arc<Context>>) {
     // A node that is behind what it was started with keeps those links until it has caught up.
-    while context.changed().await.is_ok() {
-        let roster = {
+    let mut roster: Option<Roster> = None;
+    loop {
+        let changed = match &roster {
+            Some(roster) => match tokio::time::timeout(FAREWELL, context.changed()).await {
+                Ok(changed) => changed,
+                Err(_) => {
+                    relink(&transport, roster.clone());
+                    context.changed().await
+                }
+            },
+            None => context.changed().await,
+        };
+        if changed.is_err() {
+            return;
+        }
+        let next = {
             let context = context.borrow_and_update();
             Roster::of(context.epoch, &context.replicas)
         };
-        if let Err(error) = transport.reconfigure(roster) {
-            tracing::error!(%error, "the links stay with the replicas of the epoch before");
-        }
+        let mut both = roster.replace(next.clone()).unwrap_or_else(|| transport.roster());
+        both.replicas.extend(next.replicas);
+        both.epoch = next.epoch;
+        relink(&transport, both);
+    }
+}
+
+fn relink(transport: &Transport, roster: Roster) {
+    if let Err(error) = transport.reconfigure(roster) {
+        tracing::error!(%error, "the links stay with the replicas of before");
     }
 }
 

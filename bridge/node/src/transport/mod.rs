@@ -196,6 +196,13 @@ impl Transport {
         Ok(())
     }
 
+    /// Who the peers are.
+    pub fn roster(&self) -> Roster {
+        let current = self.shared.current();
+        let replicas = current.peers().map(|peer| (peer.agent, peer.key)).collect();
+        Roster { epoch: current.epoch, replicas }
+    }
+
     /// A new peer, dialled if it has an endpoint.
     fn link(&self, tasks: &mut JoinSet<()>, agent: AgentId, key: PublicKey, tls: TlsConnector) -> Linked {
         let peer = Arc::new(Peer::new(agent, key, self.shared.max_frame_bytes));

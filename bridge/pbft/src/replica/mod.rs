@@ -3,6 +3,7 @@
 mod catch_up;
 mod checkpoints;
 mod execution;
+mod fingerprint;
 mod new_view;
 mod normal_case;
 mod recovery;
@@ -56,7 +57,10 @@ pub enum ViewState {
 }
 
 /// A replica of one group in one epoch.
-#[derive(Debug)]
+///
+/// A clone goes its own way from the same state. It is for simulators and model checkers: two replicas that run
+/// with one key contradict each other.
+#[derive(Clone, Debug)]
 pub struct Replica {
     config: Config,
     context: Context,

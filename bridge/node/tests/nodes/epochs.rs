@@ -1,0 +1,217 @@
+//! Changes of members, and nodes that fetch the group's state.
+
+use std::time::{Duration, Instant};
+
+use quorate_node::{KnownGroup, NodeKeys};
+use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
+use quorate_protocol::operations::ServiceOperation as _;
+use quorate_protocol::operations::proposals::{ProposalsOperation, Propose, Vote};
+use quorate_protocol::proposal::{actions_hash, proposal_id};
+use quorate_protocol::{
+    AgentId, AgentKey, Choice, Epoch, Group, Member, MembersChange, Operation, PublicKey,
+};
+
+use crate::network::{Network, PATIENCE, keys};
+
+fn member(of: u8, key: PublicKey) -> Member {
+    Member { agent: AgentId(keys(of).account.address()), key, weight: 1, flags: FLAG_VOTER | FLAG_REPLICA }
+}
+
+/// Has `members` approved by the voters `by`, whose commands carry `nonce`, through node `at`; from then on
+/// the network knows the group of the next epoch.
+async fn change(network: &mut Network, at: u8, by: &[u8], nonce: u64, mut members: Vec<Member>) -> Group {
+    members.sort_by_key(|member| member.agent);
+    let group = network.group.clone();
+    let change = MembersChange { epoch: group.epoch, members };
+    let next = change.apply(&group).unwrap();
+    let calls = vec![change.call(&group.identity)];
+    let proposer = AgentId(keys(by[0]).account.address());
+    let id = proposal_id(&group.identity.group, proposer, nonce, actions_hash(&calls), "change");
+    let vote = || ProposalsOperation::Vote(Vote { proposal: id, choice: Choice::For }).to_operation();
+    let propose = Propose { salt: nonce, description: "change".into(), calls };
+    let propose = ProposalsOperation::Propose(propose).to_operation();
+    for (turn, &voter) in by.iter().enumerate() {
+        let operations: Vec<Operation> = if turn == 0 { vec![propose.clone(), vote()] } else { vec![vote()] };
+        let command = network.command_with(voter, nonce, operations);
+        // The last receipt may be of either epoch.
+        let (status, bytes) = network.post_for(at, &command, 10_000).await;
+        assert!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&bytes));
+    }
+    network.group = next.clone();
+    next
+}
+
+/// Waits until node `at` is in `epoch`.
+async fn in_epoch(network: &Network, at: u8, epoch: u64) {
+    let deadline = Instant::now() + PATIENCE;
+    while network.node(at).ledger().read(|ledger| ledger.group().epoch) != Epoch(epoch) {
+        assert!(Instant::now() < deadline, "node {at} does not come to epoch {epoch}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_is_rotated_and_the_old_one_is_of_no_use() {
+    let mut network = Network::start(4).await;
+    let first = network.group.clone();
+    let before = network.propose(0, 0, 0).await;
+    let new_key = AgentKey::from_secret(&[201; 32]);
+    let members = (0..4)
+        .map(|of| member(of, if of == 3 { new_key.public() } else { keys(of).agent.public() }))
+        .collect();
+    let next = change(&mut network, 0, &[0, 1, 2], 1, members).await;
+    for at in 0..3 {
+        in_epoch(&network, at, 1).await;
+    }
+    // The node with the old key stops by itself, with a reason.
+    let stopped = network.stopped_by_itself(3).await;
+    assert_eq!(stopped.exit_class().code(), 5, "{stopped}");
+    assert!(stopped.to_string().contains("epoch 1"), "{stopped}");
+
+    let rotated = NodeKeys { agent: new_key, ..keys(3) };
+    let known = KnownGroup { group: next, previous: Some(first) };
+    network.launch_knowing(3, rotated, known).await.unwrap();
+    network.ready(3).await;
+    let after = network.propose(1, 1, 10).await;
+    assert_eq!((before.epoch, after.epoch), (Epoch(0), Epoch(1)));
+    network.agree(after.certificate.head.size).await;
+    // It counts again: without another one there is still a quorum.
+    network.stop(0).await;
+    network.propose(3, 2, 10).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_replica_joins_by_state_transfer_and_a_removed_one_leaves() {
+    let mut network = Network::start_with_room(4, 1).await;
+    let first = network.group.clone();
+    for nonce in 0..30 {
+        network.propose(0, 0, nonce).await;
+    }
+    let members = [0, 1, 2, 4].map(|of| member(of, keys(of).agent.public())).to_vec();
+    let next = change(&mut network, 1, &[0, 1, 2], 30, members).await;
+    in_epoch(&network, 0, 1).await;
+    let stopped = network.stopped_by_itself(3).await;
+    assert_eq!(stopped.exit_class().code(), 5, "{stopped}");
+
+    let known = KnownGroup { group: next.clone(), previous: Some(first) };
+    network.launch_knowing(4, keys(4), known).await.unwrap();
+    network.ready(4).await;
+    let size = network.propose(4, 4, 0).await.certificate.head.size;
+    network.agree(size).await;
+    let history = network.node(4).ledger().record(quorate_protocol::EntryIndex(5)).unwrap();
+    assert!(history.is_some(), "it has the log from the beginning");
+    // It is one of the quorum, and comes back by itself after a restart.
+    network.stop(0).await;
+    network.propose(4, 1, 31).await;
+    network.stop(4).await;
+    network.launch_knowing(0, keys(0), next.clone()).await.unwrap();
+    network.launch_knowing(4, keys(4), next).await.unwrap();
+    network.ready(4).await;
+    let size = network.propose(0, 2, 31).await.certificate.head.size;
+    network.agree(size).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_off_follows_through_several_epochs() {
+    let mut network = Network::start(4).await;
+    let first = network.group.clone();
+    network.propose(0, 0, 0).await;
+    network.stop(3).await;
+    for epoch in 1..4 {
+        let members = (0..4).map(|of| member(of, keys(of).agent.public())).collect();
+        change(&mut network, 0, &[0, 1, 2], epoch, members).await;
+        for at in 0..3 {
+            in_epoch(&network, at, epoch).await;
+        }
+        network.propose(0, 0, 10 * epoch).await;
+    }
+    // The contract is behind: it knows the first epoch only.
+    network.launch_knowing(3, keys(3), first).await.unwrap();
+    in_epoch(&network, 3, 3).await;
+    network.ready(3).await;
+    network.stop(1).await;
+    let size = network.propose(3, 3, 10).await.certificate.head.size;
+    network.agree(size).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wiped_node_is_silent_until_the_next_epoch() {
+    let mut network = Network::start(4).await;
+    let dir = tempfile::tempdir().unwrap();
+    let remembered = || NodeKeys { agent_keystore: Some(dir.path().join("agent.json")), ..keys(3) };
+    let group = network.group.clone();
+    network.stop(3).await;
+    network.launch_knowing(3, remembered(), group.clone()).await.unwrap();
+    network.ready(3).await;
+    network.propose(3, 0, 0).await;
+    network.stop(3).await;
+    std::fs::remove_dir_all(network.data_dir(3)).unwrap();
+    network.launch_knowing(3, remembered(), group.clone()).await.unwrap();
+    let size = network.propose(0, 0, 1).await.certificate.head.size;
+    // It executes what the others decide, and no quorum comes about with it.
+    network.agree(size).await;
+    network.stop(2).await;
+    let (status, _) = network.post_for(0, &network.command(0, 2), 1_500).await;
+    assert_eq!(status.as_u16(), 504, "two replicas that speak are no quorum");
+    network.launch(2).await.unwrap();
+    network.ready(2).await;
+
+    let members = (0..4).map(|of| member(of, keys(of).agent.public())).collect();
+    change(&mut network, 0, &[0, 1, 2], 5, members).await;
+    in_epoch(&network, 3, 1).await;
+    network.stop(2).await;
+    let size = network.propose(3, 0, 6).await.certificate.head.size;
+    network.agree(size).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_state_is_broken_fetches_it_and_speaks_again() {
+    let mut network = Network::start(4).await;
+    for nonce in 0..20 {
+        network.propose(0, 0, nonce).await;
+    }
+    network.stop(3).await;
+    break_state(&network.config(3).store_dir().join("store.redb"));
+    network.launch(3).await.unwrap();
+    network.ready(3).await;
+    // It has not forgotten what it said, so it counts at once.
+    network.stop(1).await;
+    let size = network.propose(3, 3, 50).await.certificate.head.size;
+    network.agree(size).await;
+}
+
+/// Flips a bit of a stored value of the state.
+fn break_state(path: &std::path::Path) {
+    const STATE: redb::TableDefinition<'_, &[u8; 32], &[u8]> = redb::TableDefinition::new("state");
+    let database = redb::Database::open(path).unwrap();
+    let write = database.begin_write().unwrap();
+    {
+        use redb::ReadableTable as _;
+        let mut table = write.open_table(STATE).unwrap();
+        let (key, mut value) = {
+            let (key, value) = table.first().unwrap().unwrap();
+            (*key.value(), value.value().to_vec())
+        };
+        *value.last_mut().unwrap() ^= 1;
+        table.insert(&key, value.as_slice()).unwrap();
+    }
+    write.commit().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_without_its_write_ahead_log_is_silent_and_says_so() {
+    let mut network = Network::start(4).await;
+    network.propose(3, 0, 0).await;
+    network.stop(3).await;
+    let config = network.config(3);
+    std::fs::rename(config.wal_dir(), config.data_dir.join("moved")).unwrap();
+    network.launch(3).await.unwrap();
+    let size = network.propose(0, 0, 1).await.certificate.head.size;
+    network.agree(size).await;
+    // Also after another start.
+    network.stop(3).await;
+    network.launch(3).await.unwrap();
+    network.stop(2).await;
+    let (status, _) = network.post_for(0, &network.command(0, 2), 1_500).await;
+    assert_eq!(status.as_u16(), 504, "two replicas that speak are no quorum");
+}
