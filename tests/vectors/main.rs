@@ -8,6 +8,7 @@ use std::path::Path;
 
 use alloy_primitives::{B256, U256, hex, keccak256};
 use quorate_pbft::{Batch, Context, Message};
+use quorate_protocol::checkpoint::CheckpointSignature;
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER, group_id};
 use quorate_protocol::merkle::{self, MerkleLog};
 use quorate_protocol::operations::ServiceOperation as _;
@@ -196,6 +197,42 @@ fn evm() {
         "merkle": merkle_tree(),
     });
     pinned("evm.json", &value);
+}
+
+/// How members change: the call that a proposal carries, and the checkpoint that hands over to the next epoch.
+#[test]
+fn epochs() {
+    let (identity, group) = (identity(), group());
+    let mut members = group.members.clone();
+    let account = AccountKey::from_secret(&[5; 32]).expect("a small secret is a key");
+    members[3].agent = AgentId(account.address());
+    members[3].key = AgentKey::from_secret(&[0x15; 32]).public();
+    members[1].weight = 20;
+    members.sort_by_key(|member| member.agent);
+    let change = MembersChange { epoch: Epoch(0), members: members.clone() };
+    let next = change.apply(&group).expect("it is a sound change");
+    let call = change.call(&identity);
+    let checkpoint = Checkpoint { next_members_hash: Digest(next.members_hash()), ..checkpoint() };
+    let signatures: Vec<_> = keys()
+        .iter()
+        .take(3)
+        .map(|(account, _)| SignedCheckpoint::sign(&identity, checkpoint.clone(), account))
+        .map(|signed| CheckpointSignature { replica: signed.replica, signature: signed.signature })
+        .collect();
+    let certificate = CheckpointCertificate { checkpoint: checkpoint.clone(), signatures };
+    let handover = Handover { certificate: certificate.clone(), members: members.clone() };
+    assert_eq!(handover.verify(&group), Ok(next.clone()));
+    let value = json!({
+        "change": { "target": call.target, "data": hex::encode_prefixed(&call.data) },
+        "members": members.iter().map(|member| json!({
+            "account": member.agent, "key": member.key, "weight": member.weight, "flags": member.flags,
+        })).collect::<Vec<_>>(),
+        "membersHash": next.members_hash(),
+        "checkpointDigest": checkpoint.digest(&identity),
+        "packedSignatures": hex::encode_prefixed(certificate.packed_signatures()),
+        "handover": hex::encode_prefixed(handover.encode()),
+    });
+    pinned("epochs.json", &value);
 }
 
 /// A tree of 11 leaves: `entry` with the index of its place.

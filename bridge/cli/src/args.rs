@@ -84,6 +84,7 @@ mod tests {
             "quorate keys register",
             "quorate group create group.toml --deploy",
             "quorate --profile profile.toml group show",
+            "quorate group change --renew --json",
             "quorate propose tea --salt 3 --json",
             "quorate vote ID abstain",
             "quorate decision ID --wait 3 --receipt file",

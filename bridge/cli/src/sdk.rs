@@ -91,6 +91,11 @@ impl From<SdkError> for CliError {
             SdkError::Refused { .. } => {
                 Self::Refused { cause, mend: "the entry proves why; change the command accordingly".into() }
             }
+            SdkError::MembersChange(_) => Self::Refused {
+                cause,
+                mend: "see the members and the policy with `quorate group show`, and change the command accordingly"
+                    .into(),
+            },
             SdkError::Rejected { code, .. } => Self::Refused { cause, mend: mend_of(code).into() },
             SdkError::Reverted { .. } => {
                 Self::Refused { cause, mend: "see contracts/src/Errors.sol for what the reason means".into() }
@@ -102,7 +107,9 @@ impl From<SdkError> for CliError {
             SdkError::NotExecutable(_) => {
                 Self::Refused { cause, mend: "see what became of it with `quorate decision`".into() }
             }
-            SdkError::Receipt(_) | SdkError::UnexpectedOutcome { .. } => Self::Verification(cause),
+            SdkError::Receipt(_) | SdkError::Handover(_) | SdkError::UnexpectedOutcome { .. } => {
+                Self::Verification(cause)
+            }
             SdkError::ChainUnreachable(_) => crate::chain::unreachable_chain(cause),
             _ => Self::Failed { cause, mend: "see the options of the command with --help".into() },
         }

@@ -87,16 +87,7 @@ contract VectorsTest {
 
     /// @dev The replicas' signatures go through `anchor` itself.
     function test_Checkpoint() external {
-        Checkpoint memory checkpoint = Checkpoint({
-            groupId: _groupId,
-            epoch: uint64(_uint(".checkpoint.epoch")),
-            sequence: uint64(_uint(".checkpoint.sequence")),
-            logSize: uint64(_uint(".checkpoint.logSize")),
-            logRoot: _bytes32(".checkpoint.logRoot"),
-            stateRoot: _bytes32(".checkpoint.stateRoot"),
-            inboxCount: uint64(_uint(".checkpoint.inboxCount")),
-            nextMembersHash: _bytes32(".checkpoint.nextMembersHash")
-        });
+        Checkpoint memory checkpoint = _checkpoint();
         vm.assertEq(_coordinator.hashCheckpoint(checkpoint), _bytes32(".checkpoint.digest"), "checkpoint");
 
         bytes memory signatures;
@@ -106,6 +97,28 @@ contract VectorsTest {
         }
         _coordinator.anchor(checkpoint, signatures);
         vm.assertEq(_coordinator.latestAnchor(_groupId).sequence, checkpoint.sequence, "anchored");
+    }
+
+    /// @dev A change of members is proposed as a call that the contract does not have; it follows by the checkpoint that
+    /// hands over, with the replicas' own signatures.
+    function test_Handover() external {
+        string memory epochs = vm.readFile("tests/vectors/epochs.json");
+        Member[] memory members = _membersIn(epochs);
+        bytes memory data = abi.encodeWithSignature(
+            "changeMembers(bytes32,uint64,(address,bytes32,uint64,uint8)[])", _groupId, uint64(0), members
+        );
+        vm.assertEq(data, vm.parseJsonBytes(epochs, ".change.data"), "the proposed call");
+        vm.assertEq(vm.parseJsonAddress(epochs, ".change.target"), address(_coordinator), "its target");
+        vm.assertEq(keccak256(abi.encode(members)), vm.parseJsonBytes32(epochs, ".membersHash"), "members");
+
+        Checkpoint memory checkpoint = _checkpoint();
+        checkpoint.nextMembersHash = vm.parseJsonBytes32(epochs, ".membersHash");
+        vm.assertEq(
+            _coordinator.hashCheckpoint(checkpoint), vm.parseJsonBytes32(epochs, ".checkpointDigest"), "checkpoint"
+        );
+        _coordinator.anchorAndRotate(checkpoint, vm.parseJsonBytes(epochs, ".packedSignatures"), members);
+        vm.assertEq(_coordinator.group(_groupId).epoch, 1, "epoch");
+        vm.assertEq(abi.encode(_coordinator.members(_groupId)), abi.encode(members), "the next members");
     }
 
     /// @dev The tree's leaves are the entry with the indices 0 and on.
@@ -149,14 +162,33 @@ contract VectorsTest {
         });
     }
 
-    function _members() private view returns (Member[] memory members) {
-        members = new Member[](_length(".members"));
-        for (uint256 i = 0; i < members.length; ++i) {
+    function _checkpoint() private view returns (Checkpoint memory) {
+        return Checkpoint({
+            groupId: _groupId,
+            epoch: uint64(_uint(".checkpoint.epoch")),
+            sequence: uint64(_uint(".checkpoint.sequence")),
+            logSize: uint64(_uint(".checkpoint.logSize")),
+            logRoot: _bytes32(".checkpoint.logRoot"),
+            stateRoot: _bytes32(".checkpoint.stateRoot"),
+            inboxCount: uint64(_uint(".checkpoint.inboxCount")),
+            nextMembersHash: _bytes32(".checkpoint.nextMembersHash")
+        });
+    }
+
+    function _members() private view returns (Member[] memory) {
+        return _membersIn(_json);
+    }
+
+    function _membersIn(string memory json) private view returns (Member[] memory members) {
+        uint256 count = 0;
+        while (vm.keyExistsJson(json, _at(".members", count, ""))) ++count;
+        members = new Member[](count);
+        for (uint256 i = 0; i < count; ++i) {
             members[i] = Member({
-                account: vm.parseJsonAddress(_json, _at(".members", i, ".account")),
-                key: _bytes32(_at(".members", i, ".key")),
-                weight: uint64(_uint(_at(".members", i, ".weight"))),
-                flags: uint8(_uint(_at(".members", i, ".flags")))
+                account: vm.parseJsonAddress(json, _at(".members", i, ".account")),
+                key: vm.parseJsonBytes32(json, _at(".members", i, ".key")),
+                weight: uint64(vm.parseJsonUint(json, _at(".members", i, ".weight"))),
+                flags: uint8(vm.parseJsonUint(json, _at(".members", i, ".flags")))
             });
         }
     }

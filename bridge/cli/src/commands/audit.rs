@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use quorate_contracts::reader::CoordinatorReader;
 use quorate_protocol::api::MAX_PAGE_ENTRIES;
 use quorate_protocol::{EntryBody, EntryIndex, EntryRecord, EntryStatus, GroupId, Outcome, Receipt};
+use quorate_sdk::Epochs;
 use quorate_sdk::audit::{self, AuditOptions, AuditReport, ExportReader};
 use serde::Serialize;
 
@@ -273,9 +274,10 @@ impl Verify {
 
 impl Export {
     async fn run(self, format: Format, connection: Connection) -> Result<(), CliError> {
-        let client = sdk::client(&connection).await?;
+        let reader = CoordinatorReader::connect(connection.rpc()?, connection.contract()?.0).await?;
+        let epochs = Epochs::from_contract(&reader, connection.group()?).await?;
         let (node, options) = (first_node(&connection)?, AuditOptions::default());
-        let report = audit::export(client.group(), node, &self.file, options).await?;
+        let report = audit::export(epochs, node, &self.file, options).await?;
         if let Some(finding) = &report.finding {
             return Err(CliError::Verification(format!("the log of {node}: {}", sdk::finding_text(finding))));
         }

@@ -1,9 +1,12 @@
-//! `quorate group`: creates a group in the contract, and shows one.
+//! `quorate group`: creates a group in the contract, shows one, and proposes a change of its members.
+
+mod change;
 
 use std::path::{Path, PathBuf};
 
+use change::Change;
 use clap::{Args, Subcommand};
-use quorate_contracts::reader::CoordinatorReader;
+use quorate_contracts::reader::{CoordinatorReader, EpochStart};
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::{AgentId, B256, Group as ProtocolGroup, GroupId, Member, Policy, PublicKey};
 use serde::{Deserialize, Serialize};
@@ -16,13 +19,14 @@ use crate::output::table::{Align, Table};
 use crate::output::{Format, Report};
 use crate::sdk;
 
-/// Creates and shows groups.
+/// Creates, shows and changes groups.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Group {
     /// Creates a group of registered agents; the keys of --keys pay for it and have no part in it
     Create(Create),
-    /// Shows a group as the contract has it
+    /// Shows a group as the contract has it: its epoch, members and policy
     Show(Show),
+    Change(Change),
 }
 
 #[derive(Debug, Args)]
@@ -77,48 +81,57 @@ struct Shown {
     /// The account that holds the group's funds.
     account: AgentId,
     quorum: usize,
+    /// How many entries the log had when the epoch began.
+    began_at_entry: u64,
 }
 
 impl Report for Shown {
     fn text(&self) -> String {
         let ProtocolGroup { identity, epoch, members, policy } = &self.group;
-        let mut table = Table::new(&[
-            ("account", Align::Left),
-            ("weight", Align::Right),
-            ("replica", Align::Left),
-            ("ed25519 key", Align::Left),
-        ]);
-        for member in members {
-            let replica = if member.is_replica() { "yes" } else { "no" };
-            table.row([
-                member.agent.to_string(),
-                member.weight.to_string(),
-                replica.to_owned(),
-                member.key.to_string(),
-            ]);
-        }
         format!(
-            "group    {}\ncontract {} on chain {}\naccount  {}\nepoch    {epoch}; a quorum is {} of {} replicas\npolicy   {} of weight {} approve within {} s; execution waits {} s\n\n{}",
+            "group    {}\ncontract {} on chain {}\naccount  {}\nepoch    {epoch}, from entry {} on; a quorum is {} of {} replicas\npolicy   {} of weight {} approve within {} s; execution waits {} s\n\n{}",
             identity.group,
             identity.contract,
             identity.chain_id,
             self.account,
+            self.began_at_entry,
             self.quorum,
             self.group.replicas().len(),
             policy.threshold,
             self.group.total_weight(),
             policy.voting_period_s,
             policy.timelock_s,
-            table.render()
+            members_table(members)
         )
     }
+}
+
+fn members_table(members: &[Member]) -> String {
+    let mut table = Table::new(&[
+        ("account", Align::Left),
+        ("weight", Align::Right),
+        ("replica", Align::Left),
+        ("ed25519 key", Align::Left),
+    ]);
+    for member in members {
+        let replica = if member.is_replica() { "yes" } else { "no" };
+        table.row([
+            member.agent.to_string(),
+            member.weight.to_string(),
+            replica.to_owned(),
+            member.key.to_string(),
+        ]);
+    }
+    table.render()
 }
 
 impl Group {
     /// Whether the command's own flag asks for JSON.
     pub(crate) fn asks_for_json(&self) -> bool {
         match self {
-            Self::Create(Create { output, .. }) | Self::Show(Show { output }) => output.json,
+            Self::Create(Create { output, .. })
+            | Self::Show(Show { output })
+            | Self::Change(Change { output, .. }) => output.json,
         }
     }
 
@@ -126,12 +139,15 @@ impl Group {
         let (contract, group) = match self {
             Self::Create(create) => create.create(&connection).await?,
             Self::Show(_) => (connection.contract()?, connection.group()?),
+            Self::Change(change) => return change.run(format, connection).await,
         };
         let reader = CoordinatorReader::connect(connection.rpc()?, contract.0).await?;
         let account = AgentId(reader.group_account(group).await?);
         let group = reader.group(group).await?;
+        let start = reader.epoch_start(group.identity.group, group.epoch).await?;
+        let began_at_entry = start.map_or(0, |EpochStart { log_size, .. }| log_size);
         let quorum = group.replicas().quorum();
-        format.print(&Shown { group, account, quorum })
+        format.print(&Shown { group, account, quorum, began_at_entry })
     }
 }
 
