@@ -108,13 +108,13 @@ impl<S: Storage> NodeCore<S> {
     }
 
     /// Answers a replica of an epoch that is over: how it ended, up to where, and the batches up to there.
-    pub(super) fn help_straggler(&mut self, from: AgentId, epoch: Epoch, message: &Message) {
+    pub(super) fn help_straggler(&mut self, now: Now, from: AgentId, epoch: Epoch, message: &Message) {
         let Some(handover) = self.handovers.get(&epoch) else { return };
         let last = handover.certificate.checkpoint.sequence;
         match message {
             Message::Status(status) => {
                 let claim = Status { view: status.view, active: true, stable: last, last_executed: last };
-                self.supply_handovers(from, epoch);
+                self.supply_handovers(now, from, epoch);
                 self.say(Some(from), &Frame::Consensus { epoch, message: Message::Status(claim) });
             }
             Message::CatchUpRequest(request) => {
@@ -125,10 +125,17 @@ impl<S: Storage> NodeCore<S> {
         }
     }
 
-    pub(super) fn supply_handovers(&mut self, to: AgentId, from: Epoch) {
+    /// Tells a peer how the epochs from one on ended, now and then.
+    pub(super) fn supply_handovers(&mut self, now: Now, to: AgentId, from: Epoch) {
+        let now_ms = now.elapsed_ms;
+        self.round.told_until_ms.retain(|_, until_ms| now_ms < *until_ms);
+        if self.round.told_until_ms.contains_key(&to) {
+            return;
+        }
         let known = self.handovers.range(from..).map(|(_, handover)| handover.clone());
         let handovers: Vec<Handover> = known.take(MAX_HANDOVERS).collect();
         if !handovers.is_empty() {
+            self.round.told_until_ms.insert(to, now_ms + self.config.status_interval_ms / 2);
             self.say(Some(to), &Frame::Handovers(handovers));
         }
     }
@@ -146,7 +153,12 @@ impl<S: Storage> NodeCore<S> {
     ///
     /// # Errors
     /// As [`Self::step`].
-    pub(super) fn take_handovers(&mut self, now: Now, handovers: Vec<Handover>) -> Result<(), NodeError> {
+    pub(super) fn take_handovers(
+        &mut self,
+        now: Now,
+        from: AgentId,
+        handovers: Vec<Handover>,
+    ) -> Result<(), NodeError> {
         for handover in handovers {
             if handover.from() != self.proven.epoch {
                 continue;
@@ -157,7 +169,11 @@ impl<S: Storage> NodeCore<S> {
                     self.proven = next;
                     self.keep_handover(handover, None)?;
                 }
-                Err(error) => tracing::warn!(%error, "a peer's handover was refused"),
+                Err(error) => {
+                    let reason = format!("its handover of epoch {}: {error}", handover.from());
+                    self.round.outgoing.push(Outgoing::Blame { peer: from, reason });
+                    return Ok(());
+                }
             }
         }
         let epoch = self.context.borrow().epoch;

@@ -71,7 +71,7 @@ impl Inbound {
             Frame::Certificate(certificate) => CoreEvent::Certificate(certificate),
             Frame::CertificateWanted(size) => CoreEvent::CertificateWanted { from, size },
             Frame::HandoversWanted(epoch) => CoreEvent::HandoversWanted { from, epoch },
-            Frame::Handovers(handovers) => CoreEvent::Handovers(handovers),
+            Frame::Handovers(handovers) => CoreEvent::Handovers { from, handovers },
             Frame::Transfer(message) => CoreEvent::Transfer { from, message: Box::new(message) },
         };
         Ok(Some(Unverified::new(Claim::Settled(event))))

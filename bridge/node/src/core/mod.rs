@@ -98,7 +98,12 @@ pub enum CoreEvent {
         epoch: Epoch,
     },
     /// How epochs ended, as a peer says; each is verified before it is believed.
-    Handovers(Vec<Handover>),
+    Handovers {
+        /// Who says so.
+        from: AgentId,
+        /// In order.
+        handovers: Vec<Handover>,
+    },
     /// A message of a state transfer.
     Transfer {
         /// Whose link it came over.
@@ -189,6 +194,8 @@ struct Round {
     refused_due_ms: u64,
     /// When handovers may be asked for again.
     handovers_due_ms: u64,
+    /// When each peer is told again how epochs ended. An answer is far larger than what asks for it.
+    told_until_ms: BTreeMap<AgentId, u64>,
     /// When a state that contradicts a quorum's again may be fetched again.
     refetch_due_ms: u64,
     /// The log size at the last time that a certificate was missing.
@@ -321,10 +328,12 @@ impl<S: Storage> NodeCore<S> {
                 CoreEvent::Message { from, epoch, message } => {
                     self.take_message(now, from, epoch, message)?
                 }
-                CoreEvent::Straggler { from, epoch, message } => self.help_straggler(from, epoch, &message),
+                CoreEvent::Straggler { from, epoch, message } => {
+                    self.help_straggler(now, from, epoch, &message);
+                }
                 CoreEvent::Ahead { from } => self.ask_for_handovers(now, from),
-                CoreEvent::HandoversWanted { from, epoch } => self.supply_handovers(from, epoch),
-                CoreEvent::Handovers(handovers) => self.take_handovers(now, handovers)?,
+                CoreEvent::HandoversWanted { from, epoch } => self.supply_handovers(now, from, epoch),
+                CoreEvent::Handovers { from, handovers } => self.take_handovers(now, from, handovers)?,
                 CoreEvent::Transfer { from, message } => self.take_transfer(now, from, *message)?,
                 CoreEvent::Attestation(epoch, signed) => {
                     if epoch == self.context.borrow().epoch {
