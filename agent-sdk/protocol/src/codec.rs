@@ -39,11 +39,41 @@ where
     if bytes.len() > max {
         return Err(CodecError::TooLong { len: bytes.len(), max });
     }
+    // No value has such an encoding, and a decoder that skips one keeps 16 bytes for each byte of it.
+    if has_indefinite_length(bytes) {
+        return Err(CodecError::NotCanonical);
+    }
     let value: T = minicbor::decode(bytes).map_err(|error| CodecError::Malformed(error.to_string()))?;
     if encode(&value) != bytes {
         return Err(CodecError::NotCanonical);
     }
     Ok(value)
+}
+
+/// Whether an item of indefinite length (RFC 8949 section 3.2) stands anywhere in `bytes`. Looks at heads alone and
+/// keeps nothing; where the bytes are no CBOR, that is the decoder's to say.
+fn has_indefinite_length(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let Some((first, after)) = rest.split_first() {
+        let (major, info) = (first >> 5, first & 0x1f);
+        let width = match info {
+            0..24 => 0,
+            24..28 => 1 << (info - 24),
+            31 => return true,
+            _ => return false,
+        };
+        let Some((argument, after)) = after.split_at_checked(width) else { return false };
+        rest = after;
+        if major == 2 || major == 3 {
+            let length = argument.iter().fold(0, |length, byte| length << 8 | u64::from(*byte));
+            let length = if width == 0 { u64::from(info) } else { length };
+            let Some(after) = usize::try_from(length).ok().and_then(|length| rest.get(length..)) else {
+                return false;
+            };
+            rest = after;
+        }
+    }
+    false
 }
 
 /// Reads a list of at most `MAX` elements; for `#[cbor(decode_with = "…")]`.
@@ -165,6 +195,26 @@ mod tests {
         ];
         for bytes in others {
             assert!(decode::<Sample>(bytes, 64).is_err(), "{bytes:02x?}");
+        }
+    }
+
+    #[test]
+    fn indefinite_lengths_are_found_wherever_they_stand_and_nowhere_else() {
+        let with: [&[u8]; 4] =
+            [&[0x9f, 0xff], &[0xa1, 0x18, 0x63, 0x82, 0x00, 0xbf], &[0x42, 0x9f, 0x9f, 0x5f], &[0xff]];
+        for bytes in with {
+            assert!(has_indefinite_length(bytes), "{bytes:02x?}");
+        }
+        let without: [&[u8]; 6] = [
+            &[],
+            &[0x42, 0x9f, 0xff],
+            &[0x19, 0x9f, 0xff],
+            &[0x58, 0x01, 0x9f],
+            &[0x58, 0x09, 0x9f],
+            &[0x1c, 0x9f],
+        ];
+        for bytes in without {
+            assert!(!has_indefinite_length(bytes), "{bytes:02x?}");
         }
     }
 
