@@ -174,7 +174,8 @@ pub fn to_json_lines<R: Read>(export: &mut ExportReader<R>, mut out: impl Write)
     out.flush().map_err(failed)
 }
 
-/// Reads one byte string of at most `max` bytes; nothing at the end of the input.
+/// Reads one byte string of at most `max` bytes; nothing at the end of the input. Memory is taken as bytes come,
+/// not as the head announces them, and the head must be the shortest: an export has one encoding.
 fn next_item(input: &mut impl Read, max: usize) -> Result<Option<Vec<u8>>, SdkError> {
     let failed = |error: std::io::Error| SdkError::Export(error.to_string());
     let mut head = [0; 9];
@@ -190,11 +191,25 @@ fn next_item(input: &mut impl Read, max: usize) -> Result<Option<Vec<u8>>, SdkEr
     input.read_exact(&mut head[1..=following]).map_err(failed)?;
     let len = head[1..=following].iter().fold(0, |len, byte| len << 8 | u64::from(*byte));
     let len = if following == 0 { u64::from(head[0] - 0x40) } else { len };
-    let len = usize::try_from(len).unwrap_or(usize::MAX);
-    if len > max {
+    let shortest = match len {
+        0..24 => 0,
+        24..=0xff => 1,
+        0x100..=0xffff => 2,
+        0x1_0000..=0xffff_ffff => 4,
+        _ => 8,
+    };
+    if following != shortest {
+        return Err(SdkError::Export(format!(
+            "the length {len} in {following} bytes, {shortest} are enough"
+        )));
+    }
+    if len > max as u64 {
         return Err(SdkError::Export(format!("an item of {len} bytes, at most {max} are allowed")));
     }
-    let mut bytes = vec![0; len];
-    input.read_exact(&mut bytes).map_err(failed)?;
+    let mut bytes = Vec::new();
+    let read = input.take(len).read_to_end(&mut bytes).map_err(failed)?;
+    if (read as u64) < len {
+        return Err(SdkError::Export(format!("the file breaks off in an item of {len} bytes")));
+    }
     Ok(Some(bytes))
 }

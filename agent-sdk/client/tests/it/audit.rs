@@ -347,3 +347,17 @@ async fn no_byte_of_an_export_can_be_changed() {
         assert!(!verdict.is_ok_and(|report| report.is_intact()), "it may be cut at {cut}");
     }
 }
+
+#[tokio::test]
+async fn an_export_has_one_encoding() {
+    let world = Arc::new(Mutex::new(story()));
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = std::fs::read(exported(&world, &dir).await).unwrap();
+    assert!(ExportReader::new(&bytes[..]).is_ok());
+    let (0x59, length) = (bytes[0], &bytes[1..3]) else { panic!("the header's length has two bytes") };
+    let wide = [&[0x5a, 0, 0], length, &bytes[3..]].concat();
+    let refused = ExportReader::new(&wide[..]).unwrap_err();
+    assert!(refused.to_string().contains("2 are enough"), "{refused}");
+    let announced = ExportReader::new(&[0x5a, 2, 0, 0, 0][..]).unwrap_err();
+    assert!(announced.to_string().contains("breaks off"), "{announced}");
+}
