@@ -32,6 +32,8 @@ const MAGIC: [u8; 8] = *b"quorwal1";
 const HEADER_FIELDS: usize = 40;
 const FRAME_HEADER: usize = 16;
 const LENGTH_PREFIX: usize = 4;
+/// No log ever comes to so many segments or frames; below it, counting them cannot overflow.
+const MAX_COUNT: u64 = 1 << 62;
 
 /// The file name of segment `number`.
 pub(super) fn name(number: u64) -> String {
@@ -183,6 +185,9 @@ pub(super) fn scan(bytes: &[u8], number: u64) -> Result<Scan, String> {
     let header = Header::decode(bytes).ok_or("its header does not have the right checksum")?;
     if header.segment != number {
         return Err(format!("it is segment {} under the name of segment {number}", header.segment));
+    }
+    if [header.segment, header.first_frame, header.base_frames].into_iter().any(|count| count > MAX_COUNT) {
+        return Err("its header counts more than a log can hold".into());
     }
     let mut at = HEADER_BYTES as usize;
     let mut next_frame = header.first_frame;

@@ -269,3 +269,16 @@ fn a_failure_is_told_once_and_nothing_is_released_after_it() {
     drop(writer);
     assert!(events.recv().is_err(), "nothing comes after the failure");
 }
+
+#[test]
+fn a_header_that_counts_more_than_a_log_can_hold_is_refused() {
+    let sound = Header::new(1, 0, 7);
+    assert!(segment::scan(&sound.encode(), 1).is_ok());
+    let counts: [fn(&mut Header); 3] =
+        [|h| h.segment = u64::MAX, |h| h.first_frame = u64::MAX, |h| h.base_frames = u64::MAX];
+    for count in counts {
+        let mut header = sound;
+        count(&mut header);
+        assert!(segment::scan(&header.encode(), header.segment).is_err(), "{header:?}");
+    }
+}
