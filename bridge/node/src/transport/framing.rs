@@ -58,7 +58,10 @@ pub(super) async fn read_content<S: AsyncRead + Unpin>(stream: &mut S, length: u
 }
 
 /// Reads one frame of at most `max` bytes.
-pub(super) async fn read_short<S: AsyncRead + Unpin>(stream: &mut S, max: usize) -> io::Result<Vec<u8>> {
+///
+/// # Errors
+/// When the frame is longer, or the other end closes the stream or is silent.
+pub async fn read_short<S: AsyncRead + Unpin>(stream: &mut S, max: usize) -> io::Result<Vec<u8>> {
     let length = read_length(stream, max).await?;
     read_content(stream, length).await
 }

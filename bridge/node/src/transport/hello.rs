@@ -3,7 +3,8 @@
 use std::io;
 
 use minicbor::{Decode, Encode};
-use quorate_protocol::{AgentId, Epoch, GroupIdentity, codec};
+use quorate_protocol::codec::{self, CodecError};
+use quorate_protocol::{AgentId, Epoch, GroupIdentity};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
@@ -17,7 +18,7 @@ const MAX_HELLO_BYTES: usize = 256;
 /// What a node says about itself. TLS has proved its key; this says what it means to talk about.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
-pub(super) struct Hello {
+pub struct Hello {
     #[n(0)]
     version: u64,
     #[n(1)]
@@ -32,8 +33,21 @@ pub(super) struct Hello {
 
 impl Hello {
     /// This node's hello.
-    pub(super) fn new(identity: GroupIdentity, epoch: Epoch, agent: AgentId) -> Self {
+    pub fn new(identity: GroupIdentity, epoch: Epoch, agent: AgentId) -> Self {
         Self { version: PROTOCOL_VERSION, identity, epoch, agent }
+    }
+
+    /// The encoding that [`Self::decode`] reads.
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// Reads a hello; whether it is the right one is not checked yet.
+    ///
+    /// # Errors
+    /// When the bytes are too many, malformed or not deterministic.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        codec::decode(bytes, MAX_HELLO_BYTES)
     }
 
     /// The hello that `agent` should answer this node with.
@@ -49,12 +63,12 @@ impl Hello {
         peer: AgentId,
     ) -> io::Result<Epoch> {
         let heard = timeout(SILENCE, async {
-            framing::write(stream, &codec::encode(self)).await?;
+            framing::write(stream, &self.encode()).await?;
             framing::read_short(stream, MAX_HELLO_BYTES).await
         })
         .await
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no hello came"))??;
-        let heard: Self = codec::decode(&heard, MAX_HELLO_BYTES)
+        let heard = Self::decode(&heard)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("the hello is {error}")))?;
         heard.check(&self.expected_of(peer))?;
         Ok(heard.epoch)
