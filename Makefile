@@ -1,6 +1,6 @@
 # Everything a user or a contributor runs. Each target installs what it needs first.
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo devnet test test-contracts test-rust seeds model check check-rust check-contracts fmt clean
+.PHONY: help setup build demo devnet test test-contracts test-rust seeds fuzz model check check-rust check-contracts fmt clean
 
 CONTRACTS := contracts
 FORGE     := scripts/forge
@@ -33,6 +33,9 @@ test-rust: setup
 
 seeds: ## thousands of seeded runs of the consensus core with faults (SEEDS=3000)
 	QUORATE_SEEDS=$(or $(SEEDS),3000) $(CARGO) test --locked -p quorate-pbft --test protocol seeds -- --nocapture
+
+fuzz: ## every decoder under libFuzzer (RUNS=1000000 inputs each, TARGETS=… for some)
+	scripts/fuzz run $(or $(RUNS),1000000) $(TARGETS)
 
 # stateright keeps every state in memory; the limit keeps a larger STATES from taking the whole machine.
 model: ## the consensus core under a model checker, to the depth of minutes (STATES=8000000)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What each crate of the workspace may depend on.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     ("quorate-protocol", &[]),
     ("quorate-contracts", &["quorate-protocol"]),
     ("quorate-pbft", &["quorate-protocol"]),
@@ -16,6 +16,17 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     ("quorate", &["quorate-anchor", "quorate-contracts", "quorate-node", "quorate-protocol", "quorate-sdk"]),
     ("quorate-tests", &[]),
     ("quorate-model", &["quorate-pbft", "quorate-protocol"]),
+    (
+        "quorate-fuzz",
+        &[
+            "quorate-contracts",
+            "quorate-node",
+            "quorate-pbft",
+            "quorate-protocol",
+            "quorate-sdk",
+            "quorate-services",
+        ],
+    ),
 ];
 
 /// Crates that must stay free of I/O, and what would bring it in.
