@@ -42,15 +42,18 @@ fn manifest(path: &Path) -> toml::Table {
     text.parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Each member's name with its normal dependencies.
-fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+fn manifests() -> Vec<toml::Table> {
     let workspace = manifest(&root().join("Cargo.toml"));
     let members = workspace["workspace"]["members"].as_array().expect("the workspace has members");
-    members
-        .iter()
-        .map(|member| {
-            let folder = member.as_str().expect("a member is a path");
-            let manifest = manifest(&root().join(folder).join("Cargo.toml"));
+    let folders = members.iter().map(|member| member.as_str().expect("a member is a path"));
+    folders.map(|folder| manifest(&root().join(folder).join("Cargo.toml"))).collect()
+}
+
+/// Each member's name with its normal dependencies.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    manifests()
+        .into_iter()
+        .map(|manifest| {
             let name = manifest["package"]["name"].as_str().expect("a package has a name").to_owned();
             let dependencies = manifest.get("dependencies").and_then(toml::Value::as_table);
             (name, dependencies.into_iter().flat_map(|table| table.keys().cloned()).collect())
@@ -81,6 +84,33 @@ fn the_deterministic_crates_have_nothing_to_do_io_with() {
             assert!(io.is_empty(), "{name} depends on {io:?}");
         }
     }
+}
+
+/// Faults that are put in on purpose belong to the tests: whoever wants them compiled in has to ask for them.
+#[test]
+fn nothing_has_deliberate_faults_by_default() {
+    let names = |value: Option<&toml::Value>| -> Vec<String> {
+        let list = value.and_then(toml::Value::as_array).cloned().unwrap_or_default();
+        list.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect()
+    };
+    let mut declared = 0;
+    for manifest in manifests() {
+        let crate_name = &manifest["package"]["name"];
+        let features = manifest.get("features").and_then(toml::Value::as_table).cloned().unwrap_or_default();
+        for (feature, enabled) in &features {
+            let enables = names(Some(enabled)).iter().any(|name| name.ends_with("faults"));
+            assert!(feature == "faults" || !enables, "{crate_name}: {feature} enables faults");
+            declared += usize::from(feature == "faults");
+        }
+        for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            let table = manifest.get(kind).and_then(toml::Value::as_table).cloned().unwrap_or_default();
+            for (dependency, how) in &table {
+                let enabled = names(how.get("features"));
+                assert!(!enabled.contains(&"faults".into()), "{crate_name} enables faults in {dependency}");
+            }
+        }
+    }
+    assert!(declared >= 4, "the core's crates have the feature, {declared} do");
 }
 
 /// Reads every source of the crates without I/O for what would make two replicas differ.

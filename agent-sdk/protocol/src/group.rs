@@ -9,6 +9,7 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::codec::bounded_list;
+use crate::faults::{self, Fault};
 use crate::ids::{AgentId, Epoch, GroupId, ReplicaIndex};
 use crate::keys::PublicKey;
 
@@ -253,12 +254,13 @@ impl ReplicaSet {
     /// How many make a quorum: ⌈(n + f + 1) / 2⌉, which is 2f + 1 when n = 3f + 1. Any two quorums share
     /// a correct replica, and the correct replicas alone make one.
     pub fn quorum(&self) -> usize {
-        (self.len() + self.max_faulty() + 1).div_ceil(2)
+        let quorum = (self.len() + self.max_faulty() + 1).div_ceil(2);
+        if faults::is_on(Fault::SmallQuorum) { quorum - 1 } else { quorum }
     }
 
     /// How many of them include a correct one: f + 1.
     pub fn weak_quorum(&self) -> usize {
-        self.max_faulty() + 1
+        if faults::is_on(Fault::SmallWeakQuorum) { self.max_faulty() } else { self.max_faulty() + 1 }
     }
 
     /// The replica at `index`.

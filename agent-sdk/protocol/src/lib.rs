@@ -23,6 +23,7 @@
 //! | [`epoch`] | how one set of members follows another |
 //! | [`receipt`] | entry + inclusion proof + quorum of attestations, later + the anchor |
 //! | [`api`] | the bodies of the nodes' HTTP API |
+//! | [`faults`] | deliberate faults, for the tests of the tests |
 
 pub mod account;
 pub mod api;
@@ -33,6 +34,7 @@ pub mod command;
 pub mod domain;
 pub mod entry;
 pub mod epoch;
+pub mod faults;
 pub mod group;
 pub mod ids;
 pub mod keys;

@@ -29,6 +29,9 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::Format;
 
+/// Whoever builds the binary together with the deliberate faults of the tests finds out at once.
+const _: () = assert!(!quorate_protocol::faults::COMPILED_IN, "the feature `faults` is for tests alone");
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 use quorate_protocol::codec::bounded_list;
 use quorate_protocol::domain;
+use quorate_protocol::faults::{self, Fault};
 use quorate_protocol::group::MAX_MEMBERS;
 use quorate_protocol::{AgentKey, Digest, ReplicaIndex, Sequence, Signature, SignatureCheck, View};
 use serde::Serialize;
@@ -85,7 +86,7 @@ pub(crate) fn check_voters(
     let found = voters.len();
     let mut last = None;
     for voter in voters {
-        if last.is_some_and(|last| last >= voter) {
+        if last.is_some_and(|last| last >= voter) && !faults::is_on(Fault::VoterCountedTwice) {
             return Err(VoteError::NotAscending(voter));
         }
         if context.replicas.at(voter).is_none() {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{Hash, Hasher};
 
+use quorate_protocol::faults::{self, Fault};
 use quorate_protocol::{Digest, PublicKey, ReplicaIndex, SignedCommand};
 
 /// The most commands that wait, over all sources.
@@ -108,10 +109,10 @@ impl Pool {
         let of_key = self.per_key.get(&command.command().key).copied().unwrap_or_default();
         let share = self.per_source.get(&source).copied().unwrap_or_default();
         let bytes = share.bytes + command.payload_len();
-        if of_key >= MAX_PENDING_PER_KEY
+        let full = of_key >= MAX_PENDING_PER_KEY
             || share.commands >= MAX_PENDING / self.sources
-            || bytes > MAX_PENDING_BYTES / self.sources
-        {
+            || bytes > MAX_PENDING_BYTES / self.sources;
+        if full && !faults::is_on(Fault::PoolUnbounded) {
             return Offer::Full;
         }
         self.per_key.insert(command.command().key, of_key + 1);

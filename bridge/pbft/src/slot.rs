@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
+use quorate_protocol::faults::{self, Fault};
 use quorate_protocol::{Digest, Epoch, ReplicaIndex, Signature, View};
 
 use crate::batch::Batch;
@@ -59,8 +60,10 @@ impl Slot {
             Phase::Commit => &mut self.commits,
             Phase::PrePrepare | Phase::Prepare => &mut self.prepares,
         };
+        let one_topic =
+            |earlier: &Vote| earlier.view == vote.view || faults::is_on(Fault::EvidenceAcrossViews);
         match votes.get(&vote.replica) {
-            Some(earlier) if earlier.view == vote.view && earlier.digest != vote.digest => {
+            Some(earlier) if one_topic(earlier) && earlier.digest != vote.digest => {
                 Counted::Contradiction(Box::new(Evidence::Votes {
                     phase,
                     replica: vote.replica,
@@ -141,8 +144,12 @@ impl Slot {
     /// A view and digest that a quorum of commits names, with those commits.
     pub(crate) fn commit_quorum(&self, quorum: usize) -> Option<(View, Digest, Vec<SignedVote>)> {
         let mut counts: BTreeMap<(View, Digest), usize> = BTreeMap::new();
+        let digest_of = |vote: &Vote| match &self.proposal {
+            Some(own) if faults::is_on(Fault::CommitsOfAnyBatch) => own.digest,
+            _ => vote.digest,
+        };
         for vote in self.commits.values() {
-            *counts.entry((vote.view, vote.digest)).or_default() += 1;
+            *counts.entry((vote.view, digest_of(vote))).or_default() += 1;
         }
         let (&(view, digest), _) = counts.iter().find(|(_, count)| **count >= quorum)?;
         Some((view, digest, matching(&self.commits, view, digest).collect()))

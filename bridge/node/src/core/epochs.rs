@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use quorate_pbft::message::Status;
 use quorate_pbft::{Context, Event, Message, Now, Recovered, Replica};
+use quorate_protocol::faults::{self, Fault};
 use quorate_protocol::{
     AgentId, CheckpointCertificate, Epoch, Group, Handover, ReplicaIndex, Sequence, Verified,
 };
@@ -87,7 +88,8 @@ impl<S: Storage> NodeCore<S> {
     pub(super) fn start_replica(&mut self, now: Now, recovered: Recovered) -> Result<(), NodeError> {
         let group = Arc::clone(self.write_ledger().group());
         let context = Context::of(&group, base_of(&self.handovers, &group));
-        let silent = self.silent_until.is_some_and(|until| group.epoch <= until);
+        let silent = self.silent_until.is_some_and(|until| group.epoch <= until)
+            && !faults::is_on(Fault::SilenceBroken);
         if !silent {
             self.storage.speaks_in(group.epoch)?;
         }

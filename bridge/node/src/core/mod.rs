@@ -24,6 +24,7 @@ use std::sync::{Arc, RwLock};
 use quorate_pbft::{
     Config, Context, Effect, Event, Evidence, Message, Now, Record, Replica, ReplicaKeys, ViewState,
 };
+use quorate_protocol::faults::{self, Fault};
 use quorate_protocol::{
     AgentId, Epoch, Group, GroupIdentity, Handover, LogCertificate, Sequence, SignedCommand, Verified, View,
     codec,
@@ -446,7 +447,10 @@ impl<S: Storage> NodeCore<S> {
     /// Hands the round to the write-ahead log, and cuts that where the store has caught up.
     fn finish_round(&mut self, now: Now) -> Result<(), NodeError> {
         let records = std::mem::take(&mut self.round.records);
-        let outgoing = std::mem::take(&mut self.round.outgoing);
+        let mut outgoing = std::mem::take(&mut self.round.outgoing);
+        if faults::is_on(Fault::SentBeforeRecorded) {
+            self.storage.persist(Vec::new(), std::mem::take(&mut outgoing))?;
+        }
         if !records.is_empty() || !outgoing.is_empty() {
             self.storage.persist(records, outgoing)?;
         }

@@ -6,6 +6,7 @@
 
 use std::ops::Bound::{Excluded, Unbounded};
 
+use quorate_protocol::faults::{self, Fault};
 use quorate_protocol::{ReplicaIndex, Sequence};
 
 use super::{Replica, ViewState};
@@ -125,6 +126,9 @@ impl Replica {
     /// Asks for committed batches when a peer is ahead and either this replica makes no progress by itself
     /// or the votes that it lacks are gone.
     fn ask_if_behind(&mut self, now: Now, status: Status) {
+        if faults::is_on(Fault::NeverCatchesUp) {
+            return;
+        }
         let stuck = self.last_executed == self.executed_at_status || status.stable > self.last_executed;
         let asked_lately = self
             .catch_up_sent_ms

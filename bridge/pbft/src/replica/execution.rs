@@ -1,6 +1,7 @@
 //! Executing committed batches in order.
 
 use quorate_protocol::Sequence;
+use quorate_protocol::faults::{self, Fault};
 
 use super::Replica;
 use crate::batch::{Batch, CommittedBatch};
@@ -10,7 +11,8 @@ impl Replica {
     /// Executes what is committed, as far as there is no gap: one batch, whose outcome brings the next. A
     /// batch can end the epoch, and then none may follow.
     pub(super) fn execute_committed(&mut self, now: Now) {
-        if self.executing || self.ended {
+        let over = self.ended && !faults::is_on(Fault::EpochEndPassed);
+        if self.executing || over {
             return;
         }
         if let Some(committed) = self.next_committed() {

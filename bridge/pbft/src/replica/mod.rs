@@ -12,6 +12,7 @@ mod view_change;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use quorate_protocol::faults::{self, Fault};
 use quorate_protocol::{
     AccountKey, AgentKey, CheckpointCertificate, ReplicaIndex, Sequence, SignedCheckpoint, SignedCommand,
     TimestampMs, Verified, View,
@@ -269,7 +270,8 @@ impl Replica {
     fn report(&mut self, evidence: Evidence, sequence: Sequence, view: View) {
         let accused = evidence.replica();
         let against = self.reported.iter().filter(|(of, _, _)| *of == accused).count();
-        if against < MAX_EVIDENCE && self.reported.insert((accused, sequence, view)) {
+        let news = against < MAX_EVIDENCE && self.reported.insert((accused, sequence, view));
+        if news && !faults::is_on(Fault::EvidenceDropped) {
             self.effects.push(Effect::Evidence(evidence));
         }
     }
@@ -289,7 +291,8 @@ impl Replica {
     }
 
     fn within_watermarks(&self, sequence: Sequence) -> bool {
-        sequence > self.low() && sequence <= self.high()
+        let below_high = sequence <= self.high() || faults::is_on(Fault::HighWatermarkIgnored);
+        sequence > self.low() && below_high
     }
 
     /// This replica's position in the epoch.

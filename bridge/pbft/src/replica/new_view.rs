@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use quorate_protocol::faults::{self, Fault};
 use quorate_protocol::{CheckpointCertificate, Digest, Sequence};
 
 use super::{Replica, ViewState};
@@ -28,7 +29,9 @@ pub(crate) fn reproposals(context: &Context, view_changes: &[ViewChange]) -> Opt
     for certificate in view_changes.iter().flat_map(|view_change| &view_change.prepared) {
         if certificate.sequence > low {
             let entry = latest.entry(certificate.sequence).or_insert((certificate.view, certificate.digest));
-            *entry = (*entry).max((certificate.view, certificate.digest));
+            if !faults::is_on(Fault::StaleCertificateWins) {
+                *entry = (*entry).max((certificate.view, certificate.digest));
+            }
         }
     }
     let high = latest.last_key_value().map_or(low, |(&sequence, _)| sequence);
@@ -38,6 +41,7 @@ pub(crate) fn reproposals(context: &Context, view_changes: &[ViewChange]) -> Opt
     let null = Batch::null().digest(context);
     let proposals = (low.0 + 1..=high.0)
         .map(Sequence)
+        .filter(|sequence| !faults::is_on(Fault::GapLeftOpen) || latest.contains_key(sequence))
         .map(|sequence| (sequence, latest.get(&sequence).map_or(null, |&(_, digest)| digest)))
         .collect();
     Some(proposals)

@@ -1,5 +1,6 @@
 //! Pre-prepare, prepare and commit (section 4.2).
 
+use quorate_protocol::faults::{self, Fault};
 use quorate_protocol::{ReplicaIndex, Sequence, TimestampMs, domain};
 
 use super::{Replica, ViewState};
@@ -90,7 +91,8 @@ impl Replica {
             return;
         }
         let proposal = self.slots.get(&sequence).and_then(|slot| slot.proposal.as_ref());
-        if let Some(known) = proposal.filter(|known| known.view == view) {
+        let has_one = |known: &&Proposal| known.view == view && !faults::is_on(Fault::SecondProposalAccepted);
+        if let Some(known) = proposal.filter(has_one) {
             if known.digest != digest {
                 let evidence = Evidence::Votes {
                     phase: Phase::PrePrepare,
@@ -229,7 +231,9 @@ impl Replica {
         prepares.truncate(needed);
         let certificate = PreparedCertificate { view, sequence, digest, pre_prepare: signature, prepares };
         slot.prepared = Some((certificate.clone(), batch));
-        self.effects.push(Effect::Persist(Record::Prepared { certificate, batch: None }));
+        if !faults::is_on(Fault::CertificateUnrecorded) {
+            self.effects.push(Effect::Persist(Record::Prepared { certificate, batch: None }));
+        }
         if let Some(vote) = self.own_vote(domain::COMMIT, sequence) {
             self.slots.entry(sequence).or_default().count(self.context.epoch, Phase::Commit, vote);
             self.broadcast(Message::Commit(vote));

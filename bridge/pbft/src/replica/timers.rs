@@ -1,6 +1,7 @@
 //! What a replica does when time passes (section 4.5.2).
 
 use quorate_protocol::TimestampMs;
+use quorate_protocol::faults::{self, Fault};
 
 use super::{Replica, ViewState};
 use crate::event::Now;
@@ -15,7 +16,9 @@ impl Replica {
     /// How long this replica waits for progress in its view, or for the NEW-VIEW of the view that it asks
     /// for.
     pub(super) fn timeout_ms(&self) -> u64 {
-        self.config.view_timeout_ms << self.failed_views.min(MAX_DOUBLINGS)
+        let doublings =
+            if faults::is_on(Fault::TimeoutsNeverDouble) { 0 } else { self.failed_views.min(MAX_DOUBLINGS) };
+        self.config.view_timeout_ms << doublings
     }
 
     /// When the replica wants to be stepped again at the latest, on the monotonic clock.
@@ -73,7 +76,8 @@ impl Replica {
             .find_map(|(_, slot)| slot.proposal.as_ref())
             .map(|proposal| proposal.accepted_ms);
         let (overdue, change) = (self.overdue_since_ms, self.change_pending_since_ms);
-        let waiting_since = [self.pool.waiting_since(), proposed, overdue, change];
+        let command = self.pool.waiting_since().filter(|_| !faults::is_on(Fault::CommandsUntimed));
+        let waiting_since = [command, proposed, overdue, change];
         let since = waiting_since.into_iter().flatten().min()?.max(self.waits_from_ms);
         Some(since.saturating_add(self.timeout_ms()))
     }
@@ -125,7 +129,8 @@ impl Replica {
         self.executed_at_status = self.last_executed;
         match self.state {
             ViewState::Changing => {
-                if let Some(own) = self.view_changes.get(&self.me).cloned() {
+                let own = self.view_changes.get(&self.me).cloned();
+                if let Some(own) = own.filter(|_| !faults::is_on(Fault::ViewChangeSaidOnce)) {
                     self.broadcast(Message::ViewChange(own));
                 }
             }

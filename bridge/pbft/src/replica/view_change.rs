@@ -1,5 +1,6 @@
 //! Asking for the next view (section 4.4).
 
+use quorate_protocol::faults::{self, Fault};
 use quorate_protocol::{Signature, View};
 
 use super::{Replica, ViewState};
@@ -21,6 +22,7 @@ impl Replica {
         let prepared = self
             .slots
             .values()
+            .filter(|_| !faults::is_on(Fault::PreparedForgotten))
             .filter_map(|slot| slot.prepared.as_ref().map(|(certificate, _)| certificate.clone()))
             .collect();
         let mut view_change = ViewChange {
@@ -86,8 +88,9 @@ impl Replica {
         if later().count() < self.context.replicas.weak_quorum() {
             return;
         }
-        if let Some(earliest) = later().min() {
-            self.start_view_change(now, earliest);
+        let target = if faults::is_on(Fault::LatestViewJoined) { later().max() } else { later().min() };
+        if let Some(target) = target {
+            self.start_view_change(now, target);
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use quorate_protocol::Digest;
+use quorate_protocol::faults::{self, Fault};
 
 use super::buckets::BucketTree;
 use super::proof::state_root;
@@ -96,6 +97,9 @@ impl AuthenticatedMap {
     }
 
     fn mark(&mut self, key: &[u8]) {
+        if faults::is_on(Fault::ReplyTableOutsideState) && key.starts_with(crate::replies::PREFIX) {
+            return;
+        }
         // A hot key is marked already nearly always; looking first saves the allocation.
         for changed in [&mut self.unhashed, &mut self.unsaved] {
             if !changed.contains(key) {

@@ -93,6 +93,8 @@ pub(crate) struct Group {
 
 impl Group {
     pub(crate) fn new(options: Options) -> Self {
+        #[cfg(feature = "faults")]
+        switch_on_a_fault();
         let members = Members::new(options.n);
         let mut group = Self {
             forge: Forge::new(&members),
@@ -282,4 +284,12 @@ impl Group {
         let wanted = node.replica.as_ref()?.next_deadline_ms(self.now(index));
         Some(wanted.max(node.ticked_ms.map_or(0, |ticked| ticked + 1)))
     }
+}
+
+/// Breaks the rule that `QUORATE_FAULT` names, to see which tests notice: some should.
+#[cfg(feature = "faults")]
+fn switch_on_a_fault() {
+    let fault = std::env::var("QUORATE_FAULT").ok();
+    let fault = fault.map(|name| name.parse().expect("QUORATE_FAULT names a fault"));
+    quorate_protocol::faults::switch_on(fault);
 }
