@@ -32,7 +32,8 @@
 //! * The wait for a NEW-VIEW begins when a quorum asks for its view or for later ones: whoever has moved on
 //!   repeats only its latest wish.
 //! * A replica that is behind, or hears too few others to make a quorum with, asks for no view. It could not
-//!   get it, and having asked it would be lost to the view that the others go on in.
+//!   get it, and having asked it would be lost to the view that the others go on in. A replica that is behind
+//!   asks all the same once a command has waited for four time-outs: a faulty primary can keep it behind.
 //! * The primary, too, gives up a view in which nothing happens.
 //! * A batch can ask for a checkpoint after it. The primary uses this when entries wait for an anchor and
 //!   traffic is too thin to reach the next regular checkpoint.

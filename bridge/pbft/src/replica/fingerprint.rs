@@ -60,6 +60,7 @@ impl Replica {
             next_due,
             overdue_since_ms,
             waits_from_ms: _,
+            in_touch_from_ms: _,
             reported,
             effects,
         } = self;

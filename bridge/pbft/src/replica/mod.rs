@@ -125,6 +125,8 @@ pub struct Replica {
     /// No wait began before this: when the view was entered, or when this replica was last behind or out of
     /// touch.
     waits_from_ms: u64,
+    /// When this replica was last out of touch.
+    in_touch_from_ms: u64,
 
     reported: BTreeSet<(ReplicaIndex, Sequence, View)>,
     effects: Vec<Effect>,
@@ -174,6 +176,7 @@ impl Replica {
             next_due: recovered.next_due,
             overdue_since_ms: None,
             waits_from_ms: now.elapsed_ms,
+            in_touch_from_ms: now.elapsed_ms,
             reported: BTreeSet::new(),
             effects: Vec::new(),
         };

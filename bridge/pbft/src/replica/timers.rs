@@ -11,6 +11,8 @@ use crate::message::{Forward, MAX_FORWARD, Message};
 const SILENT_INTERVALS: u64 = 4;
 /// Time-outs stop doubling here: 2^6 times the configured one.
 const MAX_DOUBLINGS: u32 = 6;
+/// A command that waits for so many time-outs ends the view also at a replica that is behind.
+const TIMEOUTS_BEHIND: u64 = 4;
 
 impl Replica {
     /// How long this replica waits for progress in its view, or for the NEW-VIEW of the view that it asks
@@ -42,8 +44,13 @@ impl Replica {
         if self.next_due.is_some_and(|due| self.is_overdue(now, due)) {
             self.overdue_since_ms.get_or_insert(now.elapsed_ms);
         }
-        if self.state == ViewState::Active && self.cannot_judge(now) {
-            self.waits_from_ms = now.elapsed_ms;
+        if self.state == ViewState::Active {
+            if self.is_out_of_touch(now) {
+                self.in_touch_from_ms = now.elapsed_ms;
+            }
+            if self.is_out_of_touch(now) || self.is_behind() {
+                self.waits_from_ms = now.elapsed_ms;
+            }
         }
         if self.view_deadline_ms(now).is_some_and(|deadline| deadline <= now.elapsed_ms) {
             self.start_view_change(now, self.view.next());
@@ -67,7 +74,7 @@ impl Replica {
         if self.state == ViewState::Changing {
             return self.new_view_deadline_ms;
         }
-        if self.cannot_judge(now) {
+        if self.is_out_of_touch(now) {
             return None;
         }
         let proposed = self
@@ -77,9 +84,14 @@ impl Replica {
             .map(|proposal| proposal.accepted_ms);
         let (overdue, change) = (self.overdue_since_ms, self.change_pending_since_ms);
         let command = self.pool.waiting_since().filter(|_| !faults::is_on(Fault::CommandsUntimed));
-        let waiting_since = [command, proposed, overdue, change];
-        let since = waiting_since.into_iter().flatten().min()?.max(self.waits_from_ms);
-        Some(since.saturating_add(self.timeout_ms()))
+        let timeout_ms = self.timeout_ms();
+        let after = |since: u64, from_ms: u64, timeouts: u64| {
+            since.max(from_ms).saturating_add(timeouts.saturating_mul(timeout_ms))
+        };
+        let waiting_since = [command, proposed, overdue, change].into_iter().flatten().min();
+        let usual = waiting_since.filter(|_| !self.is_behind()).map(|at| after(at, self.waits_from_ms, 1));
+        let at_last = command.map(|at| after(at, self.in_touch_from_ms, TIMEOUTS_BEHIND));
+        usual.into_iter().chain(at_last).min()
     }
 
     /// Whether work should have been brought by a batch of a correct primary, whose clock may be behind this
@@ -88,18 +100,17 @@ impl Replica {
         due.plus(self.config.max_clock_drift_ms) <= now.wall
     }
 
-    /// Whether a lack of progress says nothing about the view.
-    ///
-    /// A replica that is behind has its own lack to make up. One that hears too few others to make a quorum
-    /// with could not change the view either; if it asked, it would be lost to the view that the others go on
-    /// in when it is in touch again.
-    fn cannot_judge(&self, now: Now) -> bool {
+    /// Whether this replica hears too few others to make a quorum with. It could not change the view either; if
+    /// it asked, it would be lost to the view that the others go on in when it is in touch again.
+    fn is_out_of_touch(&self, now: Now) -> bool {
         let since = now.elapsed_ms.saturating_sub(SILENT_INTERVALS * self.config.status_interval_ms);
         let heard = self.peers.values().filter(|peer| peer.heard_ms.is_some_and(|at| at >= since)).count();
-        self.is_behind() || heard + 1 < self.quorum()
+        heard + 1 < self.quorum()
     }
 
-    /// Whether a correct replica executed more than this one.
+    /// Whether a correct replica executed more than this one. Such a replica has its own lack to make up before it
+    /// judges the primary. Not without end: with its claims, and with the messages that it withholds, a faulty
+    /// primary can see to it that every backup in turn is behind, and would never be judged.
     pub fn is_behind(&self) -> bool {
         let ahead = self.peers.values().filter(|peer| peer.last_executed() > self.last_executed).count();
         ahead >= self.context.replicas.weak_quorum()

@@ -1,9 +1,10 @@
 //! The group goes on: whatever a faulty primary ignores, whoever was cut off, and however messages got lost.
 
+use quorate_pbft::message::Status;
 use quorate_pbft::{Message, ViewState};
-use quorate_protocol::TimestampMs;
+use quorate_protocol::{ReplicaIndex, TimestampMs};
 
-use crate::harness::{Faults, Group, Options, View, r};
+use crate::harness::{Faults, Group, Options, Sequence, View, r};
 
 #[test]
 fn a_command_that_the_primary_ignores_is_spread_and_the_primary_is_replaced() {
@@ -21,6 +22,43 @@ fn a_command_that_the_primary_ignores_is_spread_and_the_primary_is_replaced() {
     );
     assert!(group.run_until(1_000, |group| [1, 2, 3].iter().all(|&i| group.machine(r(i)).has(&ignored))));
     assert!(group.view(r(1)).0 > View(0));
+}
+
+#[test]
+fn a_primary_that_ignores_one_client_is_replaced_though_it_keeps_the_backups_behind() {
+    let mut group = Group::of_four();
+    group.run_for(100);
+    // It orders what all others ask for. It shows no batch to replica 1, lets 2 and 3 see its commits in turns,
+    // so that each has executed less than the other now and then, and boasts.
+    let primary = |to: ReplicaIndex, message| match message {
+        Message::PrePrepare(_) if to == r(1) => vec![],
+        Message::Commit(vote) if u64::from(to.0) == 2 + vote.sequence.0 % 2 => vec![],
+        Message::CatchUp(_) => vec![],
+        Message::Status(status) => {
+            let last_executed = Sequence(status.last_executed.0 + 1_000);
+            vec![Message::Status(Status { last_executed, ..status })]
+        }
+        message => vec![message],
+    };
+    group.corrupt(r(0), Box::new(primary));
+    let ignored = group.members.command(9, 0);
+    let digest = ignored.digest();
+    group.lose(move |_, to, message| match message {
+        Message::Forward(forward) => {
+            to == r(0) && forward.commands.iter().any(|command| command.digest() == digest)
+        }
+        _ => false,
+    });
+    for index in 1..4 {
+        group.submit(r(index), &ignored);
+    }
+    for nonce in 0..100 {
+        let command = group.members.command(1 + (nonce % 4) as u8, nonce);
+        group.submit(r(1 + (nonce % 3) as u16), &command);
+        group.run_for(100);
+    }
+    let served = (1..4).all(|index| group.machine(r(index)).has(&ignored));
+    assert!(served, "one client is ignored for ever\n{}", group.picture());
 }
 
 #[test]
