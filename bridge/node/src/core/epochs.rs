@@ -51,11 +51,16 @@ impl<S: Storage> NodeCore<S> {
         let handover = Handover { certificate, members: next.members.clone() };
         tracing::info!(epoch = %next.epoch, members = next.members.len(), "a new epoch begins");
         self.write_ledger().enter_epoch();
-        self.keep_handover(handover, Some(next.clone()))?;
+        self.keep_handover(handover.clone(), Some(next.clone()))?;
         if next.epoch > self.proven.epoch {
             self.proven = next.clone();
         }
-        self.place_in(&next)?;
+        if let Err(gone) = self.place_in(&next) {
+            // The checkpoint may be stable by this replica's signature alone, which nobody else has yet.
+            self.say(None, &Frame::Handovers(vec![handover]));
+            self.finish_round(now)?;
+            return Err(gone);
+        }
         let recovered = {
             let records = self.later.remove(&next.epoch).unwrap_or_default();
             let standing = super::recovery::standing(&mut self.write_ledger());

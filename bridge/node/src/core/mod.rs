@@ -17,6 +17,8 @@ mod outbox;
 mod recovery;
 mod storage;
 mod supply;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, RwLock};
@@ -464,12 +466,16 @@ impl<S: Storage> NodeCore<S> {
         Ok(())
     }
 
-    /// Lets what the replica must remember stand for all records so far.
+    /// Lets what the replica must remember stand for all records so far. That is also what it said in later
+    /// epochs: after a crash that the store did not keep up with, this node is yet to come to them again.
     fn rotate_records(&mut self) -> Result<(), NodeError> {
         let Some(replica) = &self.replica else { return Ok(()) };
-        let epoch = replica.context().epoch;
-        let records = replica.durable_records().into_iter();
-        self.storage.rotate(records.map(|record| codec::encode(&EpochRecord { epoch, record })).collect())
+        let now = (replica.context().epoch, replica.durable_records());
+        let later = self.later.iter().map(|(epoch, records)| (*epoch, records.clone()));
+        let records = std::iter::once(now).chain(later).flat_map(|(epoch, records)| {
+            records.into_iter().map(move |record| codec::encode(&EpochRecord { epoch, record }))
+        });
+        self.storage.rotate(records.collect())
     }
 
     fn publish(&self) {

@@ -1,0 +1,146 @@
+//! What the core hands to its storage at the borders of an epoch.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use quorate_pbft::{Config, Now, Record, ReplicaKeys};
+use quorate_protocol::operations::proposals::{ProposalsOperation, Propose, Vote};
+use quorate_protocol::proposal::{actions_hash, proposal_id};
+use quorate_protocol::{
+    AgentKey, Checkpoint, CheckpointCertificate, Choice, Digest, Epoch, MembersChange, Sequence,
+    SignedCheckpoint, SignedCommand, codec,
+};
+
+use super::recovery::EpochRecord;
+use super::{CoreParts, NodeCore, Outgoing, Storage, Stored, Supply, Trust, WalContents, restore};
+use crate::error::NodeError;
+use crate::frame::Frame;
+use crate::ledger::fixture::{Fixture, START};
+use crate::metrics::Metrics;
+use crate::store::{Store, Write};
+use crate::wal::TailReport;
+
+const NOW: Now = Now { elapsed_ms: 0, wall: START };
+
+/// A storage that is as fast as it can be, and remembers what it was given.
+struct Memory {
+    store: Store,
+    log: Vec<Vec<u8>>,
+    sent: Vec<Outgoing>,
+}
+
+impl Storage for Memory {
+    fn persist(&mut self, records: Vec<Vec<u8>>, outgoing: Vec<Outgoing>) -> Result<(), NodeError> {
+        self.log.extend(records);
+        self.sent.extend(outgoing);
+        Ok(())
+    }
+
+    fn rotate(&mut self, records: Vec<Vec<u8>>) -> Result<(), NodeError> {
+        self.log = records;
+        Ok(())
+    }
+
+    fn write(&mut self, write: Write) -> Result<(), NodeError> {
+        self.store.commit(vec![write])
+    }
+
+    fn stored(&mut self) -> Result<Stored, NodeError> {
+        Ok(Stored { sequence: self.store.last_sequence()?, fetch_steps: 0 })
+    }
+
+    fn speaks_in(&mut self, _epoch: Epoch) -> Result<(), NodeError> {
+        Ok(())
+    }
+}
+
+/// The core of the first member, whose write-ahead log holds `records`.
+fn core(fixture: &Fixture, records: Vec<Vec<u8>>) -> NodeCore<Memory> {
+    let store = Store::in_memory();
+    let trust = Trust { group: (*fixture.group).clone(), previous: None, spoke: None };
+    let wal = WalContents { records: &records, tail: TailReport::default(), path: Path::new("memory") };
+    let write = |write| store.commit(vec![write]);
+    let restored = restore(&Config::default(), &trust, &store, wal, write).unwrap();
+    let (account, agent) = fixture.keys[0].clone();
+    let parts = CoreParts {
+        config: Config::default(),
+        keys: ReplicaKeys { agent, account },
+        restored,
+        evidence: Vec::new(),
+        storage: Memory { store: store.clone(), log: records, sent: Vec::new() },
+        supply: Supply::new(store.clone()),
+        store,
+        metrics: Metrics::new(),
+    };
+    NodeCore::new(parts, NOW).unwrap()
+}
+
+fn checkpoint(fixture: &Fixture, epoch: Epoch) -> Checkpoint {
+    Checkpoint {
+        group: fixture.group.identity.group,
+        epoch,
+        sequence: Sequence(8),
+        log_size: 9,
+        log_root: Digest::default(),
+        state_root: Digest::default(),
+        inbox_count: 0,
+        next_members_hash: Digest::default(),
+    }
+}
+
+#[test]
+fn a_log_that_is_cut_keeps_what_was_said_in_later_epochs() {
+    let fixture = Fixture::new();
+    let later = checkpoint(&fixture, Epoch(1));
+    let said = SignedCheckpoint::sign(&fixture.group.identity, later, &fixture.keys[0].0);
+    let said = codec::encode(&EpochRecord { epoch: Epoch(1), record: Record::Checkpoint(said) });
+    let mut core = core(&fixture, vec![said.clone()]);
+    core.round.cut_below = Some(Sequence(0));
+    core.take_round(NOW, []).unwrap();
+    assert_eq!(core.round.cut_below, None, "the log was cut");
+    assert!(core.storage.log.contains(&said), "another crash makes the replica forget what it said");
+}
+
+/// Commands that give the first member another key.
+fn change_key(fixture: &Fixture) -> Vec<SignedCommand> {
+    let mut members = fixture.group.members.clone();
+    members[0].key = AgentKey::from_secret(&[99; 32]).public();
+    let calls = vec![MembersChange { epoch: Epoch(0), members }.call(&fixture.group.identity)];
+    let group = &fixture.group.identity.group;
+    let proposal = proposal_id(group, fixture.agent(1), 0, actions_hash(&calls), "change");
+    let propose = Propose { salt: 0, description: "change".into(), calls };
+    let mut commands = vec![fixture.sign(1, 0, ProposalsOperation::Propose(propose))];
+    let vote = || ProposalsOperation::Vote(Vote { proposal, choice: Choice::For });
+    commands.extend((1..4).map(|voter| fixture.sign(voter, 1, vote())));
+    commands
+}
+
+#[test]
+fn a_replica_that_is_gone_says_all_before_it_stops() {
+    let fixture = Fixture::new();
+    let mut core = core(&fixture, Vec::new());
+    core.write_ledger().execute(Sequence(1), START, &change_key(&fixture), true).unwrap();
+    assert!(core.write_ledger().epoch_is_over());
+    let signature = Outgoing::All(Arc::from([7]));
+    core.round.outgoing.push(signature);
+    core.round.records.push(vec![8]);
+    let last = CheckpointCertificate { checkpoint: checkpoint(&fixture, Epoch(0)), signatures: Vec::new() };
+    let gone = core.enter_next_epoch(NOW, last.clone()).unwrap_err();
+    assert!(matches!(gone, NodeError::OtherKey { .. }), "{gone}");
+    assert_eq!(core.storage.log, [[8]]);
+    let sent: Vec<_> = core
+        .storage
+        .sent
+        .iter()
+        .filter_map(|outgoing| match outgoing {
+            Outgoing::All(bytes) => Some(&**bytes),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(sent[0], [7], "its signature on the last checkpoint, which the others may need");
+    let handed_over = |bytes: &[u8]| match Frame::decode(bytes) {
+        Ok(Frame::Handovers(handovers)) => handovers.iter().any(|handover| handover.certificate == last),
+        _ => false,
+    };
+    assert!(sent[1..].iter().any(|bytes| handed_over(bytes)), "and that it is stable");
+}
