@@ -3,7 +3,7 @@
 use quorate_pbft::evidence::Phase;
 use quorate_pbft::message::ViewChange;
 use quorate_pbft::{Batch, Evidence, Message, Record, ViewState};
-use quorate_protocol::{AgentId, AgentKey, ReplicaIndex};
+use quorate_protocol::{AgentId, AgentKey, ReplicaIndex, SignedCommand};
 
 use crate::harness::{Forge, Group, Sequence, View, r};
 
@@ -149,6 +149,22 @@ fn a_new_view_that_drops_reorders_or_invents_batches_is_refused() {
     let mut stale = view_changes.clone();
     stale[2] = forge.view_change(r(3), View(2), None, vec![]);
     assert!(!passes(&stale, &honest));
+}
+
+#[test]
+fn commands_that_their_agents_did_not_sign_are_refused_wherever_they_stand() {
+    let mut group = Group::of_four();
+    let forge = group.forge.clone();
+    let [signed, other] = [0, 1].map(|nonce| group.members.command(1, nonce));
+    let forged = SignedCommand::from_parts(signed.command().clone(), *other.signature());
+    for (command, sound) in [(signed, true), (forged, false)] {
+        let batch = forge.batch(group.wall(r(0)), vec![command.clone()]);
+        let proposal = forge.pre_prepare(View(0), Sequence(1), batch.clone());
+        let forward = Message::Forward(quorate_pbft::message::Forward { commands: vec![command] });
+        for message in [Message::PrePrepare(proposal), Message::BatchReply(batch), forward] {
+            assert_eq!(group.passes(r(0), &message.encode()).is_some(), sound, "{}", message.kind());
+        }
+    }
 }
 
 #[test]
