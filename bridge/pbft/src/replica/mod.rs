@@ -290,7 +290,8 @@ impl Replica {
 
     /// The high watermark H = h + L, or the end of the epoch once it is known.
     fn high(&self) -> Sequence {
-        if self.ended { self.last_executed } else { Sequence(self.low().0 + self.config.window) }
+        let over = self.ended && !faults::is_on(Fault::EpochEndPassed);
+        if over { self.last_executed } else { Sequence(self.low().0 + self.config.window) }
     }
 
     fn within_watermarks(&self, sequence: Sequence) -> bool {
