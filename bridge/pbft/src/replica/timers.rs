@@ -64,9 +64,10 @@ impl Replica {
     }
 
     /// When this replica gives the current view up. It waits for the oldest of: a command that waits, a batch
-    /// that was proposed and not executed, work that is due, a change of members. The primary waits like everybody else: it may be
-    /// the only one who knows of a batch that the others refuse or never saw. A replica that asked for a view
-    /// waits for its NEW-VIEW only once a quorum asked for it too: before that, the view is not late.
+    /// that was proposed and not executed, work that is due, a change of members. The primary waits like
+    /// everybody else: it may be the only one who knows of a batch that the others refuse or never saw. A
+    /// replica that asked for a view waits for its NEW-VIEW only once a quorum asked for it too: before that, the
+    /// view is not late.
     fn view_deadline_ms(&self, now: Now) -> Option<u64> {
         if self.ended || self.silent {
             return None;
@@ -74,7 +75,7 @@ impl Replica {
         if self.state == ViewState::Changing {
             return self.new_view_deadline_ms;
         }
-        if self.is_out_of_touch(now) {
+        if self.is_out_of_touch(now) || !self.hears_a_quorum(now, self.recent_ms()) {
             return None;
         }
         let proposed = self
@@ -103,9 +104,25 @@ impl Replica {
     /// Whether this replica hears too few others to make a quorum with. It could not change the view either; if
     /// it asked, it would be lost to the view that the others go on in when it is in touch again.
     fn is_out_of_touch(&self, now: Now) -> bool {
-        let since = now.elapsed_ms.saturating_sub(SILENT_INTERVALS * self.config.status_interval_ms);
+        !self.hears_a_quorum(now, SILENT_INTERVALS * self.config.status_interval_ms)
+    }
+
+    /// Whether this replica and those that it heard of in the last `within_ms` are a quorum.
+    fn hears_a_quorum(&self, now: Now, within_ms: u64) -> bool {
+        let since = now.elapsed_ms.saturating_sub(within_ms);
         let heard = self.peers.values().filter(|peer| peer.heard_ms.is_some_and(|at| at >= since)).count();
-        heard + 1 < self.quorum()
+        heard + 1 >= self.quorum()
+    }
+
+    /// Within what time a replica must have heard of a quorum to give its view up.
+    ///
+    /// A command that waits when the replica is cut off reaches its time-out before, or just when, the others count
+    /// as out of touch. So the last word is with the second half of the wait: who heard of nobody in it was cut off,
+    /// and waits until that is clear, or until it hears of the others again. A live peer is heard of once an
+    /// interval, whatever the delay; two allow for one loss.
+    fn recent_ms(&self) -> u64 {
+        let interval_ms = self.config.status_interval_ms;
+        (self.timeout_ms() / 2).clamp(2 * interval_ms, SILENT_INTERVALS * interval_ms)
     }
 
     /// Whether a correct replica executed more than this one. Such a replica has its own lack to make up before it

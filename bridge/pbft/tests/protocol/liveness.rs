@@ -119,6 +119,24 @@ fn a_replica_cut_off_with_a_client_waiting_does_not_leave_the_view() {
     }
 }
 
+#[test]
+fn a_replica_cut_off_with_a_command_on_its_way_does_not_leave_the_view() {
+    let mut group = Group::of_four();
+    group.run_for(98);
+    // The command is lost, and then the others tell for the last time where they stand.
+    for other in 0..3 {
+        group.network.cut(r(3), r(other));
+    }
+    let command = group.members.command(1, 0);
+    group.submit(r(3), &command);
+    group.run_for(7);
+    group.isolate(r(3));
+    group.run_for(1_000);
+    group.heal();
+    group.must_execute(1_000, &[command]);
+    assert_eq!(group.view(r(3)), (View(0), ViewState::Active), "{}", group.picture());
+}
+
 /// A replica that asked for a view alone: it heard enough to judge, and nobody heard of its command.
 fn lonely_group() -> Group {
     let mut group = Group::of_four();
