@@ -30,7 +30,15 @@ pub enum Frame {
     },
     /// The sender's attestation of the log after a batch.
     #[n(1)]
-    Attestation(#[n(0)] SignedHead),
+    Attestation {
+        /// The epoch that the sender is in. The attestation does not cover it, but it says under which key of
+        /// the sender it holds.
+        #[n(0)]
+        epoch: Epoch,
+        /// The attestation.
+        #[n(1)]
+        signed: SignedHead,
+    },
     /// A certificate, for a node that seems to lack it.
     #[n(2)]
     Certificate(#[n(0)] LogCertificate),

@@ -15,6 +15,9 @@ use crate::error::NodeError;
 use crate::frame::{Frame, MAX_HANDOVERS};
 use crate::store::Write;
 
+/// How long a replica stays that the next epoch has no place for, in milliseconds.
+const LINGER_MS: u64 = 5_000;
+
 /// The last sequence of the epoch before that of `group`.
 pub(super) fn base_of(handovers: &BTreeMap<Epoch, Handover>, group: &Group) -> Sequence {
     let before = group.epoch.0.checked_sub(1).map(Epoch);
@@ -37,11 +40,15 @@ impl<S: Storage> NodeCore<S> {
         }
     }
 
+    /// The latest group that this node knows of, proven here or vouched for by whoever started it.
+    pub(super) fn latest(&self) -> &Group {
+        if self.known.epoch > self.proven.epoch { &self.known } else { &self.proven }
+    }
+
     /// The old epoch's last checkpoint is executed and stable here: takes part in the next one.
     ///
     /// # Errors
-    /// When the storage fails, or when this node has no place in the next epoch: it must stop. The others do
-    /// not need it any more.
+    /// When the storage fails.
     pub(super) fn enter_next_epoch(
         &mut self,
         now: Now,
@@ -49,17 +56,14 @@ impl<S: Storage> NodeCore<S> {
     ) -> Result<(), NodeError> {
         let next = self.write_ledger().state().group().clone();
         let handover = Handover { certificate, members: next.members.clone() };
+        if let Err(gone) = self.place_in(&next) {
+            return self.linger(now, handover, gone);
+        }
         tracing::info!(epoch = %next.epoch, members = next.members.len(), "a new epoch begins");
         self.write_ledger().enter_epoch();
-        self.keep_handover(handover.clone(), Some(next.clone()))?;
+        self.keep_handover(handover, Some(next.clone()))?;
         if next.epoch > self.proven.epoch {
             self.proven = next.clone();
-        }
-        if let Err(gone) = self.place_in(&next) {
-            // The checkpoint may be stable by this replica's signature alone, which nobody else has yet.
-            self.say(None, &Frame::Handovers(vec![handover]));
-            self.finish_round(now)?;
-            return Err(gone);
         }
         let recovered = {
             let records = self.later.remove(&next.epoch).unwrap_or_default();
@@ -74,6 +78,16 @@ impl<S: Storage> NodeCore<S> {
         Ok(())
     }
 
+    /// The next epoch has no place for this replica. The checkpoint that ended its own may be stable by its
+    /// signature alone, so it stays a while to repeat what it said, and then stops.
+    fn linger(&mut self, now: Now, handover: Handover, gone: NodeError) -> Result<(), NodeError> {
+        tracing::warn!(%gone, "this replica's last epoch is over; it stops in {} s", LINGER_MS / 1_000);
+        self.say(None, &Frame::Handovers(vec![handover.clone()]));
+        self.keep_handover(handover, None)?;
+        self.leaving = Some((now.elapsed_ms + LINGER_MS, gone));
+        Ok(())
+    }
+
     /// Keeps a verified handover; with it the group whose consensus this node is in from here on.
     pub(super) fn keep_handover(
         &mut self,
@@ -83,7 +97,39 @@ impl<S: Storage> NodeCore<S> {
         self.storage.write(Write::Handover { handover: handover.clone(), group })?;
         self.handovers.insert(handover.from(), handover);
         self.proofs.send_replace(Arc::new(self.handovers.values().cloned().collect()));
+        // Whoever joins learns only now where its epoch begins, and judges no view change before.
+        self.context.send_if_modified(|context| {
+            let group = Arc::clone(self.ledger.read().expect(super::NOT_POISONED).group());
+            let base = base_of(&self.handovers, &group);
+            let learns = context.epoch == group.epoch && context.base != base;
+            if learns {
+                *context = Arc::new(Context::of(&group, base));
+            }
+            learns
+        });
         Ok(())
+    }
+
+    /// A node that has no place in its epoch, and looks for the state of a later one, may have that already: it
+    /// executed all of its epoch before it stopped, or before it got its new key.
+    fn enter_without_fetching(&mut self, now: Now, epoch: Epoch) -> Result<(), NodeError> {
+        let Some(handover) = self.handovers.get(&epoch).filter(|_| self.is_aimless()).cloned() else {
+            return Ok(());
+        };
+        let checkpoint = &handover.certificate.checkpoint;
+        let has_it = {
+            let mut ledger = self.write_ledger();
+            let usable = !ledger.is_closed() && ledger.divergence().is_none() && ledger.epoch_is_over();
+            usable && {
+                let ours = ledger.summary();
+                (ours.log_root, ours.state_root) == (checkpoint.log_root, checkpoint.state_root)
+            }
+        };
+        if !has_it {
+            return Ok(());
+        }
+        self.stop_fetching();
+        self.enter_next_epoch(now, handover.certificate)
     }
 
     /// Makes a replica for the ledger's epoch, which takes over the commands that wait at the one before.
@@ -119,9 +165,12 @@ impl<S: Storage> NodeCore<S> {
         let Some(handover) = self.handovers.get(&epoch) else { return };
         let last = handover.certificate.checkpoint.sequence;
         match message {
-            Message::Status(status) => {
+            // The answer claims all of the epoch. Two who answered each other's answers would never stop.
+            Message::Status(status)
+                if (status.stable < last || status.last_executed < last)
+                    && self.supply_handovers(now, from, epoch) =>
+            {
                 let claim = Status { view: status.view, active: true, stable: last, last_executed: last };
-                self.supply_handovers(now, from, epoch);
                 self.say(Some(from), &Frame::Consensus { epoch, message: Message::Status(claim) });
             }
             Message::CatchUpRequest(request) => {
@@ -132,25 +181,30 @@ impl<S: Storage> NodeCore<S> {
         }
     }
 
-    /// Tells a peer how the epochs from one on ended, now and then.
-    pub(super) fn supply_handovers(&mut self, now: Now, to: AgentId, from: Epoch) {
+    /// Tells a peer how the epochs from one on ended, now and then; says whether it was the time to.
+    pub(super) fn supply_handovers(&mut self, now: Now, to: AgentId, from: Epoch) -> bool {
         let now_ms = now.elapsed_ms;
         self.round.told_until_ms.retain(|_, until_ms| now_ms < *until_ms);
         if self.round.told_until_ms.contains_key(&to) {
-            return;
+            return false;
         }
         let known = self.handovers.range(from..).map(|(_, handover)| handover.clone());
         let handovers: Vec<Handover> = known.take(MAX_HANDOVERS).collect();
-        if !handovers.is_empty() {
+        let tells = !handovers.is_empty();
+        if tells {
             self.round.told_until_ms.insert(to, now_ms + self.config.status_interval_ms / 2);
             self.say(Some(to), &Frame::Handovers(handovers));
         }
+        tells
     }
 
-    /// A peer is in a later epoch: asks it how this one ended, now and then.
+    /// A peer says that it is in a later epoch: asks it how this one ended, now and then. Each peer has its
+    /// own turn: one that lies about it must not keep the others from being asked.
     pub(super) fn ask_for_handovers(&mut self, now: Now, from: AgentId) {
-        if now.elapsed_ms >= self.round.handovers_due_ms {
-            self.round.handovers_due_ms = now.elapsed_ms + self.config.status_interval_ms;
+        let now_ms = now.elapsed_ms;
+        self.round.asked_until_ms.retain(|_, until_ms| now_ms < *until_ms);
+        if !self.round.asked_until_ms.contains_key(&from) {
+            self.round.asked_until_ms.insert(from, now_ms + self.config.status_interval_ms);
             self.say(Some(from), &Frame::HandoversWanted(self.proven.epoch));
         }
     }
@@ -184,9 +238,10 @@ impl<S: Storage> NodeCore<S> {
             }
         }
         let epoch = self.context.borrow().epoch;
-        let Some(handover) = self.handovers.get(&epoch).filter(|_| self.replica.is_some()) else {
-            return Ok(());
-        };
+        if self.replica.is_none() {
+            return self.enter_without_fetching(now, epoch);
+        }
+        let Some(handover) = self.handovers.get(&epoch) else { return Ok(()) };
         let message = Message::Stable(handover.certificate.clone());
         let anybody = self
             .context

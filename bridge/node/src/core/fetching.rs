@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use quorate_pbft::{Now, Recovered, Replica};
+use quorate_pbft::{Context, Now, Recovered, Replica};
 use quorate_protocol::{AgentId, CheckpointCertificate, Group, Handover, Sequence};
 
+use super::epochs::base_of;
 use super::{NodeCore, Outgoing, Storage};
 use crate::error::NodeError;
 use crate::frame::Frame;
@@ -166,8 +167,7 @@ impl<S: Storage> NodeCore<S> {
                 Ok(())
             }
             TransferMessage::Unavailable(answer) if answer.sequence == WHATEVER_IS_THERE => {
-                let aimless = self.fetching.as_ref().is_some_and(|fetching| fetching.fetch.is_none());
-                match answer.latest.filter(|latest| aimless && self.is_wanted(latest)) {
+                match answer.latest.filter(|latest| self.is_aimless() && self.is_wanted(latest)) {
                     Some(latest) => self.aim_at(now, *latest),
                     None => Ok(()),
                 }
@@ -177,6 +177,17 @@ impl<S: Storage> NodeCore<S> {
     }
 
     /// Whether the checkpoint is one of the group's, by what is proven, and brings this node forward.
+    /// Whether a fetch looks for what it could fetch.
+    pub(super) fn is_aimless(&self) -> bool {
+        self.fetching.as_ref().is_some_and(|fetching| fetching.fetch.is_none())
+    }
+
+    /// There is nothing to be fetched after all, and nothing was yet.
+    pub(super) fn stop_fetching(&mut self) {
+        assert!(self.is_aimless(), "what was fetched in part lies in the store");
+        self.fetching = None;
+    }
+
     fn is_wanted(&self, certificate: &CheckpointCertificate) -> bool {
         let checkpoint = &certificate.checkpoint;
         let Some(fetching) = &self.fetching else { return false };
@@ -307,7 +318,16 @@ impl<S: Storage> NodeCore<S> {
     }
 
     fn rejoin(&mut self, now: Now, group: &Group, recovered: Recovered) -> Result<(), NodeError> {
-        self.place_in(group)?;
+        if let Err(gone) = self.place_in(group) {
+            // The key is of an epoch after that of the state, or of none.
+            let latest = self.latest();
+            if latest.epoch <= group.epoch || self.place_in(latest).is_err() {
+                return Err(gone);
+            }
+            self.replica = None;
+            self.context.send_replace(Arc::new(Context::of(group, base_of(&self.handovers, group))));
+            return self.fetch_state(now, None, true);
+        }
         let same_epoch = |replica: &&Replica| replica.context().epoch == group.epoch;
         let records = match self.replica.as_ref().filter(same_epoch) {
             Some(replica) => replica.durable_records(),

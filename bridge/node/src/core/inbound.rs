@@ -67,7 +67,7 @@ impl Inbound {
             Frame::Consensus { epoch, message } => {
                 return self.examine_message(wall, from, epoch, message);
             }
-            Frame::Attestation(signed) => return Ok(self.examine_attestation(signed)),
+            Frame::Attestation { epoch, signed } => return Ok(self.examine_attestation(epoch, signed)),
             Frame::Certificate(certificate) => CoreEvent::Certificate(certificate),
             Frame::CertificateWanted(size) => CoreEvent::CertificateWanted { from, size },
             Frame::HandoversWanted(epoch) => CoreEvent::HandoversWanted { from, epoch },
@@ -94,6 +94,11 @@ impl Inbound {
             };
             return Ok(Some(Unverified::new(Claim::Settled(event))));
         }
+        // A node that is yet to fetch the group's state takes part in nothing, and may not know yet where its
+        // epoch begins, which it would judge view changes by.
+        if self.ledger.read().expect(NOT_POISONED).is_closed() {
+            return Ok(None);
+        }
         // A peer of an earlier roster has nothing to say in this epoch.
         let Some(index) = context.replicas.index_of(from) else { return Ok(None) };
         let message = match message {
@@ -116,12 +121,14 @@ impl Inbound {
         matches!(ledger.admit(wall, command), Admission::Order)
     }
 
-    fn examine_attestation(&self, signed: SignedHead) -> Option<Unverified> {
+    /// An attestation of another epoch may hold under a key that is not the signer's in this one. Whoever enters
+    /// an epoch attests the whole log again, so nothing is lost without it.
+    fn examine_attestation(&self, epoch: Epoch, signed: SignedHead) -> Option<Unverified> {
+        let context = self.context.borrow().clone();
         let ledger = self.ledger.read().expect(NOT_POISONED);
-        if !ledger.wants_attestation(&signed) {
+        if epoch != context.epoch || !ledger.wants_attestation(&signed) {
             return None;
         }
-        let context = self.context.borrow();
         let signatures = vec![signed.signature_check(&context.identity, &context.replicas)?];
         let claim = Claim::Attestation(context.epoch, signed);
         Some(Unverified { claim, signatures, commands: Vec::new() })

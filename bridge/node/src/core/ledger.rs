@@ -58,10 +58,10 @@ impl<S: Storage> NodeCore<S> {
         if ledger.is_closed() || ledger.divergence().is_some() {
             return;
         }
-        let head = ledger.head();
+        let (head, epoch) = (ledger.head(), ledger.group().epoch);
         drop(ledger);
         let signed = SignedHead::sign(&self.identity, head, self.agent, &self.keys.agent);
-        self.say(None, &Frame::Attestation(signed));
+        self.say(None, &Frame::Attestation { epoch, signed });
         // The signature was made just now.
         self.take_attestation(&Verified::vouch(signed));
     }
@@ -77,11 +77,22 @@ impl<S: Storage> NodeCore<S> {
         }
     }
 
+    /// Answers a peer that lacks a certificate. One of an earlier epoch proves nothing to it, but whoever has such
+    /// attests to no more; so it gets this replica's attestation in the current epoch instead.
     pub(super) fn supply_certificate(&mut self, to: AgentId, size: u64) {
-        let certificate = self.write_ledger().certificate().filter(|known| known.head.size >= size).cloned();
-        if let Some(certificate) = certificate {
-            self.say(Some(to), &Frame::Certificate(certificate));
-        }
+        let frame = {
+            let ledger = self.write_ledger();
+            let Some(known) = ledger.certificate().filter(|known| known.head.size >= size) else { return };
+            let epoch = ledger.group().epoch;
+            if ledger.certificate_group().epoch == epoch {
+                Frame::Certificate(known.clone())
+            } else {
+                let head = ledger.head();
+                let signed = SignedHead::sign(&self.identity, head, self.agent, &self.keys.agent);
+                Frame::Attestation { epoch, signed }
+            }
+        };
+        self.say(Some(to), &frame);
     }
 
     /// A log that stays without a certificate has lost attestations, in a restart or on a broken link.

@@ -176,7 +176,11 @@ pub struct NodeCore<S> {
     handovers: BTreeMap<Epoch, Handover>,
     /// The latest group whose members are proven; consensus may be behind it.
     proven: Group,
+    /// The group that the node was started with.
+    known: Group,
     silent_until: Option<Epoch>,
+    /// When this node stops, because the group has no place for it any more, and what it says then.
+    leaving: Option<(u64, NodeError)>,
     status: watch::Sender<NodeStatus>,
     stable: StableSender,
     evidence: watch::Sender<Arc<Vec<Evidence>>>,
@@ -195,8 +199,8 @@ struct Round {
     cut_below: Option<Sequence>,
     certificate_due_ms: u64,
     refused_due_ms: u64,
-    /// When handovers may be asked for again.
-    handovers_due_ms: u64,
+    /// When each peer may be asked for handovers again.
+    asked_until_ms: BTreeMap<AgentId, u64>,
     /// When each peer is told again how epochs ended. An answer is far larger than what asks for it.
     told_until_ms: BTreeMap<AgentId, u64>,
     /// When a state that contradicts a quorum's again may be fetched again.
@@ -209,11 +213,11 @@ impl<S: Storage> NodeCore<S> {
     /// A core that continues from what was on disk. It says nothing before [`Self::begin`].
     ///
     /// # Errors
-    /// [`NodeError::NotAReplica`] or [`NodeError::Key`] when the keys are no replica's of the epoch that the
-    /// node is in, and of no later one that is proven.
+    /// [`NodeError::NotAReplica`] or [`NodeError::OtherKey`] when the keys are no replica's of the epoch that
+    /// the node is in, nor of the latest one that it knows of.
     pub fn new(parts: CoreParts<S>, now: Now) -> Result<Self, NodeError> {
         let CoreParts { config, keys, restored, evidence, storage, store, supply, metrics } = parts;
-        let Restored { ledger, recovered, later, handovers, proven, silent_until, fetch } = restored;
+        let Restored { ledger, recovered, later, handovers, proven, known, silent_until, fetch } = restored;
         metrics.evidence.set(evidence.len() as u64);
         let (group, closed) = (Arc::clone(ledger.group()), ledger.is_closed());
         let proofs: Vec<Handover> = handovers.values().cloned().collect();
@@ -239,7 +243,9 @@ impl<S: Storage> NodeCore<S> {
             later,
             handovers,
             proven,
+            known,
             silent_until,
+            leaving: None,
             metrics,
             round: Round::default(),
         };
@@ -251,7 +257,8 @@ impl<S: Storage> NodeCore<S> {
             core.resume_fetch(progress)?;
         } else if closed || !takes_part {
             if !closed {
-                core.place_in(&core.proven)?;
+                // A key of a later epoch than the stored one has its place there, proven here or not yet.
+                core.place_in(core.latest())?;
             }
             core.fetch_state(now, None, !closed)?;
         }
@@ -298,7 +305,8 @@ impl<S: Storage> NodeCore<S> {
     pub fn next_deadline_ms(&self, now: Now) -> u64 {
         let replica = self.replica().map(|replica| replica.next_deadline_ms(now));
         let fetching = self.fetching.as_ref().map(Fetching::next_deadline_ms);
-        replica.into_iter().chain(fetching).min().unwrap_or(u64::MAX)
+        let leaving = self.leaving.as_ref().map(|(at_ms, _)| *at_ms);
+        replica.into_iter().chain(fetching).chain(leaving).min().unwrap_or(u64::MAX)
     }
 
     /// The first round: says where the replica stands.
@@ -307,6 +315,7 @@ impl<S: Storage> NodeCore<S> {
     /// As [`Self::take_round`].
     pub fn begin(&mut self, now: Now) -> Result<(), NodeError> {
         self.step(now, Event::Tick)?;
+        self.tick_fetch(now)?;
         self.attest_head();
         self.finish_round(now)
     }
@@ -315,7 +324,8 @@ impl<S: Storage> NodeCore<S> {
     /// to go on: not after [`CoreEvent::Shutdown`].
     ///
     /// # Errors
-    /// When the storage fails: the node must stop before it promises anything more.
+    /// When the storage fails: the node must stop before it promises anything more. And some seconds after the
+    /// group has left this node behind ([`NodeError::NotAReplica`], [`NodeError::OtherKey`]).
     pub fn take_round(
         &mut self,
         now: Now,
@@ -335,7 +345,9 @@ impl<S: Storage> NodeCore<S> {
                     self.help_straggler(now, from, epoch, &message);
                 }
                 CoreEvent::Ahead { from } => self.ask_for_handovers(now, from),
-                CoreEvent::HandoversWanted { from, epoch } => self.supply_handovers(now, from, epoch),
+                CoreEvent::HandoversWanted { from, epoch } => {
+                    self.supply_handovers(now, from, epoch);
+                }
                 CoreEvent::Handovers { from, handovers } => self.take_handovers(now, from, handovers)?,
                 CoreEvent::Transfer { from, message } => self.take_transfer(now, from, *message)?,
                 CoreEvent::Attestation(epoch, signed) => {
@@ -360,7 +372,10 @@ impl<S: Storage> NodeCore<S> {
         self.ask_for_certificate(now);
         self.drop_refused_commands(now);
         self.finish_round(now)?;
-        Ok(go_on)
+        match self.leaving.take_if(|(at_ms, _)| now.elapsed_ms >= *at_ms) {
+            Some((_, gone)) => Err(gone),
+            None => Ok(go_on),
+        }
     }
 
     /// A peer's message counts in the epoch that it was verified in.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use minicbor::{Decode, Encode};
 use quorate_pbft::message::MAX_MESSAGE_BYTES;
 use quorate_pbft::{CommittedBatch, Config, Record, Recovered};
-use quorate_protocol::{Entry, EntryIndex, Epoch, Group, Handover, Sequence, codec};
+use quorate_protocol::{Checkpoint, Digest, Entry, EntryIndex, Epoch, Group, Handover, Sequence, codec};
 
 use crate::anchored::AnchoredLog;
 use crate::error::NodeError;
@@ -46,6 +46,8 @@ pub struct Restored {
     pub handovers: BTreeMap<Epoch, Handover>,
     /// The latest group whose members are proven.
     pub proven: Group,
+    /// The group that the node was started with, which may be ahead of what is proven.
+    pub known: Group,
     /// The last epoch in which this replica says nothing.
     pub silent_until: Option<Epoch>,
     /// A fetch of the group's state that was not finished.
@@ -101,11 +103,11 @@ pub fn restore(
         tracing::warn!(tail = ?wal.tail, "the end of the write-ahead log was torn, as a crash leaves it, and is cut");
     }
     let silent_until = store.silent_until()?.max(spoke.filter(|_| wal.tail.created));
-    let handovers: BTreeMap<Epoch, Handover> =
+    let mut handovers: BTreeMap<Epoch, Handover> =
         store.handovers()?.into_iter().map(|handover| (handover.from(), handover)).collect();
     let known = store.group()?.unwrap_or_else(|| trust.group.clone());
     let mut ledger = match store.state()? {
-        None if trust.group.epoch == Epoch(0) => genesis(&Arc::new(trust.group.clone()), write)?,
+        None if trust.group.epoch == Epoch(0) => genesis(&Arc::new(trust.group.clone()), &mut write)?,
         None => Ledger::stand_in(Arc::new(trust.group.clone())),
         Some((sequence, pairs)) => {
             let known = Arc::new(known);
@@ -114,6 +116,9 @@ pub fn restore(
             whole.or_else(|error| fetch_instead(error, known))?
         }
     };
+    if !ledger.is_closed() && store.last_sequence()?.is_some() && store.group()?.is_none() {
+        adopt_fetched(store, &mut ledger, &mut handovers, &mut write)?;
+    }
     let ended = ledger.state().group().epoch.0.checked_sub(1).map(Epoch);
     if ledger.epoch_is_over() && ended.is_some_and(|ended| handovers.contains_key(&ended)) {
         ledger.enter_epoch();
@@ -141,7 +146,8 @@ pub fn restore(
         ..standing(&mut ledger)
     };
     let fetch = store.fetch_progress()?;
-    Ok(Restored { ledger, recovered, later, handovers, proven, silent_until, fetch })
+    let known = trust.group.clone();
+    Ok(Restored { ledger, recovered, later, handovers, proven, known, silent_until, fetch })
 }
 
 /// A state or a log that does not fit what a quorum signed is of no use, and not the end either: the others have
@@ -203,6 +209,27 @@ pub(super) fn installed(store: &Store, group: &Arc<Group>) -> Result<Ledger, Nod
 
 fn corrupt(path: &Path, detail: String) -> NodeError {
     NodeError::DataCorrupt { path: path.into(), detail }
+}
+
+/// A crash came between a fetch that was installed and the note of the epoch that its state is of: the state
+/// says it itself, and the checkpoint beside it is the proof where an epoch began with it.
+fn adopt_fetched(
+    store: &Store,
+    ledger: &mut Ledger,
+    handovers: &mut BTreeMap<Epoch, Handover>,
+    mut write: impl FnMut(Write) -> Result<(), NodeError>,
+) -> Result<(), NodeError> {
+    ledger.adopt_group();
+    let group = Group::clone(ledger.group());
+    let ends = |checkpoint: &Checkpoint| checkpoint.next_members_hash != Digest::default();
+    match store.stable_checkpoint()?.filter(|stable| ends(&stable.checkpoint)) {
+        Some(certificate) if certificate.checkpoint.epoch.0 + 1 == group.epoch.0 => {
+            let handover = Handover { certificate, members: group.members.clone() };
+            handovers.insert(handover.from(), handover.clone());
+            write(Write::Handover { handover, group: Some(group) })
+        }
+        _ => write(Write::Group(group)),
+    }
 }
 
 /// A group's first start at this node.

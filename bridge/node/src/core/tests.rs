@@ -116,7 +116,7 @@ fn change_key(fixture: &Fixture) -> Vec<SignedCommand> {
 }
 
 #[test]
-fn a_replica_that_is_gone_says_all_before_it_stops() {
+fn a_replica_that_is_gone_says_all_and_repeats_it_before_it_stops() {
     let fixture = Fixture::new();
     let mut core = core(&fixture, Vec::new());
     core.write_ledger().execute(Sequence(1), START, &change_key(&fixture), true).unwrap();
@@ -125,7 +125,10 @@ fn a_replica_that_is_gone_says_all_before_it_stops() {
     core.round.outgoing.push(signature);
     core.round.records.push(vec![8]);
     let last = CheckpointCertificate { checkpoint: checkpoint(&fixture, Epoch(0)), signatures: Vec::new() };
-    let gone = core.enter_next_epoch(NOW, last.clone()).unwrap_err();
+    core.enter_next_epoch(NOW, last.clone()).unwrap();
+    let at = |elapsed_ms| Now { elapsed_ms, ..NOW };
+    assert!(core.take_round(at(4_999), []).unwrap(), "it stays a while to repeat what it said");
+    let gone = core.take_round(at(5_000), []).unwrap_err();
     assert!(matches!(gone, NodeError::OtherKey { .. }), "{gone}");
     assert_eq!(core.storage.log, [[8]]);
     let sent: Vec<_> = core

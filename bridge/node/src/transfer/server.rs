@@ -38,13 +38,16 @@ pub struct ServerConfig {
     pub idle_ms: u64,
     /// A snapshot is let go at this age, in milliseconds, whoever asks: the database grows while it is held.
     pub life_ms: u64,
+    /// From this age on, in milliseconds, a snapshot gives way to a newer one that somebody wants: whoever asks
+    /// all the time must not keep the others from what they need.
+    pub turn_ms: u64,
     /// The bytes at which a chunk is closed.
     pub chunk_bytes: usize,
 }
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { idle_ms: 60_000, life_ms: 30 * 60_000, chunk_bytes: CHUNK_BYTES }
+        Self { idle_ms: 60_000, life_ms: 30 * 60_000, turn_ms: 5 * 60_000, chunk_bytes: CHUNK_BYTES }
     }
 }
 
@@ -134,7 +137,8 @@ impl Server {
     /// Holds the state as it is now, if it is that of a stable checkpoint and there is room. Between taking a
     /// checkpoint and its becoming stable the store has no state to offer; whoever asks tries again.
     fn pin(&mut self, now_ms: u64) -> Result<(), NodeError> {
-        if self.pins.len() == MAX_PINS {
+        let full = self.pins.len() == MAX_PINS;
+        if full && self.pins.iter().all(|pin| now_ms.saturating_sub(pin.since_ms) < self.config.turn_ms) {
             return Ok(());
         }
         let Some(snapshot) = self.store.snapshot()? else { return Ok(()) };
@@ -149,6 +153,9 @@ impl Server {
             let detail =
                 format!("the state of checkpoint {sequence} has root {found}, a quorum signed {expected}");
             return Err(self.store.corrupt(detail));
+        }
+        if full {
+            self.pins.remove(0);
         }
         self.pins.push(Pin { snapshot, certificate, tree, since_ms: now_ms, asked_ms: now_ms });
         Ok(())

@@ -32,7 +32,7 @@ fn seeds() -> Vec<Seed> {
         TransferMessage::Unavailable(Unavailable { sequence: Sequence(5), latest: Some(Box::new(stable)) }),
     ];
     let mut frames = vec![
-        ("attestation".to_owned(), Frame::Attestation(attested)),
+        ("attestation".to_owned(), Frame::Attestation { epoch: Epoch(0), signed: attested }),
         ("certificate".to_owned(), Frame::Certificate(world.certificate(size))),
         ("certificate-wanted".to_owned(), Frame::CertificateWanted(size)),
         ("handovers-wanted".to_owned(), Frame::HandoversWanted(Epoch(0))),
@@ -62,7 +62,7 @@ fn check(bytes: &[u8]) {
                 }
             }
         }
-        Frame::Attestation(signed) => {
+        Frame::Attestation { signed, .. } => {
             if let Some(check) = signed.signature_check(&WORLD.group.identity, &WORLD.context.replicas) {
                 let _ = check.verify();
             }

@@ -43,6 +43,25 @@ fn at_most_two_snapshots_are_held_and_whoever_comes_third_shares_the_newest() {
 }
 
 #[test]
+fn who_asks_all_the_time_keeps_nobody_from_a_newer_state_for_long() {
+    let mut source = Source::new(2, 50);
+    let mut server = server(&source);
+    ask(&mut server, 0, &wanted(2, 0), &source);
+    source.execute(2);
+    source.checkpoint(60);
+    ask(&mut server, 0, &wanted(4, 0), &source);
+    source.execute(2);
+    source.checkpoint(70);
+    for now_ms in (0..5 * 60_000).step_by(30_000) {
+        ask(&mut server, now_ms, &wanted(2, 0), &source);
+        ask(&mut server, now_ms, &wanted(4, 0), &source);
+        assert!(latest(ask(&mut server, now_ms, &wanted(6, 0), &source)).is_some());
+    }
+    assert!(matches!(ask(&mut server, 5 * 60_000, &wanted(6, 0), &source), TransferMessage::StateChunk(_)));
+    assert_eq!(held(&server), [4, 6]);
+}
+
+#[test]
 fn a_snapshot_is_let_go_when_nobody_asks_and_at_its_age_when_somebody_does() {
     let source = Source::new(2, 50);
     let mut server = server(&source);
