@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::audit::Audit;
+use crate::commands::chaos::Chaos;
 use crate::commands::completions::Completions;
 use crate::commands::decision::DecisionCommand;
 use crate::commands::demo::Demo;
@@ -42,6 +43,7 @@ pub(crate) struct OutputOptions {
 pub(crate) enum Command {
     Demo(Demo),
     Devnet(Devnet),
+    Chaos(Chaos),
     #[command(subcommand)]
     Node(Node),
     #[command(subcommand)]
@@ -76,6 +78,8 @@ mod tests {
         for line in [
             "quorate demo --json out.json --nodes 7",
             "quorate devnet --nodes 4 --dir net --block-time 0.5 --json",
+            "quorate chaos --minutes 60 --seed 7 --rate 20 --report chaos.json",
+            "quorate chaos --rounds 1 --faults kill,chain-down --hold 2 --pause 1 --dir net",
             "quorate node run --config node.toml --exit-with-stdin",
             "quorate node check-config --json",
             "quorate keys new --overwrite --keys keys",
@@ -99,6 +103,9 @@ mod tests {
             "quorate devnet --nodes 3",
             "quorate devnet --nodes 17",
             "quorate devnet --block-time 0",
+            "quorate chaos --minutes 1 --rounds 2",
+            "quorate chaos --faults flood",
+            "quorate chaos --rate 0",
             "quorate",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");

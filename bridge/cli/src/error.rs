@@ -64,6 +64,16 @@ pub(crate) enum CliError {
     /// Something that was to be proven did not hold.
     #[error("verification failed: {0}")]
     Verification(String),
+    /// A run of `quorate chaos` broke a promise.
+    #[error("{count} objections; seed {seed}, everything is kept in {}", dir.display())]
+    Objections {
+        /// How many.
+        count: usize,
+        /// What the run's faults follow from.
+        seed: u64,
+        /// Where data, logs and the report with its schedule are.
+        dir: PathBuf,
+    },
     /// The group or the contract refused.
     #[error("{cause}")]
     Refused {
@@ -160,7 +170,7 @@ impl CliError {
             Self::Key { .. } => Exit::Key,
             Self::Chain { .. } => Exit::Chain,
             Self::Port { .. } => Exit::Port,
-            Self::Verification(_) => Exit::Verification,
+            Self::Verification(_) | Self::Objections { .. } => Exit::Verification,
             Self::Refused { .. } => Exit::Refused,
             Self::TimeOut { .. } | Self::NotYet { .. } => Exit::TimeOut,
             // A node is this same binary, so its exit code says more than that it ended.
@@ -189,6 +199,12 @@ impl CliError {
             | Self::MissingTool { mend, .. }
             | Self::Failed { mend, .. } => mend.clone(),
             Self::Verification(_) => "trust nothing that this source says; ask another node".into(),
+            Self::Objections { seed, dir, .. } => {
+                format!(
+                    "read {} and the nodes' logs; `quorate chaos --seed {seed}` brings the same faults",
+                    dir.join("chaos.json").display()
+                )
+            }
             Self::TimeOut { .. } => SEE_NODES.into(),
             Self::ChildEnded { log, .. } => format!("read {}", log.display()),
             Self::Io { source, .. } => match source.kind() {

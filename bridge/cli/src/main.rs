@@ -53,10 +53,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli, format: Format) -> Result<(), CliError> {
+fn run(mut cli: Cli, format: Format) -> Result<(), CliError> {
     // A node's log is set up from its configuration.
     if !matches!(cli.command, Command::Node(_)) {
         logging::start_for_command()?;
+    }
+    // A network of its own is entered before there are other threads, which would stay outside.
+    if let Command::Chaos(chaos) = &mut cli.command {
+        chaos.prepare();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -77,7 +81,7 @@ impl Command {
             Self::Decision(command) => command.output.json,
             Self::Audit(command) => command.asks_for_json(),
             Self::Devnet(command) => command.output.json,
-            Self::Demo(_) | Self::Completions(_) | Self::Guard(_) => false,
+            Self::Demo(_) | Self::Chaos(_) | Self::Completions(_) | Self::Guard(_) => false,
         }
     }
 
@@ -85,6 +89,7 @@ impl Command {
         match self {
             Self::Demo(command) => command.run(format).await,
             Self::Devnet(command) => command.run(format).await,
+            Self::Chaos(command) => command.run(format).await,
             Self::Node(command) => command.run(format).await,
             Self::Keys(command) => command.run(format, options.resolve()?).await,
             Self::Group(command) => command.run(format, options.resolve()?).await,

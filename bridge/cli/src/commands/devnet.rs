@@ -160,6 +160,7 @@ impl Devnet {
             policy: Policy { threshold, voting_period_s: VOTING_PERIOD_S, timelock_s: 0 },
             funding: amount::whole_ether(FUNDING_ETHER),
             ports: Ports::well_known_or_free(self.nodes)?,
+            namespaces: Vec::new(),
             block_time: Duration::from_secs_f64(self.block_time),
             pace: Pace::RELAXED.for_nodes(self.nodes),
         })

@@ -1,13 +1,19 @@
-//! `quorate guard`: runs a program that knows nothing of lifelines and kills it when standard input ends.
+//! `quorate guard`: runs a program that knows nothing of lifelines and ends it when standard input ends.
 
 use std::ffi::OsString;
 use std::process::Stdio;
+use std::time::Duration;
 
 use clap::Args;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::Child;
 
 use crate::error::CliError;
 use crate::network::lifeline::standard_input_closed;
 use crate::signals;
+
+/// How long the program may take to end. Whoever started the guard waits longer for the guard itself.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// Runs a program until it ends, standard input ends, or a signal says so.
 #[derive(Debug, Args)]
@@ -35,8 +41,19 @@ impl Guard {
                     mend: "read what it printed above".into(),
                 })
             }
-            _ = standard_input_closed() => child.kill().await.map_err(CliError::io("kill", program)),
-            () = end => child.kill().await.map_err(CliError::io("kill", program)),
+            _ = standard_input_closed() => stop(&mut child).await.map_err(CliError::io("stop", program)),
+            () = end => stop(&mut child).await.map_err(CliError::io("stop", program)),
         }
+    }
+}
+
+/// Asks the program to end, so that it can write down what it keeps, and kills it when it takes too long.
+async fn stop(child: &mut Child) -> std::io::Result<()> {
+    if let Some(id) = child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
+        kill_process(id, Signal::TERM)?;
+    }
+    match tokio::time::timeout(GRACE, child.wait()).await {
+        Ok(status) => status.map(drop),
+        Err(_) => child.kill().await,
     }
 }

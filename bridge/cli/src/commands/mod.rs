@@ -1,6 +1,7 @@
 //! The commands, one file each: its options, what it does, and what it prints.
 
 pub(crate) mod audit;
+pub(crate) mod chaos;
 pub(crate) mod completions;
 pub(crate) mod decision;
 pub(crate) mod demo;

@@ -1,6 +1,7 @@
 //! The chain of a network on one machine: anvil, from the contracts' pinned packages.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,18 +28,33 @@ pub(crate) struct Anvil {
 }
 
 impl Anvil {
-    /// Starts anvil on `port` of 127.0.0.1 with a block every `block_time` and waits until it answers.
-    pub(crate) async fn start(port: u16, block_time: Duration, log: &Path) -> Result<Self, CliError> {
+    /// Starts anvil at `address` with a block every `block_time` and waits until it answers. The chain goes on from
+    /// `state` if there is such a file; there it is written when anvil is stopped in order.
+    pub(crate) async fn start(
+        address: SocketAddr,
+        block_time: Duration,
+        state: &Path,
+        log: &Path,
+    ) -> Result<Self, CliError> {
         let binary = find()?;
-        let binary = binary.to_str().ok_or_else(|| CliError::Usage {
-            cause: format!("the path of anvil, {}, is not UTF-8", binary.display()),
-            mend: "install it below a path of plain characters".into(),
-        })?;
-        let (port_text, block_time) = (port.to_string(), block_time.as_secs_f64().to_string());
-        let arguments =
-            ["guard", "--", binary, "--host", "127.0.0.1", "--port", &port_text, "--block-time", &block_time];
+        let (binary, state) = (plain(&binary)?, plain(state)?);
+        let (host, port) = (address.ip().to_string(), address.port().to_string());
+        let block_time = block_time.as_secs_f64().to_string();
+        let arguments = [
+            "guard",
+            "--",
+            binary,
+            "--host",
+            &host,
+            "--port",
+            &port,
+            "--block-time",
+            &block_time,
+            "--state",
+            state,
+        ];
         let mut process = Process::start("anvil", &arguments, log)?;
-        let url = format!("http://127.0.0.1:{port}");
+        let url = format!("http://{address}");
         let provider =
             ProviderBuilder::new().connect_http(url.parse().expect("an address and a port make a URL"));
         wait_for("an answer of anvil", START_LIMIT, async || {
@@ -51,6 +67,14 @@ impl Anvil {
         .await?;
         Ok(Self { process, url })
     }
+}
+
+/// A path as an argument of anvil's command line.
+fn plain(path: &Path) -> Result<&str, CliError> {
+    path.to_str().ok_or_else(|| CliError::Usage {
+        cause: format!("the path {} is not UTF-8", path.display()),
+        mend: "name directories of plain characters".into(),
+    })
 }
 
 /// Finds the binary: by [`VARIABLE`], in the pinned package below the working directory or the sources that this

@@ -5,7 +5,7 @@
 //! DIR/password                   the password of all keystores, mode 0600
 //! DIR/agents/NAME/               the keys of an agent
 //! DIR/nodes/1/node.toml          a node's configuration, with its data in data/ and its log in node.log
-//! DIR/anvil.log
+//! DIR/anvil.log, anvil.json      the chain's log, and its state while it is stopped
 //! ```
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -21,29 +21,30 @@ const FIRST_FREE_PORT: u16 = 20_000;
 /// One past the last of them.
 const LAST_FREE_PORT: u16 = 32_000;
 
-/// The ports of a network, all on 127.0.0.1.
+/// Where a network listens: on 127.0.0.1, unless each node has a network namespace of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ports {
     /// The chain's RPC.
-    pub(crate) chain: u16,
+    pub(crate) chain: SocketAddr,
     /// Each node's.
     pub(crate) nodes: Vec<NodePorts>,
 }
 
-/// The ports of one node.
+/// Where one node listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NodePorts {
     /// Its HTTP API.
-    pub(crate) http: u16,
+    pub(crate) http: SocketAddr,
     /// Its peers.
-    pub(crate) peers: u16,
+    pub(crate) peers: SocketAddr,
 }
 
 impl Ports {
     /// The well-known ports 8545, 8100 and up, 8200 and up.
     pub(crate) fn well_known(nodes: u16) -> Self {
-        let nodes = (0..nodes).map(|at| NodePorts { http: 8_100 + at, peers: 8_200 + at }).collect();
-        Self { chain: 8_545, nodes }
+        let nodes =
+            (0..nodes).map(|at| NodePorts { http: local(8_100 + at), peers: local(8_200 + at) }).collect();
+        Self { chain: local(8_545), nodes }
     }
 
     /// Ports that nobody listens on at the moment, for `nodes` nodes.
@@ -55,13 +56,15 @@ impl Ports {
         let mut found = Vec::with_capacity(needed);
         for step in 0..range {
             let port = FIRST_FREE_PORT + (offset + step) % range;
-            if is_free(port) {
+            if is_free(local(port)) {
                 found.push(port);
             }
             if found.len() == needed {
-                let nodes =
-                    found[1..].chunks(2).map(|pair| NodePorts { http: pair[0], peers: pair[1] }).collect();
-                return Ok(Self { chain: found[0], nodes });
+                let nodes = found[1..]
+                    .chunks(2)
+                    .map(|pair| NodePorts { http: local(pair[0]), peers: local(pair[1]) })
+                    .collect();
+                return Ok(Self { chain: local(found[0]), nodes });
             }
         }
         Err(CliError::Port {
@@ -81,9 +84,12 @@ impl Ports {
     }
 }
 
-fn is_free(port: u16) -> bool {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+fn is_free(address: SocketAddr) -> bool {
+    TcpListener::bind(address).is_ok()
 }
+
+/// The directory of a node's data, below the node's own.
+pub(super) const DATA: &str = "data";
 
 /// An address on this machine.
 pub(crate) fn local(port: u16) -> SocketAddr {
@@ -128,6 +134,11 @@ impl Layout {
         self.0.join("anvil.log")
     }
 
+    /// The chain's state, while it is stopped.
+    pub(crate) fn chain_state(&self) -> PathBuf {
+        self.0.join("anvil.json")
+    }
+
     /// The keys of an agent.
     pub(crate) fn agent(&self, name: &str) -> PathBuf {
         self.0.join("agents").join(slug(name))
@@ -141,6 +152,11 @@ impl Layout {
     /// The configuration of a node.
     pub(crate) fn node_config(&self, at: usize) -> PathBuf {
         self.node(at).join("node.toml")
+    }
+
+    /// What a node remembers.
+    pub(crate) fn node_data(&self, at: usize) -> PathBuf {
+        self.node(at).join(DATA)
     }
 
     /// The log of a node.
@@ -180,16 +196,16 @@ mod tests {
     #[test]
     fn free_ports_are_free_and_distinct() {
         let ports = Ports::free(16).unwrap();
-        let all: BTreeSet<u16> =
+        let all: BTreeSet<SocketAddr> =
             ports.nodes.iter().flat_map(|node| [node.http, node.peers]).chain([ports.chain]).collect();
         assert_eq!(all.len(), 33);
-        assert!(all.iter().all(|port| (FIRST_FREE_PORT..LAST_FREE_PORT).contains(port)));
+        assert!(all.iter().all(|address| (FIRST_FREE_PORT..LAST_FREE_PORT).contains(&address.port())));
     }
 
     #[test]
     fn a_taken_port_is_not_free() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        assert!(!is_free(listener.local_addr().unwrap().port()));
+        assert!(!is_free(listener.local_addr().unwrap()));
     }
 
     #[test]

@@ -13,10 +13,12 @@
 //! | [`lifeline`] | the end of standard input, for the child's side |
 //! | [`anvil`] | finding and starting the chain |
 //! | [`founding`] | the contract and the group |
+//! | [`fabric`] | network namespaces, whose links can be cut |
 //! | [`running`] | the network as a whole |
 //! | [`wait`] | polling a condition within a limit |
 
 pub(crate) mod anvil;
+pub(crate) mod fabric;
 pub(crate) mod founding;
 pub(crate) mod layout;
 pub(crate) mod lifeline;

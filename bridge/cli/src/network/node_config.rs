@@ -7,7 +7,7 @@ use quorate_protocol::{AgentId, GroupIdentity};
 use quorate_sdk::keystore::{ACCOUNT_FILE, KEY_FILE};
 use serde::Serialize;
 
-use super::layout::{Layout, NodePorts, local};
+use super::layout::{DATA, Layout, NodePorts};
 use crate::error::CliError;
 
 /// How the nodes of a network differ from the defaults.
@@ -71,7 +71,7 @@ impl Layout {
         let ports = settings.replicas[at].1;
         let agent = self.agent(settings.owner);
         let file = NodeFile {
-            data_dir: "data",
+            data_dir: DATA,
             chain: Chain {
                 rpc_url: settings.rpc_url,
                 contract: settings.identity.contract.to_string(),
@@ -83,16 +83,16 @@ impl Layout {
                 password_file: self.password(),
             },
             http: Http {
-                listen: local(ports.http),
+                listen: ports.http,
                 requests_per_second: LOCAL_RATE,
                 commands_per_second: LOCAL_RATE,
             },
             peers: Peers {
-                listen: local(ports.peers),
+                listen: ports.peers,
                 replicas: settings
                     .replicas
                     .iter()
-                    .map(|(agent, ports)| Peer { agent: agent.to_string(), endpoint: local(ports.peers) })
+                    .map(|(agent, ports)| Peer { agent: agent.to_string(), endpoint: ports.peers })
                     .collect(),
             },
             consensus: Consensus {
@@ -177,6 +177,7 @@ mod tests {
     use quorate_sdk::{Agent, KeystoreOptions, ScryptCost};
 
     use super::*;
+    use crate::network::layout::local;
 
     #[test]
     fn a_node_reads_what_is_written_for_it() {
@@ -192,7 +193,8 @@ mod tests {
         };
         let replicas: Vec<_> = (0..4)
             .map(|at| {
-                (AgentId::from([3 + at as u8; 20]), NodePorts { http: 20_000 + at, peers: 21_000 + at })
+                let ports = NodePorts { http: local(20_000 + at), peers: local(21_000 + at) };
+                (AgentId::from([3 + at as u8; 20]), ports)
             })
             .collect();
         let settings = NodeSettings {

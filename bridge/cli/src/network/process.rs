@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, ChildStdin, Command};
 
 use crate::error::CliError;
@@ -30,11 +31,30 @@ impl Process {
     ///
     /// The arguments must make it end when its standard input ends.
     pub(crate) fn start(name: &str, arguments: &[&str], log: &Path) -> Result<Self, CliError> {
+        Self::start_in(None, name, arguments, log)
+    }
+
+    /// As [`Self::start`], in a network namespace.
+    pub(crate) fn start_in(
+        namespace: Option<&str>,
+        name: &str,
+        arguments: &[&str],
+        log: &Path,
+    ) -> Result<Self, CliError> {
         let program = std::env::current_exe().map_err(CliError::io("find", "this program"))?;
+        // `ip` enters the namespace and becomes the program, so the child is still the program itself.
+        let mut command = match namespace {
+            Some(namespace) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", namespace]).arg(&program);
+                command
+            }
+            None => Command::new(&program),
+        };
         let open = || OpenOptions::new().create(true).append(true).open(log);
         let output = open().map_err(CliError::io("open", log))?;
         let errors = output.try_clone().map_err(CliError::io("open", log))?;
-        let mut child = Command::new(&program)
+        let mut child = command
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(output)
@@ -77,6 +97,12 @@ impl Process {
     /// Kills the child with SIGKILL: it can neither answer nor tidy up.
     pub(crate) async fn kill(&mut self) -> Result<(), CliError> {
         self.child.kill().await.map_err(CliError::io("kill", &self.name))
+    }
+
+    /// Sends the child a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<(), CliError> {
+        let Some(id) = self.id().and_then(|id| Pid::from_raw(id.cast_signed())) else { return Ok(()) };
+        kill_process(id, signal).map_err(|error| CliError::io("signal", &self.name)(error.into()))
     }
 
     fn ended(&self, status: ExitStatus) -> CliError {

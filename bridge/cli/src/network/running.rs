@@ -8,11 +8,12 @@ use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::{AgentId, Policy};
 use quorate_sdk::Agent;
 use quorate_sdk::keystore::{KeystoreOptions, ScryptCost};
+use rustix::process::Signal;
 
 use crate::error::CliError;
 use crate::network::anvil::Anvil;
 use crate::network::founding::{Founded, Founder, found};
-use crate::network::layout::{Layout, NodePorts, Ports, local};
+use crate::network::layout::{Layout, NodePorts, Ports};
 use crate::network::node_config::{NodeSettings, Pace};
 use crate::network::process::Process;
 use crate::network::wait::{Look, wait_for};
@@ -36,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) funding: U256,
     /// Where it listens.
     pub(crate) ports: Ports,
+    /// The network namespace of each node; nothing when all share this process's.
+    pub(crate) namespaces: Vec<String>,
     /// How fast the chain makes blocks.
     pub(crate) block_time: Duration,
     /// How its nodes differ from the defaults.
@@ -86,6 +89,7 @@ pub(crate) struct Network {
     // Nodes are dropped, and so stopped, before the chain that they watch.
     nodes: Vec<NodeProcess>,
     anvil: Anvil,
+    plan: Plan,
     http: reqwest::Client,
 }
 
@@ -93,7 +97,7 @@ impl Network {
     /// Starts everything below `layout` and waits until every node is ready.
     pub(crate) async fn start(layout: Layout, plan: &Plan, progress: &Progress) -> Result<Self, CliError> {
         progress.waiting("starting the chain (anvil)");
-        let anvil = Anvil::start(plan.ports.chain, plan.block_time, &layout.chain_log()).await?;
+        let anvil = start_chain(&layout, plan).await?;
         progress.waiting("making keys");
         let password = format!("{:032x}", rand::random::<u128>());
         layout.write(&layout.password(), &format!("{password}\n"))?;
@@ -118,7 +122,8 @@ impl Network {
                 cause: format!("an HTTP client cannot be made: {error}"),
                 mend: "see whether the system's TLS certificates can be read".into(),
             })?;
-        let mut network = Self { layout, members, founded, nodes: Vec::new(), anvil, http };
+        let mut network =
+            Self { layout, members, founded, nodes: Vec::new(), anvil, plan: plan.clone(), http };
         for (at, member) in replicas.into_iter().enumerate() {
             let settings = NodeSettings {
                 identity: &network.founded.identity,
@@ -128,7 +133,7 @@ impl Network {
                 pace: plan.pace,
             };
             network.layout.write_node_config(at, &settings)?;
-            let url = format!("http://{}", local(endpoints[at].1.http));
+            let url = format!("http://{}", endpoints[at].1.http);
             network.nodes.push(NodeProcess { member, url, process: None });
             network.launch(at)?;
         }
@@ -149,7 +154,9 @@ impl Network {
             mend: "name a directory of plain characters".into(),
         })?;
         let arguments = ["node", "run", "--config", config, "--exit-with-stdin"];
-        let process = Process::start(&format!("node {}", at + 1), &arguments, &self.layout.node_log(at))?;
+        let namespace = self.plan.namespaces.get(at).map(String::as_str);
+        let (name, log) = (format!("node {}", at + 1), self.layout.node_log(at));
+        let process = Process::start_in(namespace, &name, &arguments, &log)?;
         self.nodes[at].process = Some(process);
         Ok(())
     }
@@ -183,6 +190,28 @@ impl Network {
         }
     }
 
+    /// Sends a signal to a node's process, if it runs.
+    pub(crate) fn signal(&self, at: usize, signal: Signal) -> Result<(), CliError> {
+        self.nodes[at].process.as_ref().map_or(Ok(()), |process| process.signal(signal))
+    }
+
+    /// Takes from a node that does not run everything that it remembers.
+    pub(crate) fn wipe(&self, at: usize) -> Result<(), CliError> {
+        let data = self.layout.node_data(at);
+        std::fs::remove_dir_all(&data).map_err(CliError::io("remove", &data))
+    }
+
+    /// Stops the chain in order; it keeps its blocks.
+    pub(crate) async fn stop_chain(&mut self) -> Result<(), CliError> {
+        self.anvil.process.stop().await
+    }
+
+    /// Starts the chain again where it was stopped.
+    pub(crate) async fn restart_chain(&mut self) -> Result<(), CliError> {
+        self.anvil = start_chain(&self.layout, &self.plan).await?;
+        Ok(())
+    }
+
     /// The nodes, in their order.
     pub(crate) fn nodes(&self) -> &[NodeProcess] {
         &self.nodes
@@ -208,6 +237,11 @@ impl Network {
     /// Fails when a process has ended by itself.
     pub(crate) fn check(&mut self) -> Result<(), CliError> {
         self.anvil.process.check()?;
+        self.check_nodes()
+    }
+
+    /// Fails when a node's process has ended by itself.
+    pub(crate) fn check_nodes(&mut self) -> Result<(), CliError> {
         self.nodes.iter_mut().filter_map(|node| node.process.as_mut()).try_for_each(Process::check)
     }
 
@@ -242,6 +276,10 @@ impl Drop for Network {
         // All nodes end at the same time instead of one after the other as their values are dropped.
         self.let_nodes_go();
     }
+}
+
+async fn start_chain(layout: &Layout, plan: &Plan) -> Result<Anvil, CliError> {
+    Anvil::start(plan.ports.chain, plan.block_time, &layout.chain_state(), &layout.chain_log()).await
 }
 
 /// Makes the keys of every member, with cheap keystores: they protect throw-away money.

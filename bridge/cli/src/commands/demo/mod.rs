@@ -164,6 +164,7 @@ impl Demo {
             policy: scenario.policy,
             funding: scenario.funding,
             ports: Ports::free(self.nodes)?,
+            namespaces: Vec::new(),
             block_time: BLOCK_TIME,
             pace: Pace::BRISK.for_nodes(self.nodes),
         })
