@@ -1,6 +1,7 @@
 # Everything a user or a contributor runs. Each target installs what it needs first.
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo devnet test test-contracts test-rust seeds fuzz model check check-rust check-contracts fmt clean
+.PHONY: help setup build demo devnet chaos iproute2 test test-contracts test-rust seeds sim mutants fuzz model \
+	check check-rust check-contracts fmt clean
 
 CONTRACTS := contracts
 FORGE     := scripts/forge
@@ -23,6 +24,17 @@ demo: setup build ## run the main job end to end and verify it
 devnet: setup build ## keep a local network running until Ctrl-C
 	target/release/quorate devnet $(ARGS)
 
+# MINUTES is how long; ARGS takes the command's other options.
+chaos: setup build iproute2 ## a network under load and faults, judged (MINUTES=60 ARGS="--seed 7 --report chaos.json")
+	target/release/quorate chaos --minutes $(or $(MINUTES),3) $(ARGS)
+
+# Faults of links need root and iproute2. Without them the others are injected, and the report says what was left out.
+iproute2:
+	@if command -v ip >/dev/null && command -v tc >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && apt-get install -qq --no-install-recommends iproute2; \
+	else echo "iproute2 is not installed: faults of links are left out"; fi
+
 test: test-contracts test-rust ## every test: Solidity, unit, documentation, end to end
 
 test-contracts: setup
@@ -31,11 +43,20 @@ test-contracts: setup
 test-rust: setup
 	scripts/test-rust
 
+# A seed that fails prints the command that replays it: make sim SEED=…
+sim: ## whole groups in a seeded simulator, checked from outside (SEEDS=2000, or SEED=… for one with its trace)
+	$(CARGO) run --release --locked -p quorate-sim --bin quorate-sim -- \
+		$(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),2000)) $(ARGS)
+
 seeds: ## thousands of seeded runs of the consensus core with faults (SEEDS=3000)
 	QUORATE_SEEDS=$(or $(SEEDS),3000) $(CARGO) test --locked -p quorate-pbft --test protocol seeds -- --nocapture
 
 fuzz: ## every decoder under libFuzzer (RUNS=1000000 inputs each, TARGETS=… for some)
 	scripts/fuzz run $(or $(RUNS),1000000) $(TARGETS)
+
+mutants: ## one deliberate fault at a time in the simulator, until a checker finds it (SEEDS=2000)
+	ulimit -v 8000000; $(CARGO) run --release --locked -p quorate-sim --features faults --bin mutants -- \
+		--seeds $(or $(SEEDS),2000) $(ARGS)
 
 # stateright keeps every state in memory; the limit keeps a larger STATES from taking the whole machine.
 model: ## the consensus core under a model checker, to the depth of minutes (STATES=8000000)

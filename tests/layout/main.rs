@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What each crate of the workspace may depend on.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
     ("quorate-protocol", &[]),
     ("quorate-contracts", &["quorate-protocol"]),
     ("quorate-pbft", &["quorate-protocol"]),
@@ -16,6 +16,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     ("quorate", &["quorate-anchor", "quorate-contracts", "quorate-node", "quorate-protocol", "quorate-sdk"]),
     ("quorate-tests", &[]),
     ("quorate-model", &["quorate-pbft", "quorate-protocol"]),
+    ("quorate-sim", &["quorate-node", "quorate-pbft", "quorate-protocol", "quorate-services"]),
     (
         "quorate-fuzz",
         &[
