@@ -10,7 +10,7 @@
 //!   later time, in any order, again and again, or never. That covers loss, delay, duplication and reordering.
 //! * **Steps**: messages arrive at a replica, or a replica waits in vain for its view. Time is nothing but that:
 //!   a replica's clock stands still until it is moved past all its time-outs at once.
-//! * **The faulty replica** ([`adversary`]) says at any time, to anybody, everything that its key can sign and
+//! * **The faulty replica** (`adversary` says at any time, to anybody, everything that its key can sign and
 //!   that could matter: two batches for one sequence, votes for all that is proposed, VIEW-CHANGEs with and
 //!   without every certificate that can be made from what was said, and every NEW-VIEW that passes
 //!   verification. All messages, its own too, go through `verify::checks` and their signatures are checked.

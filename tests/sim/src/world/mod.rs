@@ -1,6 +1,6 @@
 //! The events of a run, in order of time.
 //!
-//! Everything that happens is a [`Happening`] at a millisecond; those of one millisecond happen in the order in
+//! Everything that happens is a `Happening` at a millisecond; those of one millisecond happen in the order in
 //! which they were planned. Nothing else decides what comes next.
 
 mod clients;
