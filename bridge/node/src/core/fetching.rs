@@ -176,7 +176,6 @@ impl<S: Storage> NodeCore<S> {
         }
     }
 
-    /// Whether the checkpoint is one of the group's, by what is proven, and brings this node forward.
     /// Whether a fetch looks for what it could fetch.
     pub(super) fn is_aimless(&self) -> bool {
         self.fetching.as_ref().is_some_and(|fetching| fetching.fetch.is_none())
@@ -188,6 +187,7 @@ impl<S: Storage> NodeCore<S> {
         self.fetching = None;
     }
 
+    /// Whether the checkpoint is one of the group's, by what is proven, and brings this node forward.
     fn is_wanted(&self, certificate: &CheckpointCertificate) -> bool {
         let checkpoint = &certificate.checkpoint;
         let Some(fetching) = &self.fetching else { return false };
