@@ -15,6 +15,7 @@ mod inbound;
 mod ledger;
 mod outbox;
 mod recovery;
+mod status;
 mod storage;
 mod supply;
 #[cfg(test)]
@@ -23,9 +24,7 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, RwLock};
 
-use quorate_pbft::{
-    Config, Context, Effect, Event, Evidence, Message, Now, Record, Replica, ReplicaKeys, ViewState,
-};
+use quorate_pbft::{Config, Context, Effect, Event, Evidence, Message, Now, Record, Replica, ReplicaKeys};
 use quorate_protocol::faults::{self, Fault};
 use quorate_protocol::{
     AgentId, Epoch, Group, GroupIdentity, Handover, LogCertificate, Sequence, SignedCommand, Verified, View,
@@ -491,36 +490,6 @@ impl<S: Storage> NodeCore<S> {
             records.into_iter().map(move |record| codec::encode(&EpochRecord { epoch, record }))
         });
         self.storage.rotate(records.collect())
-    }
-
-    fn publish(&self) {
-        let view = self.replica.as_ref().map_or(View(0), Replica::view);
-        let status = NodeStatus { view, readiness: self.readiness() };
-        self.status.send_if_modified(|last| {
-            let changed = *last != status;
-            *last = status;
-            changed
-        });
-        let progress = *self.ledger.read().expect(NOT_POISONED).progress().borrow();
-        self.metrics.set_progress(progress);
-    }
-
-    fn readiness(&self) -> Readiness {
-        if let Some(fetching) = &self.fetching {
-            return Readiness::NotReady(fetching.describe());
-        }
-        let Some(replica) = &self.replica else { return Readiness::NotReady("no replica runs".into()) };
-        let connected = usize::try_from(self.metrics.peers_connected.get()).unwrap_or(usize::MAX);
-        let needed = replica.context().replicas.quorum() - 1;
-        if replica.view_state() == ViewState::Changing {
-            Readiness::NotReady(format!("waiting for view {} to open", replica.view()))
-        } else if replica.is_behind() {
-            Readiness::NotReady(format!("catching up from sequence {}", replica.last_executed()))
-        } else if connected < needed {
-            Readiness::NotReady(format!("{connected} peers connected, {needed} make a quorum with this one"))
-        } else {
-            Readiness::Ready
-        }
     }
 }
 

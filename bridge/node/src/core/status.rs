@@ -1,0 +1,40 @@
+//! What a core says about itself: whether the node is ready, and why not.
+
+use quorate_pbft::{Replica, ViewState};
+use quorate_protocol::View;
+
+use super::{NOT_POISONED, NodeCore, Storage};
+use crate::api::{NodeStatus, Readiness};
+
+impl<S: Storage> NodeCore<S> {
+    /// Publishes how the node is, if that has changed, and how far the ledger is.
+    pub(super) fn publish(&self) {
+        let view = self.replica.as_ref().map_or(View(0), Replica::view);
+        let status = NodeStatus { view, readiness: self.readiness() };
+        self.status.send_if_modified(|last| {
+            let changed = *last != status;
+            *last = status;
+            changed
+        });
+        let progress = *self.ledger.read().expect(NOT_POISONED).progress().borrow();
+        self.metrics.set_progress(progress);
+    }
+
+    fn readiness(&self) -> Readiness {
+        if let Some(fetching) = &self.fetching {
+            return Readiness::NotReady(fetching.describe());
+        }
+        let Some(replica) = &self.replica else { return Readiness::NotReady("no replica runs".into()) };
+        let connected = usize::try_from(self.metrics.peers_connected.get()).unwrap_or(usize::MAX);
+        let needed = replica.context().replicas.quorum() - 1;
+        if replica.view_state() == ViewState::Changing {
+            Readiness::NotReady(format!("waiting for view {} to open", replica.view()))
+        } else if replica.is_behind() {
+            Readiness::NotReady(format!("catching up from sequence {}", replica.last_executed()))
+        } else if connected < needed {
+            Readiness::NotReady(format!("{connected} peers connected, {needed} make a quorum with this one"))
+        } else {
+            Readiness::Ready
+        }
+    }
+}
