@@ -91,8 +91,13 @@ contract GroupsTest is Fixture {
     function test_CreateGroup_RevertWhen_NotRegistered() external {
         Member[] memory members = _members(4);
         members[0].account = address(1);
-        members[0].key = 0;
         _expectRefusal(members, _policy(3), abi.encodeWithSelector(Errors.NotRegistered.selector, address(1)));
+    }
+
+    function test_CreateGroup_RevertWhen_AMembersKeyIsZero() external {
+        Member[] memory members = _members(4);
+        members[1].key = 0;
+        _expectRefusal(members, _policy(3), abi.encodeWithSelector(Errors.ZeroKey.selector));
     }
 
     function test_CreateGroup_RevertWhen_KeyIsNotTheRegisteredOne() external {
