@@ -37,11 +37,12 @@ impl Replica {
     fn execute(&mut self, now: Now, committed: CommittedBatch) {
         debug_assert_eq!(committed.sequence, self.last_executed.next(), "batches execute in order");
         self.executing = true;
+        if committed.view == self.view {
+            self.note_progress(now);
+        }
         self.last_executed = committed.sequence;
         self.next_sequence = self.next_sequence.max(committed.sequence.next());
         self.pool.executed(&committed.batch.commands, now.elapsed_ms);
-        // Progress: the view works, so the time-out comes back down.
-        self.failed_views = self.failed_views.saturating_sub(1);
         let checkpoint = self.takes_checkpoint(committed.sequence, &committed.batch);
         if checkpoint {
             self.unsettled_since_ms = None;

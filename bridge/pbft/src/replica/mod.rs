@@ -115,8 +115,10 @@ pub struct Replica {
     /// The last sequence executed when the last status was sent.
     executed_at_status: Sequence,
 
-    /// Views that failed in a row.
-    failed_views: u32,
+    /// How often the time-out is doubled: once for each view that failed, less what progress took back.
+    doublings: u32,
+    /// What the batches executed since then count towards the next halving.
+    batches_in_time: u32,
     /// When the wait for the NEW-VIEW of the view that is asked for ends.
     new_view_deadline_ms: Option<u64>,
     next_due: Option<TimestampMs>,
@@ -171,7 +173,8 @@ impl Replica {
             unsupplied: 0,
             status_due_ms: now.elapsed_ms,
             executed_at_status: recovered.last_executed,
-            failed_views: 0,
+            doublings: 0,
+            batches_in_time: 0,
             new_view_deadline_ms: None,
             next_due: recovered.next_due,
             overdue_since_ms: None,

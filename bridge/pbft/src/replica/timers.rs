@@ -11,6 +11,11 @@ use crate::message::{Forward, MAX_FORWARD, Message};
 const SILENT_INTERVALS: u64 = 4;
 /// Time-outs stop doubling here: 2^6 times the configured one.
 const MAX_DOUBLINGS: u32 = 6;
+/// So many batches take one doubling back.
+const BATCHES_PER_HALVING: u32 = 16;
+/// For so many of them a batch counts that was there in a quarter of the time-out: half of it would do with room
+/// to spare.
+const SWIFT_BATCH: u32 = 4;
 /// A command that waits for so many time-outs ends the view also at a replica that is behind.
 const TIMEOUTS_BEHIND: u64 = 4;
 
@@ -18,9 +23,31 @@ impl Replica {
     /// How long this replica waits for progress in its view, or for the NEW-VIEW of the view that it asks
     /// for.
     pub(super) fn timeout_ms(&self) -> u64 {
-        let doublings =
-            if faults::is_on(Fault::TimeoutsNeverDouble) { 0 } else { self.failed_views.min(MAX_DOUBLINGS) };
+        let doublings = if faults::is_on(Fault::TimeoutsNeverDouble) { 0 } else { self.doublings };
         self.config.view_timeout_ms << doublings
+    }
+
+    /// Notes that a view failed.
+    pub(super) fn note_failure(&mut self) {
+        self.doublings = (self.doublings + 1).min(MAX_DOUBLINGS);
+        self.batches_in_time = 0;
+    }
+
+    /// Notes that a batch of the current view is about to be executed.
+    ///
+    /// Progress brings the time-out down again, but not at once. If it did, a group whose links are slower than its
+    /// configuration supposes would lose every other view: a view that lives has just the time-out that it needs,
+    /// and its first batch would take it away. Nor does it take a fast network to come down: a faulty primary that is
+    /// always just in time keeps a long time-out for a bounded number of batches.
+    pub(super) fn note_progress(&mut self, now: Now) {
+        let since_ms =
+            self.waits_since_ms().map_or(now.elapsed_ms, |since_ms| since_ms.max(self.waits_from_ms));
+        let waited_ms = now.elapsed_ms.saturating_sub(since_ms);
+        self.batches_in_time += if waited_ms < self.timeout_ms() / 4 { SWIFT_BATCH } else { 1 };
+        if self.batches_in_time >= BATCHES_PER_HALVING {
+            self.batches_in_time = 0;
+            self.doublings = self.doublings.saturating_sub(1);
+        }
     }
 
     /// When the replica wants to be stepped again at the latest, on the monotonic clock.
@@ -78,21 +105,30 @@ impl Replica {
         if self.is_out_of_touch(now) || !self.hears_a_quorum(now, self.recent_ms()) {
             return None;
         }
+        let command = self.command_waits_since_ms();
+        let timeout_ms = self.timeout_ms();
+        let after = |since: u64, from_ms: u64, timeouts: u64| {
+            since.max(from_ms).saturating_add(timeouts.saturating_mul(timeout_ms))
+        };
+        let usual =
+            self.waits_since_ms().filter(|_| !self.is_behind()).map(|at| after(at, self.waits_from_ms, 1));
+        let at_last = command.map(|at| after(at, self.in_touch_from_ms, TIMEOUTS_BEHIND));
+        usual.into_iter().chain(at_last).min()
+    }
+
+    /// Since when the oldest waits of what a batch is to bring.
+    fn waits_since_ms(&self) -> Option<u64> {
         let proposed = self
             .slots
             .range(self.last_executed.next()..)
             .find_map(|(_, slot)| slot.proposal.as_ref())
             .map(|proposal| proposal.accepted_ms);
         let (overdue, change) = (self.overdue_since_ms, self.change_pending_since_ms);
-        let command = self.pool.waiting_since().filter(|_| !faults::is_on(Fault::CommandsUntimed));
-        let timeout_ms = self.timeout_ms();
-        let after = |since: u64, from_ms: u64, timeouts: u64| {
-            since.max(from_ms).saturating_add(timeouts.saturating_mul(timeout_ms))
-        };
-        let waiting_since = [command, proposed, overdue, change].into_iter().flatten().min();
-        let usual = waiting_since.filter(|_| !self.is_behind()).map(|at| after(at, self.waits_from_ms, 1));
-        let at_last = command.map(|at| after(at, self.in_touch_from_ms, TIMEOUTS_BEHIND));
-        usual.into_iter().chain(at_last).min()
+        [self.command_waits_since_ms(), proposed, overdue, change].into_iter().flatten().min()
+    }
+
+    fn command_waits_since_ms(&self) -> Option<u64> {
+        self.pool.waiting_since().filter(|_| !faults::is_on(Fault::CommandsUntimed))
     }
 
     /// Whether work should have been brought by a batch of a correct primary, whose clock may be behind this

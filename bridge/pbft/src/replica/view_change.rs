@@ -17,7 +17,7 @@ impl Replica {
         debug_assert!(target > self.view, "views only go forward");
         self.view = target;
         self.state = ViewState::Changing;
-        self.failed_views = self.failed_views.saturating_add(1);
+        self.note_failure();
         self.new_view_deadline_ms = None;
         let prepared = self
             .slots

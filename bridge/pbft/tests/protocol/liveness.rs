@@ -254,6 +254,33 @@ fn work_that_stays_due_over_many_failed_views_still_gets_its_time() {
 }
 
 #[test]
+fn links_slower_than_the_time_out_supposes_do_not_cost_every_other_view() {
+    let mut group = Group::of_four();
+    // A batch takes up to four of these, and the time-out is 200 ms.
+    (group.network.weather.min_delay_ms, group.network.weather.max_delay_ms) = (160, 220);
+    for nonce in 0..100 {
+        let command = group.members.command(1, nonce);
+        group.submit(r(nonce as u16 % 4), &command);
+        group.must_execute(10_000, &[command]);
+    }
+    assert!(group.view(r(0)).0 <= View(12), "{}", group.picture());
+    // Once they are swift again, so is the change of a view.
+    group.heal();
+    for nonce in 100..150 {
+        let command = group.members.command(1, nonce);
+        group.submit(r(0), &command);
+        group.must_execute(1_000, &[command]);
+    }
+    let primary = group.view(r(0)).0.primary(4);
+    group.silence(primary);
+    let command = group.members.command(2, 0);
+    group.correct().iter().for_each(|&index| group.submit(index, &command));
+    assert!(
+        group.run_until(450, |group| group.correct().iter().all(|&index| group.machine(index).has(&command)))
+    );
+}
+
+#[test]
 fn a_checkpoint_is_proposed_when_entries_wait_and_traffic_is_thin() {
     let mut group = Group::of_four();
     let command = group.members.command(1, 0);
