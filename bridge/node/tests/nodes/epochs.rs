@@ -34,8 +34,7 @@ async fn change(network: &mut Network, at: u8, by: &[u8], nonce: u64, mut member
         let operations: Vec<Operation> = if turn == 0 { vec![propose.clone(), vote()] } else { vec![vote()] };
         let command = network.command_with(voter, nonce, operations);
         // The last receipt may be of either epoch.
-        let (status, bytes) = network.post_for(at, &command, 10_000).await;
-        assert!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&bytes));
+        network.receipt_of(at, &command).await;
     }
     network.group = next.clone();
     next

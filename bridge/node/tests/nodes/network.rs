@@ -168,14 +168,19 @@ impl Network {
     /// Has the command executed by node `at`, and returns its receipt, verified against the group as the test
     /// knows it.
     pub(crate) async fn execute(&self, at: u8, command: SignedCommand) -> Receipt {
-        let digest = command.digest();
+        let receipt = self.receipt_of(at, &command).await;
+        receipt.verify(&self.group).unwrap();
+        receipt
+    }
+
+    /// Posts a command until it has a receipt, of whatever epoch.
+    pub(crate) async fn receipt_of(&self, at: u8, command: &SignedCommand) -> Receipt {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let (status, bytes) = self.post_for(at, &command, 10_000).await;
+            let (status, bytes) = self.post_for(at, command, 10_000).await;
             if status.is_success() {
                 let receipt = Receipt::decode(&bytes).unwrap();
-                receipt.verify(&self.group).unwrap();
-                assert_eq!(receipt.record.entry.subject, digest);
+                assert_eq!(receipt.record.entry.subject, command.digest());
                 return receipt;
             }
             let text = String::from_utf8_lossy(&bytes).into_owned();

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use quorate_node::frame::Frame;
 use quorate_pbft::message::{Message, ViewChange};
-use quorate_protocol::{AgentId, Digest, Epoch, Sequence, View, codec};
+use quorate_protocol::{AgentId, Digest, Epoch, Group, Sequence, View, codec};
 
+use super::quorums::replicas;
 use crate::violation::{Verdict, Violation};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,9 +39,11 @@ impl Contradiction {
     ///
     /// # Errors
     /// When it said something else before.
-    pub fn said(&mut self, who: &str, agent: AgentId, frame: &Frame) -> Verdict {
+    pub fn said(&mut self, who: &str, agent: AgentId, groups: &[Group], frame: &Frame) -> Verdict {
         match frame {
-            Frame::Consensus { epoch, message } => self.message(who, agent, *epoch, message),
+            Frame::Consensus { epoch, message } if !is_anothers(message, agent, *epoch, groups) => {
+                self.message(who, agent, *epoch, message)
+            }
             Frame::Attestation { signed, .. } if signed.attestation.replica == agent => {
                 // One log: what was attested in one epoch holds in all.
                 let content = Digest::of(&[&codec::encode(&signed.head)]);
@@ -68,7 +71,7 @@ impl Contradiction {
         let known = self.said.entry(of).or_default();
         let first_time = !known.topics.contains_key(&topic);
         match topic {
-            // Another's proposal or new view may be handed on at any time.
+            // The primary repeats what it said in a view that it left.
             Topic::Proposal(..) | Topic::NewView(_) => {}
             Topic::Prepare(view, _) | Topic::Commit(view, _) if first_time && view < known.asked => {
                 let detail = format!("{who} says {topic:?} after it asked for view {}", known.asked);
@@ -98,6 +101,18 @@ impl Contradiction {
             format!("{who} says {content} about {topic:?} in epoch {}, it said {first} before", of.1);
         Err(Violation::new("contradiction", detail))
     }
+}
+
+/// Whether a replica hands on what only the primary of a view says. Whoever remembers nothing of a primary's first
+/// word, because it votes on neither or lost power before it did, may hand on the second.
+fn is_anothers(message: &Message, agent: AgentId, epoch: Epoch, groups: &[Group]) -> bool {
+    let view = match message {
+        Message::PrePrepare(said) => said.view,
+        Message::NewView(said) => said.view,
+        _ => return false,
+    };
+    let replicas = groups.get(epoch.0 as usize).map(replicas).unwrap_or_default();
+    view.0.checked_rem(replicas.len() as u64).is_none_or(|turn| replicas[turn as usize] != agent)
 }
 
 /// Whatever a replica committed above its stable checkpoint stands in its VIEW-CHANGE.

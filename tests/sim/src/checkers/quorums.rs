@@ -13,7 +13,8 @@ use quorate_protocol::{
 use super::receipts::quorum;
 use crate::violation::{Verdict, Violation};
 
-fn replicas(group: &Group) -> Vec<AgentId> {
+/// A group's replicas, ascending.
+pub(super) fn replicas(group: &Group) -> Vec<AgentId> {
     group.members.iter().filter(|member| member.flags & 2 != 0).map(|member| member.agent).collect()
 }
 

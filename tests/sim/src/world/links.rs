@@ -67,7 +67,7 @@ impl World {
         };
         let node = &self.nodes[from];
         if node.is_honest() {
-            self.contradiction.said(&node.name, node.agent, &frame)?;
+            self.contradiction.said(&node.name, node.agent, &self.groups, &frame)?;
             self.judge_consensus(&node.name, node.agent, &frame)?;
         }
         self.trace.note(self.now_ms, format_args!("{} says {}", node.name, describe(&frame)));

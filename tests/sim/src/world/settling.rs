@@ -33,20 +33,24 @@ impl World {
     pub(super) fn settle(&mut self) -> Verdict {
         let healed_ms = self.now_ms;
         let end_ms = healed_ms + REST_MS;
+        let mut rests_from_ms = None;
         loop {
             match self.unsettled() {
-                None => break,
+                None if rests_from_ms.is_some_and(|from_ms| self.now_ms >= from_ms + STILL_MS) => break,
+                None => {
+                    let from_ms = *rests_from_ms.get_or_insert(self.now_ms);
+                    self.next(from_ms + STILL_MS)?;
+                }
                 Some(why) if self.now_ms >= end_ms => {
                     return violation("liveness", format!("{why}, {REST_MS} ms after everything was mended"));
                 }
-                Some(_) => self.next(end_ms)?,
+                Some(_) => {
+                    rests_from_ms = None;
+                    self.next(end_ms)?;
+                }
             }
         }
-        self.totals.settled_ms = self.now_ms - healed_ms;
-        let still_ms = self.now_ms + STILL_MS;
-        while self.now_ms < still_ms {
-            self.next(still_ms)?;
-        }
+        self.totals.settled_ms = self.now_ms - STILL_MS - healed_ms;
         self.compare()
     }
 
@@ -59,6 +63,7 @@ impl World {
             return Some("a change of members is under way".into());
         }
         let (epoch, size) = (self.group().epoch, self.reference.size());
+        let mut executed = None;
         for node in self.nodes.iter().filter(|node| node.standing == Standing::Correct) {
             let Some(running) = &node.running else { return Some(format!("{} is down", node.name)) };
             let Some(replica) = running.core.replica() else {
@@ -71,6 +76,11 @@ impl World {
             if progress.size != size || progress.certified != size {
                 let (has, certified) = (progress.size, progress.certified);
                 return Some(format!("{} has {has} of {size} entries, {certified} certified", node.name));
+            }
+            let last = replica.last_executed();
+            let first = *executed.get_or_insert(last);
+            if last != first {
+                return Some(format!("{} has executed up to {last}, another up to {first}", node.name));
             }
             if replica.pending_commands() > 0 {
                 return Some(format!("commands wait at {}", node.name));
