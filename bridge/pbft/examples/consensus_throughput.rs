@@ -139,6 +139,11 @@ impl Bench {
                     effects.extend(timed(&mut self.times.core, || {
                         self.replicas[index].step(now, Event::Executed(executed))
                     }));
+                    if checkpoint {
+                        effects.extend(timed(&mut self.times.core, || {
+                            self.replicas[index].step(now, Event::Stored(sequence))
+                        }));
+                    }
                 }
                 _ => {}
             }

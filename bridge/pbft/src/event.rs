@@ -32,6 +32,9 @@ pub enum Event {
     Commands(Vec<Verified<SignedCommand>>),
     /// An [`Effect::Execute`] has been carried out.
     Executed(Executed),
+    /// Whoever carries out the effects has made everything up to this batch durable: after any crash, the replica
+    /// starts with at least that executed. To be told when it covers [`crate::Replica::awaits_storage`].
+    Stored(Sequence),
     /// Time has passed; due when [`crate::Replica::next_deadline_ms`] says so, harmless at any time.
     Tick,
 }

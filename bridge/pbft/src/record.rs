@@ -68,6 +68,8 @@ pub struct Recovered {
     pub next_due: Option<TimestampMs>,
     /// Whether a change of members waits for the next checkpoint.
     pub change_pending: bool,
+    /// The states at the checkpoints among the batches executed, above the latest stable one.
+    pub taken: Vec<(Sequence, StateSummary)>,
     /// The state, if the last sequence executed ends the epoch.
     pub ended: Option<StateSummary>,
     /// Whether the replica may have said things in this epoch that `records` does not hold, because it lost

@@ -41,6 +41,20 @@ fn a_state_of_an_epoch_before_the_key() {
     passes(407);
 }
 
+/// Power failed everywhere after checkpoints were signed and before the store had their batches. The checkpoint became
+/// stable by the signatures, all dropped the batches below it, and nobody could execute up to it again.
+#[test]
+fn a_checkpoint_that_everybody_signed_and_lost() {
+    passes(849);
+}
+
+/// A group that needed a joiner for its quorum could not give it a state: the stable one was overwritten by that of
+/// a checkpoint that was not.
+#[test]
+fn a_joiner_that_everything_waits_for() {
+    passes(756);
+}
+
 /// Replicas that entered an epoch without a certificate of their log never got one while nothing was ordered.
 #[test]
 fn a_certificate_of_an_earlier_epoch_helps_nobody() {

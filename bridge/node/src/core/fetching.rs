@@ -312,6 +312,7 @@ impl<S: Storage> NodeCore<S> {
         );
         let standing = super::recovery::standing(&mut ledger);
         self.write_ledger().replace_with(ledger);
+        self.taken.clear();
         self.supply.restart();
         self.stable.send_replace(Some(target.clone()));
         self.rejoin(now, &group, Recovered { stable: Some(target), ..standing })

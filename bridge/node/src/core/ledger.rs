@@ -6,7 +6,7 @@ use quorate_pbft::{CommittedBatch, Evidence, Executed, Now, Replica};
 use quorate_protocol::{AgentId, Digest, EntryRecord, LogCertificate, Sequence, Verified};
 use quorate_services::Admission;
 
-use super::{NOT_POISONED, NodeCore, Storage};
+use super::{NOT_POISONED, NodeCore, Storage, TakenState};
 use crate::anchored::AnchoredLog;
 use crate::error::NodeError;
 use crate::frame::Frame;
@@ -31,7 +31,10 @@ impl<S: Storage> NodeCore<S> {
             let executed = ledger
                 .execute(sequence, batch.timestamp, &batch.commands, checkpoint)
                 .map_err(|error| NodeError::Invariant(format!("executing batch {sequence}: {error}")))?;
-            let state = checkpoint.then(|| (ledger.summary(), ledger.take_changes()));
+            let state = checkpoint.then(|| {
+                let (summary, changes) = (ledger.summary(), ledger.take_changes());
+                TakenState { sequence, summary, changes }
+            });
             (executed, ledger.state().next_due(), ledger.state().change_pending(), state)
         };
         self.metrics.count_batch(&executed);
@@ -42,14 +45,10 @@ impl<S: Storage> NodeCore<S> {
         let records: Vec<EntryRecord> = executed.records.into_iter().map(Arc::unwrap_or_clone).collect();
         self.storage.write(Write::Executed { sequence, batch: committed.encode(), records })?;
         self.supply.push(committed);
-        let state = match state {
-            None => None,
-            Some((summary, changes)) => {
-                self.storage.write(Write::State { sequence, changes })?;
-                Some(summary)
-            }
-        };
-        Ok(Some(Executed { sequence, entries, next_due, state, change_pending }))
+        let summary = state.as_ref().map(|taken| taken.summary);
+        self.taken.extend(state);
+        self.settle_states()?;
+        Ok(Some(Executed { sequence, entries, next_due, state: summary, change_pending }))
     }
 
     /// Attests to the log as it is and tells everybody.

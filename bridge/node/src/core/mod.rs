@@ -15,6 +15,7 @@ mod inbound;
 mod ledger;
 mod outbox;
 mod recovery;
+mod states;
 mod status;
 mod storage;
 mod supply;
@@ -43,6 +44,7 @@ use crate::transfer::TransferMessage;
 pub use inbound::{Blame, Inbound, Unverified};
 pub use outbox::{BatchesWanted, Outgoing};
 pub use recovery::{Restored, Trust, WalContents, last_spoken, restore};
+pub use states::TakenState;
 pub use storage::{Storage, Stored};
 pub use supply::Supply;
 
@@ -51,6 +53,9 @@ use recovery::EpochRecord;
 
 /// The most events of one round; more wait for the next, so that messages leave in between.
 pub const MAX_ROUND: usize = 512;
+
+/// A core that waits for its store asks it again after so long, in milliseconds.
+const STORE_POLL_MS: u64 = 10;
 
 /// What the rest of the node tells the core. What is called verified is; the rest proves itself or is only a
 /// claim.
@@ -175,6 +180,8 @@ pub struct NodeCore<S> {
     handovers: BTreeMap<Epoch, Handover>,
     /// The latest group whose members are proven; consensus may be behind it.
     proven: Group,
+    /// States at checkpoints that are not stable yet, in order.
+    taken: Vec<TakenState>,
     /// The group that the node was started with.
     known: Group,
     silent_until: Option<Epoch>,
@@ -216,7 +223,8 @@ impl<S: Storage> NodeCore<S> {
     /// the node is in, nor of the latest one that it knows of.
     pub fn new(parts: CoreParts<S>, now: Now) -> Result<Self, NodeError> {
         let CoreParts { config, keys, restored, evidence, storage, store, supply, metrics } = parts;
-        let Restored { ledger, recovered, later, handovers, proven, known, silent_until, fetch } = restored;
+        let Restored { ledger, recovered, later, handovers, proven, known, silent_until, fetch, taken } =
+            restored;
         metrics.evidence.set(evidence.len() as u64);
         let (group, closed) = (Arc::clone(ledger.group()), ledger.is_closed());
         let proofs: Vec<Handover> = handovers.values().cloned().collect();
@@ -242,6 +250,7 @@ impl<S: Storage> NodeCore<S> {
             later,
             handovers,
             proven,
+            taken,
             known,
             silent_until,
             leaving: None,
@@ -305,7 +314,9 @@ impl<S: Storage> NodeCore<S> {
         let replica = self.replica().map(|replica| replica.next_deadline_ms(now));
         let fetching = self.fetching.as_ref().map(Fetching::next_deadline_ms);
         let leaving = self.leaving.as_ref().map(|(at_ms, _)| *at_ms);
-        replica.into_iter().chain(fetching).chain(leaving).min().unwrap_or(u64::MAX)
+        let awaits = self.replica().and_then(Replica::awaits_storage);
+        let stored = awaits.map(|_| now.elapsed_ms.saturating_add(STORE_POLL_MS));
+        replica.into_iter().chain(fetching).chain(leaving).chain(stored).min().unwrap_or(u64::MAX)
     }
 
     /// The first round: says where the replica stands.
@@ -313,6 +324,8 @@ impl<S: Storage> NodeCore<S> {
     /// # Errors
     /// As [`Self::take_round`].
     pub fn begin(&mut self, now: Now) -> Result<(), NodeError> {
+        self.settle_states()?;
+        self.note_durable(now)?;
         self.step(now, Event::Tick)?;
         self.tick_fetch(now)?;
         self.attest_head();
@@ -330,6 +343,7 @@ impl<S: Storage> NodeCore<S> {
         now: Now,
         events: impl IntoIterator<Item = CoreEvent>,
     ) -> Result<bool, NodeError> {
+        self.note_durable(now)?;
         let mut commands = Vec::new();
         let mut go_on = true;
         for event in events {
@@ -432,6 +446,7 @@ impl<S: Storage> NodeCore<S> {
                 self.storage.write(Write::Stable(certificate.clone()))?;
                 self.round.cut_below = Some(sequence);
                 self.stable.send_replace(Some(certificate));
+                self.settle_states()?;
             }
             Effect::SupplyBatches { to, from } => {
                 let to = self.context.borrow().replicas.at(to).map(|member| member.agent);

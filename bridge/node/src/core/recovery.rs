@@ -9,6 +9,7 @@ use quorate_pbft::message::MAX_MESSAGE_BYTES;
 use quorate_pbft::{CommittedBatch, Config, Record, Recovered};
 use quorate_protocol::{Checkpoint, Digest, Entry, EntryIndex, Epoch, Group, Handover, Sequence, codec};
 
+use super::TakenState;
 use crate::anchored::AnchoredLog;
 use crate::error::NodeError;
 use crate::ledger::{Ledger, Persisted, SourceError};
@@ -52,6 +53,8 @@ pub struct Restored {
     pub silent_until: Option<Epoch>,
     /// A fetch of the group's state that was not finished.
     pub fetch: Option<FetchProgress>,
+    /// States at checkpoints that the store has the batches of, and was not yet told that they are stable.
+    pub taken: Vec<TakenState>,
 }
 
 /// A record with the epoch that it was said in.
@@ -106,13 +109,16 @@ pub fn restore(
     let mut handovers: BTreeMap<Epoch, Handover> =
         store.handovers()?.into_iter().map(|handover| (handover.from(), handover)).collect();
     let known = store.group()?.unwrap_or_else(|| trust.group.clone());
+    let mut taken = Vec::new();
     let mut ledger = match store.state()? {
         None if trust.group.epoch == Epoch(0) => genesis(&Arc::new(trust.group.clone()), &mut write)?,
         None => Ledger::stand_in(Arc::new(trust.group.clone())),
         Some((sequence, pairs)) => {
             let known = Arc::new(known);
-            let whole = from_store(&known, store, sequence, pairs)
-                .and_then(|mut ledger| execute_again(config, store, &mut ledger).map(|()| ledger));
+            let whole = from_store(&known, store, sequence, pairs).and_then(|mut ledger| {
+                taken = execute_again(config, store, &mut ledger)?;
+                Ok(ledger)
+            });
             whole.or_else(|error| fetch_instead(error, known))?
         }
     };
@@ -143,11 +149,12 @@ pub fn restore(
         records,
         stable: store.stable_checkpoint()?,
         silent: silent_until.is_some_and(|until| epoch <= until),
+        taken: taken.iter().map(|taken| (taken.sequence, taken.summary)).collect(),
         ..standing(&mut ledger)
     };
     let fetch = store.fetch_progress()?;
     let known = trust.group.clone();
-    Ok(Restored { ledger, recovered, later, handovers, proven, known, silent_until, fetch })
+    Ok(Restored { ledger, recovered, later, handovers, proven, known, silent_until, fetch, taken })
 }
 
 /// A state or a log that does not fit what a quorum signed is of no use, and not the end either: the others have
@@ -280,27 +287,29 @@ fn entries(store: &Store) -> impl Iterator<Item = Result<Entry, SourceError>> + 
     .flatten()
 }
 
-/// Executes the stored batches that follow the ledger's state. Their entries are in the store already.
-fn execute_again(config: &Config, store: &Store, ledger: &mut Ledger) -> Result<(), NodeError> {
+/// Executes the stored batches that follow the ledger's state. Their entries are in the store already. Returns the
+/// states at their checkpoints.
+fn execute_again(config: &Config, store: &Store, ledger: &mut Ledger) -> Result<Vec<TakenState>, NodeError> {
+    let mut states = Vec::new();
     loop {
         let from = ledger.last_executed().next();
         let batches = store.batches(from, CHUNK, CommittedBatch::MAX_BYTES)?;
         if batches.is_empty() {
-            return Ok(());
+            return Ok(states);
         }
         for (sequence, bytes) in batches {
             let contradiction = |detail: String| store.corrupt(format!("batch {sequence}: {detail}"));
             let committed =
                 CommittedBatch::decode(&bytes).map_err(|error| contradiction(error.to_string()))?;
             let batch = &committed.batch;
+            let checkpoint = config.takes_checkpoint(committed.sequence, batch);
             ledger
-                .execute(
-                    committed.sequence,
-                    batch.timestamp,
-                    &batch.commands,
-                    config.takes_checkpoint(committed.sequence, batch),
-                )
+                .execute(committed.sequence, batch.timestamp, &batch.commands, checkpoint)
                 .map_err(|error| contradiction(error.to_string()))?;
+            if checkpoint {
+                let (summary, changes) = (ledger.summary(), ledger.take_changes());
+                states.push(TakenState { sequence: committed.sequence, summary, changes });
+            }
         }
     }
 }

@@ -1,20 +1,21 @@
-//! What the core hands to its storage at the borders of an epoch.
+//! What the core hands to its storage: at checkpoints, and at the borders of an epoch.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use quorate_pbft::{Config, Now, Record, ReplicaKeys};
+use quorate_pbft::{Batch, CommittedBatch, Config, Effect, Now, Record, ReplicaKeys};
 use quorate_protocol::operations::proposals::{ProposalsOperation, Propose, Vote};
 use quorate_protocol::proposal::{actions_hash, proposal_id};
 use quorate_protocol::{
     AgentKey, Checkpoint, CheckpointCertificate, Choice, Digest, Epoch, MembersChange, Sequence,
-    SignedCheckpoint, SignedCommand, codec,
+    SignedCheckpoint, SignedCommand, View, codec,
 };
 
 use super::recovery::EpochRecord;
 use super::{CoreParts, NodeCore, Outgoing, Storage, Stored, Supply, Trust, WalContents, restore};
 use crate::error::NodeError;
 use crate::frame::Frame;
+use crate::ledger::Ledger;
 use crate::ledger::fixture::{Fixture, START};
 use crate::metrics::Metrics;
 use crate::store::{Store, Write};
@@ -56,7 +57,10 @@ impl Storage for Memory {
 
 /// The core of the first member, whose write-ahead log holds `records`.
 fn core(fixture: &Fixture, records: Vec<Vec<u8>>) -> NodeCore<Memory> {
-    let store = Store::in_memory();
+    core_on(fixture, Store::in_memory(), records)
+}
+
+fn core_on(fixture: &Fixture, store: Store, records: Vec<Vec<u8>>) -> NodeCore<Memory> {
     let trust = Trust { group: (*fixture.group).clone(), previous: None, spoke: None };
     let wal = WalContents { records: &records, tail: TailReport::default(), path: Path::new("memory") };
     let write = |write| store.commit(vec![write]);
@@ -99,6 +103,71 @@ fn a_log_that_is_cut_keeps_what_was_said_in_later_epochs() {
     core.take_round(NOW, []).unwrap();
     assert_eq!(core.round.cut_below, None, "the log was cut");
     assert!(core.storage.log.contains(&said), "another crash makes the replica forget what it said");
+}
+
+/// A batch of no commands that takes a checkpoint, as if a quorum had committed it.
+fn checkpoint_batch(sequence: u64) -> CommittedBatch {
+    let batch = Batch { timestamp: START.plus(sequence), commands: Vec::new(), checkpoint: true };
+    CommittedBatch { view: View(0), sequence: Sequence(sequence), batch, commits: Vec::new() }
+}
+
+#[test]
+fn the_store_keeps_the_state_of_the_last_stable_checkpoint() {
+    let fixture = Fixture::new();
+    let mut core = core(&fixture, Vec::new());
+    let stored = |core: &NodeCore<Memory>| core.store.state().unwrap().unwrap().0;
+    let mut states = Vec::new();
+    for sequence in 1..=3 {
+        let executed = core.execute(checkpoint_batch(sequence), true).unwrap().unwrap();
+        states.push(executed.state.unwrap());
+    }
+    assert_eq!(stored(&core), Sequence(0), "none of the three is stable");
+    let certificate = |sequence: u64| {
+        let state = states[sequence as usize - 1];
+        let checkpoint = Checkpoint {
+            sequence: Sequence(sequence),
+            log_size: state.log_size,
+            log_root: state.log_root,
+            state_root: state.state_root,
+            ..checkpoint(&fixture, Epoch(0))
+        };
+        CheckpointCertificate { checkpoint, signatures: Vec::new() }
+    };
+    core.carry_out(Effect::Stable(certificate(2))).unwrap();
+    assert_eq!(stored(&core), Sequence(2));
+    let snapshot = core.store.snapshot().unwrap().unwrap();
+    assert_eq!(snapshot.certificate(), Some(&certificate(2)), "which it can give to others");
+    assert_eq!(snapshot.tree().unwrap().root(), states[1].state_root);
+
+    // A checkpoint that contradicts this replica's state is no reason to store that.
+    let mut other = certificate(3);
+    other.checkpoint.state_root = Digest::from([9; 32]);
+    core.carry_out(Effect::Stable(other)).unwrap();
+    assert_eq!(stored(&core), Sequence(2));
+    assert!(core.write_ledger().divergence().is_some());
+}
+
+#[test]
+fn a_state_that_became_stable_before_a_crash_is_stored_after_it() {
+    let fixture = Fixture::new();
+    let first = core(&fixture, Vec::new());
+    let store = first.store.clone();
+    drop(first);
+    let batch = checkpoint_batch(1).encode();
+    let certificate = {
+        let mut checkpoint = checkpoint(&fixture, Epoch(0));
+        let (mut ledger, _) = Ledger::genesis(Arc::clone(&fixture.group));
+        ledger.execute(Sequence(1), START.plus(1), &[], true).unwrap();
+        let state = ledger.summary();
+        (checkpoint.sequence, checkpoint.log_size) = (Sequence(1), state.log_size);
+        (checkpoint.log_root, checkpoint.state_root) = (state.log_root, state.state_root);
+        CheckpointCertificate { checkpoint, signatures: Vec::new() }
+    };
+    let executed = Write::Executed { sequence: Sequence(1), batch, records: Vec::new() };
+    store.commit(vec![executed, Write::Stable(certificate)]).unwrap();
+    let mut again = core_on(&fixture, store, Vec::new());
+    again.begin(NOW).unwrap();
+    assert_eq!(again.store.state().unwrap().unwrap().0, Sequence(1));
 }
 
 /// Commands that give the first member another key.

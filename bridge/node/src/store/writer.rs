@@ -35,7 +35,7 @@ pub enum Write {
         /// The entries that it made, next in the log.
         records: Vec<EntryRecord>,
     },
-    /// What changed in the services' state up to a sequence whose batch was written before.
+    /// What changed in the services' state up to a stable checkpoint whose batch was written before.
     State {
         /// The sequence that the state is as of from now on.
         sequence: Sequence,

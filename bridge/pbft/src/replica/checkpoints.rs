@@ -14,9 +14,36 @@ use crate::record::Record;
 const MAX_CHECKPOINTS_AHEAD: usize = 8;
 
 impl Replica {
-    /// Signs and broadcasts this replica's checkpoint.
-    pub(super) fn take_checkpoint(&mut self, now: Now, sequence: Sequence, state: StateSummary) {
-        let checkpoint = Checkpoint {
+    /// The first checkpoint that this replica has taken and not signed, because it may be lost in a crash.
+    pub fn awaits_storage(&self) -> Option<Sequence> {
+        self.unsigned.first_key_value().map(|(sequence, _)| *sequence)
+    }
+
+    /// Keeps a checkpoint until it can be signed.
+    ///
+    /// A stable checkpoint says that f + 1 correct replicas have its state: everybody drops the messages below it,
+    /// and those who are behind ask for the batches or the state. So nobody may sign what it could still lose. A
+    /// group that did would stand still after a loss of power everywhere: all know that the checkpoint is stable,
+    /// and nobody can get there.
+    pub(super) fn keep_checkpoint(&mut self, sequence: Sequence, state: StateSummary) {
+        if sequence <= self.low() {
+            self.compare_with_stable(&self.checkpoint_of(sequence, state));
+        } else {
+            self.unsigned.insert(sequence, state);
+        }
+    }
+
+    /// Signs the checkpoints that no crash can take any more.
+    pub(super) fn on_stored(&mut self, now: Now, stored: Sequence) {
+        let later = self.unsigned.split_off(&stored.next());
+        for (sequence, state) in std::mem::replace(&mut self.unsigned, later) {
+            self.sign_checkpoint(now, sequence, state);
+        }
+        self.hand_over();
+    }
+
+    fn checkpoint_of(&self, sequence: Sequence, state: StateSummary) -> Checkpoint {
+        Checkpoint {
             group: self.context.identity.group,
             epoch: self.context.epoch,
             sequence,
@@ -25,7 +52,12 @@ impl Replica {
             state_root: state.state_root,
             inbox_count: 0,
             next_members_hash: state.next_members_hash,
-        };
+        }
+    }
+
+    /// Signs and broadcasts this replica's checkpoint.
+    pub(super) fn sign_checkpoint(&mut self, now: Now, sequence: Sequence, state: StateSummary) {
+        let checkpoint = self.checkpoint_of(sequence, state);
         if sequence <= self.low() {
             self.compare_with_stable(&checkpoint);
             return;
@@ -126,8 +158,13 @@ impl Replica {
         if sequence <= self.low() {
             return;
         }
-        let own = self.checkpoints.get(&sequence).and_then(|signers| signers.get(&self.me));
-        if own.is_some_and(|own| own.checkpoint != certificate.checkpoint) {
+        let said = self.checkpoints.get(&sequence).and_then(|signers| signers.get(&self.me));
+        let unsaid = self.unsigned.get(&sequence).map(|state| self.checkpoint_of(sequence, *state));
+        if said
+            .map(|said| said.checkpoint.clone())
+            .or(unsaid)
+            .is_some_and(|own| own != certificate.checkpoint)
+        {
             self.effects.push(Effect::Diverged { sequence });
         }
         self.move_low_watermark(certificate.clone());
@@ -146,6 +183,7 @@ impl Replica {
         let above = sequence.next();
         self.slots = self.slots.split_off(&above);
         self.checkpoints = self.checkpoints.split_off(&above);
+        self.unsigned = self.unsigned.split_off(&above);
         self.next_sequence = self.next_sequence.max(above);
         self.stable = Some(certificate);
     }

@@ -66,7 +66,7 @@ impl Replica {
         match executed.state {
             Some(state) => {
                 self.ended = state.ends_epoch();
-                self.take_checkpoint(now, executed.sequence, state);
+                self.keep_checkpoint(executed.sequence, state);
             }
             None if executed.entries > 0 => {
                 self.unsettled_since_ms.get_or_insert(now.elapsed_ms);

@@ -47,6 +47,7 @@ impl Replica {
             silent,
             stable,
             checkpoints,
+            unsigned,
             unsettled_since_ms,
             peers,
             catch_up_sent_ms,
@@ -88,6 +89,7 @@ impl Replica {
             slot.fingerprint(counts, hasher);
         }
         pool.fingerprint(hasher);
+        unsigned.keys().collect::<Vec<_>>().hash(hasher);
         checkpoints.len().hash(hasher);
         for (sequence, signers) in checkpoints {
             signers.len().hash(hasher);

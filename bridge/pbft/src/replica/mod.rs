@@ -99,6 +99,8 @@ pub struct Replica {
     stable: Option<CheckpointCertificate>,
     /// Checkpoints above the stable one, by sequence and signer, this replica's own included.
     checkpoints: BTreeMap<Sequence, BTreeMap<ReplicaIndex, SignedCheckpoint>>,
+    /// The states of checkpoints that are taken and not signed: a crash could still take them.
+    unsigned: BTreeMap<Sequence, StateSummary>,
     /// Since when entries wait for a checkpoint.
     unsettled_since_ms: Option<u64>,
 
@@ -165,6 +167,7 @@ impl Replica {
             silent: recovered.silent,
             stable: None,
             checkpoints: BTreeMap::new(),
+            unsigned: BTreeMap::new(),
             unsettled_since_ms: None,
             peers: BTreeMap::new(),
             catch_up_sent_ms: None,
@@ -190,7 +193,7 @@ impl Replica {
     /// Takes one step. The effects are to be carried out in order.
     pub fn step(&mut self, now: Now, event: Event) -> Vec<Effect> {
         if let Some(state) = self.unsaid_end.take() {
-            self.take_checkpoint(now, self.last_executed, state);
+            self.sign_checkpoint(now, self.last_executed, state);
             self.hand_over();
         }
         match event {
@@ -200,6 +203,7 @@ impl Replica {
                 self.take_in(now, self.me, commands);
             }
             Event::Executed(executed) => self.on_executed(now, executed),
+            Event::Stored(sequence) => self.on_stored(now, sequence),
             Event::Tick => {}
         }
         self.on_time(now);

@@ -22,6 +22,8 @@ impl Replica {
         for record in recovered.records {
             self.replay(now, record);
         }
+        let low = self.low();
+        self.unsigned.extend(recovered.taken.into_iter().filter(|(sequence, _)| *sequence > low));
         self.effects.clear();
     }
 

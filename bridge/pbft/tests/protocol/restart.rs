@@ -145,24 +145,46 @@ fn a_checkpoint_is_never_signed_twice_with_different_states() {
     assert!(records.iter().any(|record| matches!(record, Record::Checkpoint(_))));
     let recovered = Recovered { records, last_executed: Sequence(7), ..Recovered::default() };
     let (mut again, now) = started_from(&group, r(3), recovered);
+    again.step(now, Event::Executed(executed_to_checkpoint(8)));
+    let effects = again.step(now, Event::Stored(Sequence(8)));
+    assert!(effects.contains(&Effect::Diverged { sequence: Sequence(8) }));
+    assert!(!effects.iter().any(signs_checkpoint), "{effects:?}");
+}
+
+fn executed_to_checkpoint(sequence: u64) -> Executed {
     let other = Digest::from([9; 32]);
     let state = StateSummary {
-        log_size: 8,
+        log_size: sequence,
         log_root: other,
         state_root: other,
         next_members_hash: Digest::default(),
     };
-    let executed = Executed {
-        sequence: Sequence(8),
-        entries: 1,
-        next_due: None,
-        state: Some(state),
-        change_pending: false,
-    };
-    let effects = again.step(now, Event::Executed(executed));
-    assert!(effects.contains(&Effect::Diverged { sequence: Sequence(8) }));
-    let signs = |effect: &Effect| matches!(effect, Effect::Broadcast(Message::Checkpoint(_)));
-    assert!(!effects.iter().any(signs), "{effects:?}");
+    let sequence = Sequence(sequence);
+    Executed { sequence, entries: 1, next_due: None, state: Some(state), change_pending: false }
+}
+
+fn signs_checkpoint(effect: &Effect) -> bool {
+    matches!(effect, Effect::Broadcast(Message::Checkpoint(_)))
+}
+
+#[test]
+fn a_checkpoint_is_signed_only_when_no_crash_can_take_its_state() {
+    let group = Group::of_four();
+    let recovered = Recovered { last_executed: Sequence(7), ..Recovered::default() };
+    let (mut replica, now) = started_from(&group, r(3), recovered);
+    let mut effects = replica.step(now, Event::Executed(executed_to_checkpoint(8)));
+    effects.extend(replica.step(now, Event::Stored(Sequence(7))));
+    assert!(!effects.iter().any(signs_checkpoint), "{effects:?}");
+    assert_eq!(replica.awaits_storage(), Some(Sequence(8)));
+    let effects = replica.step(now, Event::Stored(Sequence(8)));
+    assert!(effects.iter().any(signs_checkpoint), "{effects:?}");
+    assert_eq!(replica.awaits_storage(), None);
+
+    // It crashes between storing the batch and signing, and signs when it is there again.
+    let taken = vec![(Sequence(8), executed_to_checkpoint(8).state.unwrap())];
+    let recovered = Recovered { last_executed: Sequence(8), taken, ..Recovered::default() };
+    let (mut replica, now) = started_from(&group, r(3), recovered);
+    assert!(replica.step(now, Event::Stored(Sequence(8))).iter().any(signs_checkpoint));
 }
 
 /// A replica that starts from `recovered`, beside the group.

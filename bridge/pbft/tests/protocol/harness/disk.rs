@@ -59,8 +59,11 @@ impl Disk {
         let mut machine = Machine::default();
         machine.due.extend(&self.due);
         machine.change_after = self.change_after;
+        let mut taken = Vec::new();
         for committed in self.batches.values() {
-            machine.execute(committed, config.takes_checkpoint(committed.sequence, &committed.batch));
+            let checkpoint = config.takes_checkpoint(committed.sequence, &committed.batch);
+            let executed = machine.execute(committed, checkpoint);
+            taken.extend(executed.state.map(|state| (committed.sequence, state)));
         }
         let records = self
             .records
@@ -73,6 +76,7 @@ impl Disk {
             stable: self.stable.clone(),
             next_due: machine.due.first().copied(),
             change_pending: machine.change_pending(),
+            taken,
             ended: machine.ended.map(|_| machine.summary()),
             silent: self.silent,
         };

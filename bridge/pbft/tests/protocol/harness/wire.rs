@@ -65,6 +65,11 @@ impl Group {
             node.effects += 1;
             effects.extend(self.carry_out(index, effect));
         }
+        let node = self.node(index);
+        if node.replica.as_ref().is_some_and(|replica| replica.awaits_storage().is_some()) {
+            let stored = node.machine.last;
+            self.step(index, Event::Stored(stored));
+        }
     }
 
     pub(super) fn carry_out(&mut self, index: ReplicaIndex, effect: Effect) -> Vec<Effect> {
