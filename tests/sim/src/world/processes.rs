@@ -10,7 +10,7 @@ use super::{Happening, World, violation};
 use crate::byzantine::ActorKind;
 use crate::checkers::quorums;
 use crate::node::{Boot, Running, Standing};
-use crate::plan::Faulty;
+use crate::plan::{Faulty, Loss};
 use crate::sound::sound;
 use crate::violation::Verdict;
 
@@ -62,6 +62,7 @@ impl World {
     }
 
     fn start_failed(&mut self, number: usize, error: &NodeError) -> Verdict {
+        let rots = matches!(self.plan.loss, Some((place, Loss::Rot)) if place == number);
         let node = &mut self.nodes[number];
         self.trace.note(self.now_ms, format_args!("{} does not start: {error}", node.name));
         match error {
@@ -69,8 +70,9 @@ impl World {
                 self.start_later(number);
                 Ok(())
             }
-            // Whoever runs a node whose log has rotted takes the log away.
-            NodeError::DataCorrupt { .. } if node.standing != Standing::Correct => {
+            // Whoever runs a node whose log has rotted takes the log away. It may show in the next epoch only, in which
+            // the node counts among the correct again.
+            NodeError::DataCorrupt { .. } if rots || node.standing != Standing::Correct => {
                 node.disk.lose_log();
                 self.start_later(number);
                 Ok(())
