@@ -10,12 +10,18 @@ use quorate_protocol::{AgentId, Digest, Epoch, Sequence, View};
 use crate::violation::{Verdict, Violation};
 
 type Statement = (Epoch, Phase, AgentId, View, Sequence);
+/// A node's number and incarnation.
+type Process = (usize, u64);
+/// Who contradicted itself, about which sequence, and how.
+type Contradiction = (AgentId, Sequence, String);
 
 /// What was seen, and what was kept.
 #[derive(Debug, Default)]
 pub struct EvidenceChecker {
-    /// What each running process was told, by its number and incarnation.
-    seen: BTreeMap<(usize, u64), BTreeMap<Statement, Digest>>,
+    /// What each running process was told.
+    seen: BTreeMap<Process, BTreeMap<Statement, Digest>>,
+    /// Who contradicted itself before each running process, which has yet to look at it.
+    waiting: BTreeMap<Process, Vec<Contradiction>>,
     /// Who contradicted itself before whom.
     caught: BTreeMap<AgentId, String>,
     against: BTreeSet<AgentId>,
@@ -25,7 +31,7 @@ impl EvidenceChecker {
     /// A correct, running replica gets a verified message about a batch that is open there.
     pub fn delivered(
         &mut self,
-        (number, incarnation): (usize, u64),
+        process: Process,
         who: &str,
         epoch: Epoch,
         signer: AgentId,
@@ -38,12 +44,21 @@ impl EvidenceChecker {
             _ => return,
         };
         let statement = (epoch, phase, signer, view, sequence);
-        let seen = self.seen.entry((number, incarnation)).or_default();
+        let seen = self.seen.entry(process).or_default();
         let first = *seen.entry(statement).or_insert(digest);
         if first != digest {
-            self.caught.entry(signer).or_insert_with(|| {
-                format!("{who} was told two digests: {phase:?} {view}/{sequence} in epoch {epoch}")
-            });
+            let how = format!("{who} was told two digests: {phase:?} {view}/{sequence} in epoch {epoch}");
+            self.waiting.entry(process).or_default().push((signer, sequence, how));
+        }
+    }
+
+    /// A process has looked at all that was delivered to it. What its stable checkpoint covers by then, it may have
+    /// forgotten before it came to the second statement.
+    pub fn looked(&mut self, process: Process, stable: Sequence) {
+        for (signer, sequence, how) in self.waiting.remove(&process).unwrap_or_default() {
+            if sequence > stable {
+                self.caught.entry(signer).or_insert(how);
+            }
         }
     }
 

@@ -131,6 +131,7 @@ impl World {
         self.answer_clients(number);
         let (now_ms, wall) = (self.now_ms, self.wall(number));
         self.follow_epoch(number);
+        self.note_looked(number);
         let sync_ms = self.random.between(0, self.plan.sync_ms);
         let store_ms = self.random.between(1, 2 + 4 * self.plan.sync_ms);
         let node = &mut self.nodes[number];
@@ -154,6 +155,15 @@ impl World {
             self.plan_round(number, due_ms.max(now_ms + 1 + round_ms));
         }
         Ok(())
+    }
+
+    fn note_looked(&mut self, number: usize) {
+        let node = &self.nodes[number];
+        let replica = node.running.as_ref().and_then(|running| running.core.replica());
+        if let Some(replica) = replica {
+            let stable = replica.stable_checkpoint().map(|stable| stable.checkpoint.sequence);
+            self.evidence.looked((number, node.incarnation), stable.unwrap_or(replica.context().base));
+        }
     }
 
     /// A process ended because of an error: one that a correct node may end with, or a violation.
