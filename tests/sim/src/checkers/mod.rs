@@ -3,7 +3,7 @@
 //!
 //! | checker | file | what it says |
 //! |---|---|---|
-//! | agreement | `reference` | no two correct replicas execute different batches at a sequence, or hold different states for stable |
+//! | agreement | `reference` | no two correct replicas execute different batches at a sequence, or hold different states for stable; none finds that its own state is not the group's |
 //! | prefix | `reference` | their logs are prefixes of one another, with the roots that RFC 9162 gives them |
 //! | authenticity | `reference` | every command in the log was signed by its agent |
 //! | exactly once | `reference` | a command is one entry, a nonce has one effect |

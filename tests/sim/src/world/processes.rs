@@ -128,6 +128,7 @@ impl World {
     fn after_round(&mut self, number: usize) -> Verdict {
         self.judge_writes(number)?;
         self.judge_bounds(number)?;
+        self.judge_divergence(number)?;
         self.answer_clients(number);
         let (now_ms, wall) = (self.now_ms, self.wall(number));
         self.follow_epoch(number);
@@ -361,5 +362,15 @@ impl World {
             return violation("bounds", detail);
         }
         Ok(())
+    }
+
+    /// What a correct replica holds is the group's, whatever it was told: it has nothing to mend.
+    fn judge_divergence(&self, number: usize) -> Verdict {
+        let node = &self.nodes[number];
+        let Some(running) = node.running.as_ref().filter(|_| node.is_correct()) else { return Ok(()) };
+        match running.reader.read(|ledger| ledger.divergence()) {
+            None => Ok(()),
+            Some(divergence) => violation("agreement", format!("{}: {divergence}", node.name)),
+        }
     }
 }
