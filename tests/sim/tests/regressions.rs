@@ -55,6 +55,13 @@ fn a_joiner_that_everything_waits_for() {
     passes(756);
 }
 
+/// A node that was twice restarted between learning how its epoch ended and entering the next executed the batches of
+/// that one again as if they were of the old, and found another checkpoint than it had signed.
+#[test]
+fn batches_of_an_epoch_that_the_store_was_not_told_of() {
+    passes(1_333);
+}
+
 /// Replicas that entered an epoch without a certificate of their log never got one while nothing was ordered.
 #[test]
 fn a_certificate_of_an_earlier_epoch_helps_nobody() {

@@ -116,6 +116,8 @@ pub fn restore(
         Some((sequence, pairs)) => {
             let known = Arc::new(known);
             let whole = from_store(&known, store, sequence, pairs).and_then(|mut ledger| {
+                // The note of the epoch that consensus is in may be behind the state and the batches after it.
+                enter_proven_epoch(&mut ledger, &handovers);
                 taken = execute_again(config, store, &mut ledger)?;
                 Ok(ledger)
             });
@@ -125,10 +127,7 @@ pub fn restore(
     if !ledger.is_closed() && store.last_sequence()?.is_some() && store.group()?.is_none() {
         adopt_fetched(store, &mut ledger, &mut handovers, &mut write)?;
     }
-    let ended = ledger.state().group().epoch.0.checked_sub(1).map(Epoch);
-    if ledger.epoch_is_over() && ended.is_some_and(|ended| handovers.contains_key(&ended)) {
-        ledger.enter_epoch();
-    }
+    enter_proven_epoch(&mut ledger, &handovers);
     if let Some((_, bytes)) = store.latest_anchor()? {
         let anchored: AnchoredLog = codec::decode(&bytes, MAX_ANCHOR_BYTES)
             .map_err(|error| corrupt(wal.path, format!("a stored anchor: {error}")))?;
@@ -155,6 +154,14 @@ pub fn restore(
     let fetch = store.fetch_progress()?;
     let known = trust.group.clone();
     Ok(Restored { ledger, recovered, later, handovers, proven, known, silent_until, fetch, taken })
+}
+
+/// Enters the epoch that the state is of, if it is proven how the one before ended.
+fn enter_proven_epoch(ledger: &mut Ledger, handovers: &BTreeMap<Epoch, Handover>) {
+    let ended = ledger.state().group().epoch.0.checked_sub(1).map(Epoch);
+    if ledger.epoch_is_over() && ended.is_some_and(|ended| handovers.contains_key(&ended)) {
+        ledger.enter_epoch();
+    }
 }
 
 /// A state or a log that does not fit what a quorum signed is of no use, and not the end either: the others have
