@@ -65,7 +65,7 @@ pub use constants::{
 };
 pub use coordinator::AgentCoordinator;
 pub use coordinator::AgentCoordinator::{
-    Anchor, Call, Checkpoint, Decision, Entry, EpochStart, Group, Member, Policy, Proposal, Vote,
+    Anchor, Approval, Call, Checkpoint, Decision, Entry, EpochStart, Group, Member, Policy, Proposal, Vote,
 };
 pub use domain::{DOMAIN_NAME, DOMAIN_VERSION, eip712_domain};
 pub use refusal::Refusal;

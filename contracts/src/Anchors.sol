@@ -12,18 +12,7 @@ import {Hashes} from "./Hashes.sol";
 import {IAgentCoordinator} from "./IAgentCoordinator.sol";
 import {MerkleLog} from "./MerkleLog.sol";
 import {Quorum} from "./Quorum.sol";
-import {
-    Anchor,
-    Call,
-    Checkpoint,
-    Decision,
-    Entry,
-    FLAG_REPLICA,
-    KIND_DECISION,
-    Lane,
-    Member,
-    STATUS_APPROVED
-} from "./Types.sol";
+import {Anchor, Approval, Checkpoint, Decision, Entry, FLAG_REPLICA, Lane, Member} from "./Types.sol";
 
 /// @title Anchors
 /// @notice Anchors and the anchored lane: accept checkpoints that a quorum signed, and execute what their logs prove.
@@ -57,22 +46,54 @@ abstract contract Anchors is Groups, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IAgentCoordinator
-    function executeAnchored(
-        Decision calldata decision,
-        Call[] calldata calls,
-        Entry calldata entry,
+    function executeAnchored(bytes32 groupId, uint64 anchoredSize, Approval calldata approval, bytes32[] calldata proof)
+        external
+        override
+        nonReentrant
+    {
+        GroupState storage group = _group(groupId);
+        bytes32 logRoot = _readyRoot(group, groupId, anchoredSize);
+        (bytes memory payload, bytes32 actionsHash) = Hashes.encodeCalls(approval.calls);
+        bytes32 leaf = MerkleLog.hashApproval(_domainSeparatorV4(), groupId, approval, actionsHash);
+        require(
+            MerkleLog.verify(logRoot, anchoredSize, approval.index, leaf, proof),
+            Errors.EntryNotIncluded(groupId, anchoredSize, approval.index)
+        );
+
+        _markExecuted(group, groupId, approval.proposalId, Lane.Anchored);
+        _makeCalls(group.account, payload);
+    }
+
+    /// @inheritdoc IAgentCoordinator
+    function executeAnchoredBatch(
+        bytes32 groupId,
         uint64 anchoredSize,
+        Approval[] calldata approvals,
         bytes32[] calldata proof
     ) external override nonReentrant {
-        GroupState storage group = _group(decision.groupId);
-        _checkDecision(decision, entry);
-        bytes32 given = Hashes.hashCalls(calls);
-        require(given == decision.actionsHash, Errors.ActionsMismatch(decision.actionsHash, given));
-        uint64 anchoredAt = _checkIncluded(group, decision.groupId, entry, anchoredSize, proof);
-        uint256 readyAt = uint256(anchoredAt) + group.timelock;
-        require(block.timestamp >= readyAt, Errors.TimelockNotOver(decision.proposalId, readyAt));
+        GroupState storage group = _group(groupId);
+        bytes32 logRoot = _readyRoot(group, groupId, anchoredSize);
+        uint256 count = approvals.length;
+        bytes[] memory payloads = new bytes[](count);
+        uint256[] memory indices = new uint256[](count);
+        bytes32[] memory leaves = new bytes32[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            Approval calldata approval = approvals[i];
+            bytes32 actionsHash;
+            (payloads[i], actionsHash) = Hashes.encodeCalls(approval.calls);
+            indices[i] = approval.index;
+            _markExecuted(group, groupId, approval.proposalId, Lane.Anchored);
+            leaves[i] = MerkleLog.hashApproval(_domainSeparatorV4(), groupId, approval, actionsHash);
+        }
+        require(
+            MerkleLog.verifyMany(logRoot, anchoredSize, indices, leaves, proof),
+            Errors.EntriesNotIncluded(groupId, anchoredSize)
+        );
 
-        _execute(group, decision.groupId, decision.proposalId, Lane.Anchored, calls);
+        address account = group.account;
+        for (uint256 i = 0; i < count; ++i) {
+            _makeCalls(account, payloads[i]);
+        }
     }
 
     // ---------------------------------------------------------------------------------------------------------
@@ -87,7 +108,8 @@ abstract contract Anchors is Groups, EIP712, ReentrancyGuardTransient {
         returns (bool)
     {
         AnchoredRoot storage root = _group(groupId).roots[anchoredSize];
-        return root.anchoredAt != 0 && _isIncluded(root.logRoot, anchoredSize, entry, proof);
+        return root.anchoredAt != 0
+            && MerkleLog.verify(root.logRoot, anchoredSize, entry.index, MerkleLog.hashEntry(entry), proof);
     }
 
     /// @inheritdoc IAgentCoordinator
@@ -192,37 +214,13 @@ abstract contract Anchors is Groups, EIP712, ReentrancyGuardTransient {
         }
     }
 
-    /// @dev The entry is about this decision, and the decision approves.
-    function _checkDecision(Decision calldata decision, Entry calldata entry) private view {
-        require(decision.status == STATUS_APPROVED, Errors.DecisionNotApproved(decision.proposalId, decision.status));
-        require(entry.kind == KIND_DECISION, Errors.EntryNotDecision(entry.kind));
-        require(entry.status == decision.status, Errors.EntryStatusMismatch(entry.status, decision.status));
-        bytes32 decisionHash = hashDecision(decision);
-        require(entry.subject == decisionHash, Errors.EntrySubjectMismatch(entry.subject, decisionHash));
-    }
-
-    /// @dev The entry is in the log by the root anchored for this size. Returns when that was anchored.
-    function _checkIncluded(
-        GroupState storage group,
-        bytes32 groupId,
-        Entry calldata entry,
-        uint64 anchoredSize,
-        bytes32[] calldata proof
-    ) private view returns (uint64 anchoredAt) {
+    /// @dev The root anchored for this size, once the timelock since then is over.
+    function _readyRoot(GroupState storage group, bytes32 groupId, uint64 anchoredSize) private view returns (bytes32) {
         AnchoredRoot storage root = group.roots[anchoredSize];
-        anchoredAt = root.anchoredAt;
+        uint256 anchoredAt = root.anchoredAt;
         require(anchoredAt != 0, Errors.UnknownAnchor(groupId, anchoredSize));
-        require(
-            _isIncluded(root.logRoot, anchoredSize, entry, proof),
-            Errors.EntryNotIncluded(groupId, anchoredSize, entry.index)
-        );
-    }
-
-    function _isIncluded(bytes32 logRoot, uint64 size, Entry calldata entry, bytes32[] calldata proof)
-        private
-        view
-        returns (bool)
-    {
-        return MerkleLog.verify(logRoot, size, entry.index, MerkleLog.hashEntry(entry), proof);
+        uint256 readyAt = anchoredAt + group.timelock;
+        require(block.timestamp >= readyAt, Errors.AnchorTimelockNotOver(groupId, anchoredSize, readyAt));
+        return root.logRoot;
     }
 }

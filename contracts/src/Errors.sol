@@ -145,23 +145,18 @@ library Errors {
     /// @notice The signer is no replica of the group's current epoch.
     error NotReplica(bytes32 groupId, address signer);
 
-    /// @notice Only an approved decision can be executed.
-    error DecisionNotApproved(bytes32 proposalId, uint8 status);
-
-    /// @notice The entry is of another kind than decision.
-    error EntryNotDecision(uint8 kind);
-
-    /// @notice The entry and the decision have different statuses.
-    error EntryStatusMismatch(uint8 entryStatus, uint8 decisionStatus);
-
-    /// @notice The entry is about something else than this decision.
-    error EntrySubjectMismatch(bytes32 subject, bytes32 decisionHash);
-
     /// @notice No root was anchored for this log size.
     error UnknownAnchor(bytes32 groupId, uint64 logSize);
 
-    /// @notice The proof does not lead from the entry to the anchored root.
+    /// @notice The timelock since this root was anchored is over at `readyAt`.
+    error AnchorTimelockNotOver(bytes32 groupId, uint64 logSize, uint256 readyAt);
+
+    /// @notice The proof does not lead from the entry to the anchored root: the entry says something else, or the proof
+    /// is of another one.
     error EntryNotIncluded(bytes32 groupId, uint64 logSize, uint64 index);
+
+    /// @notice The proof does not lead from these entries to the anchored root, or they are none, or not in order.
+    error EntriesNotIncluded(bytes32 groupId, uint64 logSize);
 
     // ---------------------------------------------------------------------------------------------------------
     // The group's account

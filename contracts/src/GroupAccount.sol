@@ -30,9 +30,19 @@ contract GroupAccount is IGroupAccount {
 
         for (uint256 i = 0; i < calls.length; ++i) {
             Call calldata call = calls[i];
-            // What a successful call returns is never copied: a target must not make the caller pay for that.
-            bool success = LowLevelCall.callNoReturn(call.target, call.value, call.data);
-            require(success, Errors.CallFailed(i, call.target, LowLevelCall.returnData()));
+            require(
+                _call(call.target, call.value, call.data), Errors.CallFailed(i, call.target, LowLevelCall.returnData())
+            );
+        }
+    }
+
+    /// @dev Assembly, because what a successful call returns is never copied: a target must not make the caller pay for
+    /// that. The data is put behind the free memory pointer, and nothing keeps it.
+    function _call(address target, uint256 value, bytes calldata data) private returns (bool success) {
+        assembly ("memory-safe") {
+            let input := mload(0x40)
+            calldatacopy(input, data.offset, data.length)
+            success := call(gas(), target, value, input, data.length, 0x00, 0x00)
         }
     }
 }

@@ -2,14 +2,14 @@
 pragma solidity 0.8.37;
 
 import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
+import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
 
 import {Errors} from "./Errors.sol";
 import {GroupAccount} from "./GroupAccount.sol";
 import {Hashes} from "./Hashes.sol";
 import {IAgentCoordinator} from "./IAgentCoordinator.sol";
-import {IGroupAccount} from "./IGroupAccount.sol";
 import {Quorum} from "./Quorum.sol";
-import {Call, EpochStart, FLAG_REPLICA, FLAG_VOTER, Group, Lane, Member, Policy} from "./Types.sol";
+import {EpochStart, FLAG_REPLICA, FLAG_VOTER, Group, Lane, Member, Policy} from "./Types.sol";
 
 /// @title Groups
 /// @notice Agents, groups and their members, and the one door through which a group's account is driven.
@@ -218,18 +218,22 @@ abstract contract Groups is IAgentCoordinator {
         return seat.weight;
     }
 
-    /// @dev Makes a decision's calls. Both lanes end here, and nothing else drives a group's account. The proposal is
-    /// marked before the first call, so that no target can execute it again from within. The callers are
-    /// non-reentrant on top of that: a group's decision does not trigger another's halfway through.
-    function _execute(GroupState storage state, bytes32 groupId, bytes32 proposalId, Lane lane, Call[] calldata calls)
-        internal
-    {
+    /// @dev Marks a proposal as executed, or reverts when it is. Both lanes do so before the proposal's first call, so that
+    /// no target can execute it again from within. They are non-reentrant on top of that: a group's decision does not
+    /// trigger another's halfway through.
+    function _markExecuted(GroupState storage state, bytes32 groupId, bytes32 proposalId, Lane lane) internal {
         require(!state.executed[proposalId], Errors.AlreadyExecuted(groupId, proposalId));
 
         state.executed[proposalId] = true;
         emit ProposalExecuted(groupId, proposalId, lane, msg.sender);
+    }
 
-        IGroupAccount(state.account).execute(calls);
+    /// @dev Makes a decision's calls, after `_markExecuted`. Nothing else drives a group's account.
+    /// @param account The group's account.
+    /// @param payload What `Hashes.encodeCalls` made of the calls.
+    function _makeCalls(address account, bytes memory payload) internal {
+        bool success = LowLevelCall.callNoReturn(account, payload);
+        if (!success) LowLevelCall.bubbleRevert();
     }
 
     /// @dev Begins the next epoch with these members. The caller has checked that the group wants exactly them; here

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+import {IGroupAccount} from "./IGroupAccount.sol";
 import {Call, Checkpoint, Decision, Member, Vote} from "./Types.sol";
 
 /// @title Hashes
@@ -26,6 +27,15 @@ library Hashes {
     /// @notice keccak256 of the ABI encoding of the array of calls.
     function hashCalls(Call[] calldata calls) internal pure returns (bytes32) {
         return keccak256(abi.encode(calls));
+    }
+
+    /// @notice A group account's calldata for these calls, and their hash: they are encoded once for both.
+    function encodeCalls(Call[] calldata calls) internal pure returns (bytes memory payload, bytes32 actionsHash) {
+        payload = abi.encodeCall(IGroupAccount.execute, (calls));
+        assembly ("memory-safe") {
+            // Behind the length and the selector stands abi.encode(calls).
+            actionsHash := keccak256(add(payload, 0x24), sub(mload(payload), 0x04))
+        }
     }
 
     /// @notice keccak256 of the ABI encoding of the array of members.

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {
     Anchor,
+    Approval,
     Call,
     Checkpoint,
     Decision,
@@ -234,19 +235,28 @@ interface IAgentCoordinator {
         external;
 
     /// @notice Makes the calls of a decision that the group took off-chain, all or none. Anybody may send it.
-    /// @dev Requires: the decision is approved; the entry is a decision's, has its status and is about exactly this
-    /// decision; the proof leads from the entry to the root anchored for `anchoredSize`; the timelock since that root
-    /// was anchored is over; the proposal was not executed in either lane; the calls are the decision's.
-    /// @param decision The decision.
-    /// @param calls The calls that were decided.
-    /// @param entry The decision's entry in the log.
+    /// @dev Requires: the proof leads from exactly this approval's entry to the root anchored for `anchoredSize`; the
+    /// timelock since that root was anchored is over; the proposal was not executed in either lane.
+    /// @param groupId The group.
     /// @param anchoredSize The log size of an anchor.
+    /// @param approval The decision, with its calls and its entry.
     /// @param proof The RFC 9162 inclusion proof of the entry in the log of that size.
-    function executeAnchored(
-        Decision calldata decision,
-        Call[] calldata calls,
-        Entry calldata entry,
+    function executeAnchored(bytes32 groupId, uint64 anchoredSize, Approval calldata approval, bytes32[] calldata proof)
+        external;
+
+    /// @notice Makes the calls of several decisions that the group took off-chain, all or none: of each decision, and of
+    /// all decisions. Anybody may send it.
+    /// @dev Requires what `executeAnchored` requires of each, and that the indices strictly ascend. The calls are made in
+    /// the order of the log.
+    /// @param groupId The group.
+    /// @param anchoredSize The log size of an anchor.
+    /// @param approvals The decisions, with their calls and their entries.
+    /// @param proof One proof for all entries, as `MerkleLog.verifyMany` takes it: level by level from the leaves up, and
+    /// from left to right, each node that is not worked out from the entries.
+    function executeAnchoredBatch(
+        bytes32 groupId,
         uint64 anchoredSize,
+        Approval[] calldata approvals,
         bytes32[] calldata proof
     ) external;
 

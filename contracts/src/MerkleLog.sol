@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
-import {Entry} from "./Types.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+
+import {Hashes} from "./Hashes.sol";
+import {Approval, Entry, KIND_DECISION, STATUS_APPROVED} from "./Types.sol";
 
 /// @title MerkleLog
 /// @notice The Merkle tree of RFC 9162 over SHA-256, as far as a verifier needs it.
@@ -12,9 +15,50 @@ library MerkleLog {
         return sha256(abi.encodePacked(bytes1(0x00), abi.encode(entry)));
     }
 
+    /// @notice The hash of the leaf of the entry that an approval stands for: what `hashEntry` makes of an entry whose
+    /// subject is the EIP-712 digest of the decision that the approval stands for.
+    /// @dev Assembly, because it is done once for each execution, and in Solidity costs 2,000 gas more. The fields lie in
+    /// the approval as they do in the decision and in the entry. They are taken as they are: one that is beyond its type
+    /// is in no leaf.
+    /// @param domainSeparator The coordinator's EIP-712 domain separator.
+    /// @param groupId The group that decided.
+    /// @param approval The approval.
+    /// @param actionsHash The hash of its calls.
+    function hashApproval(bytes32 domainSeparator, bytes32 groupId, Approval calldata approval, bytes32 actionsHash)
+        internal
+        view
+        returns (bytes32 hash)
+    {
+        bytes32 typeHash = Hashes.DECISION_TYPEHASH;
+        assembly ("memory-safe") {
+            let memory_ := mload(0x40)
+            // The decision's struct hash.
+            mstore(memory_, typeHash)
+            mstore(add(memory_, 0x20), groupId)
+            mstore(add(memory_, 0x40), calldataload(approval)) // proposalId
+            mstore(add(memory_, 0x60), actionsHash)
+            mstore(add(memory_, 0x80), STATUS_APPROVED)
+            calldatacopy(add(memory_, 0xa0), add(approval, 0x20), 0x60) // forWeight, againstWeight, abstainWeight
+            let structHash := keccak256(memory_, 0x100)
+            // Its digest, EIP-712.
+            mstore(memory_, shl(240, 0x1901))
+            mstore(add(memory_, 0x02), domainSeparator)
+            mstore(add(memory_, 0x22), structHash)
+            let subject := keccak256(memory_, 0x42)
+            // The leaf, RFC 9162: 0x00, which is the last byte of the first word, and the entry.
+            mstore(memory_, 0x00)
+            calldatacopy(add(memory_, 0x20), add(approval, 0x80), 0x60) // index, sequence, timestampMs
+            mstore(add(memory_, 0x80), KIND_DECISION)
+            mstore(add(memory_, 0xa0), STATUS_APPROVED)
+            mstore(add(memory_, 0xc0), subject)
+            mstore(add(memory_, 0xe0), calldataload(add(approval, 0xe0))) // outcome
+            if iszero(staticcall(gas(), 0x02, add(memory_, 0x1f), 0xe1, 0x00, 0x20)) { revert(0x00, 0x00) }
+            hash := mload(0x00)
+        }
+    }
+
     /// @notice The hash of an inner node: SHA-256(0x01 || left || right), RFC 9162 section 2.1.1.
-    /// @dev Assembly, because `sha256(abi.encodePacked(...))` allocates memory at every level of a proof: an execution
-    /// by a proof of depth 20 costs 7,400 gas more with it, 7 % of the transaction. The bytes are put behind the free
+    /// @dev Assembly, because `sha256(abi.encodePacked(...))` allocates memory each time. The bytes are put behind the free
     /// memory pointer, and nothing keeps them. MerkleLog.t.sol compares it with the plain form.
     function hashNode(bytes32 left, bytes32 right) internal view returns (bytes32 hash) {
         assembly ("memory-safe") {
@@ -28,9 +72,11 @@ library MerkleLog {
         }
     }
 
-    /// @notice Whether the leaf is at `index` in the tree of `size` leaves that has this root. The steps are those of
-    /// RFC 9162 section 2.1.3.2, with its names.
-    /// @dev A proof that is longer or shorter than the path is refused: there is one proof for one leaf.
+    /// @notice Whether the leaf is at `index` in the tree of `size` leaves that has this root, RFC 9162 section 2.1.3.2.
+    /// @dev Up to the level at which the leaf's path meets that of the last leaf, each node has a sibling, on the side that
+    /// the index's bit tells. Above, the node is the last of its level: it has a sibling where the bit is set, on the
+    /// left, and moves up unchanged where it is not. So the index and the size tell the proof's length: there is one
+    /// proof for one leaf.
     /// @param root The root of the tree.
     /// @param size How many leaves the tree has.
     /// @param index The leaf's index, from 0.
@@ -43,24 +89,119 @@ library MerkleLog {
     {
         if (index >= size) return false;
 
-        uint256 fn = index;
-        uint256 sn = size - 1;
-        bytes32 r = leafHash;
-        for (uint256 i = 0; i < proof.length; ++i) {
-            if (sn == 0) return false;
-            if (fn & 1 == 1 || fn == sn) {
-                r = hashNode(proof[i], r);
-                // A node without a right sibling moves up unchanged until it becomes a right child itself.
-                while (fn & 1 == 0 && fn != 0) {
-                    fn >>= 1;
-                    sn >>= 1;
-                }
-            } else {
-                r = hashNode(r, proof[i]);
+        uint256 differing = index ^ (size - 1);
+        uint256 inner = differing == 0 ? 0 : Math.log2(differing) + 1;
+        uint256 length = inner;
+        unchecked {
+            for (uint256 bits = index >> inner; bits != 0; bits &= bits - 1) {
+                ++length;
             }
-            fn >>= 1;
-            sn >>= 1;
         }
-        return sn == 0 && r == root;
+        return proof.length == length && _climb(leafHash, index | (type(uint256).max << inner), proof) == root;
+    }
+
+    /// @dev Hashes its way up along the proof. A bit of `isRight`, the lowest first, says that the node is a right child.
+    ///
+    /// Assembly, because in Solidity each level of a proof costs 250 gas more, 5 % of an execution by a proof of depth
+    /// 20. The bytes are put behind the free memory pointer, and nothing keeps them: 0x01, and the two children beside
+    /// each other, where the precompile leaves each hash in the place that it takes at the next level.
+    function _climb(bytes32 leafHash, uint256 isRight, bytes32[] calldata proof) private view returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let input := mload(0x40)
+            mstore8(input, 0x01)
+            let left := add(input, 0x01)
+            let side := shl(5, and(isRight, 1))
+            mstore(add(left, side), leafHash)
+            let end := add(proof.offset, shl(5, proof.length))
+            for { let at := proof.offset } lt(at, end) { at := add(at, 0x20) } {
+                mstore(add(left, xor(side, 0x20)), calldataload(at))
+                isRight := shr(1, isRight)
+                side := shl(5, and(isRight, 1))
+                // SHA-256 is the precompile at address 2. It fails for want of gas only.
+                if iszero(staticcall(gas(), 0x02, input, 0x41, add(left, side), 0x20)) { revert(0x00, 0x00) }
+            }
+            hash := mload(add(left, side))
+        }
+    }
+
+    /// @notice Whether the leaves are at `indices`, which strictly ascend, in the tree of `size` leaves that has this root.
+    /// False for no leaves.
+    /// @dev Level by level from the leaves up, each known node is joined with its sibling: the next known node, or the
+    /// next of the proof. A node at the end of its level without a sibling moves up unchanged, which makes the tree that
+    /// of RFC 9162 section 2.1.1 for every size. A proof with a node too many or too few is refused.
+    /// @param root The root of the tree.
+    /// @param size How many leaves the tree has.
+    /// @param indices The leaves' indices, from 0. Overwritten.
+    /// @param hashes The leaves' hashes. Overwritten.
+    /// @param proof The nodes that the leaves do not give, in the order in which they are needed.
+    function verifyMany(
+        bytes32 root,
+        uint64 size,
+        uint256[] memory indices,
+        bytes32[] memory hashes,
+        bytes32[] calldata proof
+    ) internal view returns (bool) {
+        uint256 count = hashes.length;
+        if (count == 0 || indices[count - 1] >= size) return false;
+        for (uint256 i = 1; i < count; ++i) {
+            if (indices[i] <= indices[i - 1]) return false;
+        }
+
+        return _climbTogether(size, indices, hashes, proof) == root;
+    }
+
+    /// @dev Hashes its way up from all leaves to the root. Returns zero, which is no hash, if that does not take exactly
+    /// the proof. The arrays are of the same length, and not empty.
+    ///
+    /// Assembly, because in Solidity each hash costs 700 gas more, 3 % of an execution in a batch of twenty. A level's
+    /// nodes take the places of those below. A node that should come from the proof and is not there is read from
+    /// whatever stands behind it: that the proof was left behind is seen at the end.
+    function _climbTogether(uint256 size, uint256[] memory indices, bytes32[] memory hashes, bytes32[] calldata proof)
+        private
+        view
+        returns (bytes32 hash)
+    {
+        assembly ("memory-safe") {
+            let input := mload(0x40)
+            mstore8(input, 0x01)
+            let first := add(indices, 0x20)
+            let end := add(first, shl(5, mload(indices)))
+            // From a node's index to its hash.
+            let across := sub(hashes, indices)
+            let next := proof.offset
+            for { let width := size } gt(width, 1) { width := shr(1, add(width, 1)) } {
+                let kept := first
+                for { let at := first } lt(at, end) {} {
+                    let index := mload(at)
+                    hash := mload(add(at, across))
+                    at := add(at, 0x20)
+                    let isRight := and(index, 1)
+                    let sibling := 0
+                    let joins := 1
+                    switch and(and(iszero(isRight), lt(at, end)), eq(mload(at), add(index, 1)))
+                    case 1 {
+                        sibling := mload(add(at, across))
+                        at := add(at, 0x20)
+                    }
+                    default {
+                        joins := or(isRight, lt(add(index, 1), width))
+                        sibling := calldataload(next)
+                        next := add(next, shl(5, joins))
+                    }
+                    if joins {
+                        let side := shl(5, isRight)
+                        mstore(add(add(input, 0x01), side), hash)
+                        mstore(sub(add(input, 0x21), side), sibling)
+                        if iszero(staticcall(gas(), 0x02, input, 0x41, 0x00, 0x20)) { revert(0x00, 0x00) }
+                        hash := mload(0x00)
+                    }
+                    mstore(kept, shr(1, index))
+                    mstore(add(kept, across), hash)
+                    kept := add(kept, 0x20)
+                }
+                end := kept
+            }
+            hash := mul(mload(add(first, across)), eq(next, add(proof.offset, shl(5, proof.length))))
+        }
     }
 }

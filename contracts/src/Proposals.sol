@@ -103,10 +103,11 @@ abstract contract Proposals is Groups, EIP712, ReentrancyGuardTransient {
         require(status == ProposalStatus.Approved, Errors.ProposalNotApproved(proposalId, status));
         uint256 readyAt = uint256(state.approvedAt) + group.timelock;
         require(block.timestamp >= readyAt, Errors.TimelockNotOver(proposalId, readyAt));
-        bytes32 given = Hashes.hashCalls(calls);
+        (bytes memory payload, bytes32 given) = Hashes.encodeCalls(calls);
         require(given == state.actionsHash, Errors.ActionsMismatch(state.actionsHash, given));
 
-        _execute(group, groupId, proposalId, Lane.OnChain, calls);
+        _markExecuted(group, groupId, proposalId, Lane.OnChain);
+        _makeCalls(group.account, payload);
     }
 
     // ---------------------------------------------------------------------------------------------------------

@@ -153,6 +153,30 @@ struct Decision {
     uint128 abstainWeight;
 }
 
+/// @notice An approving decision and its entry in the log, without what follows: the decision's status and the entry's are
+/// 1, its kind is 2, the actions' hash is that of the calls, and the entry's subject is the decision's EIP-712 digest. What
+/// is not told twice need not be compared.
+/// @param proposalId The proposal.
+/// @param forWeight Weight of the votes for.
+/// @param againstWeight Weight of the votes against.
+/// @param abstainWeight Weight of the abstentions.
+/// @param index The entry's number.
+/// @param sequence The PBFT sequence that committed it.
+/// @param timestampMs The batch's time.
+/// @param outcome Digest of the typed outcome.
+/// @param calls The calls that were decided.
+struct Approval {
+    bytes32 proposalId;
+    uint128 forWeight;
+    uint128 againstWeight;
+    uint128 abstainWeight;
+    uint64 index;
+    uint64 sequence;
+    uint64 timestampMs;
+    bytes32 outcome;
+    Call[] calls;
+}
+
 /// @notice What a quorum of replicas states about a group's whole state at one sequence.
 /// @param groupId The group.
 /// @param epoch The epoch whose replicas sign.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
-import {CHOICE_FOR, Call, Checkpoint, Decision, Entry, Member} from "../src/Types.sol";
+import {Approval, CHOICE_FOR, Call, Checkpoint, Decision, Entry, Member} from "../src/Types.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {ReferenceLog} from "./support/ReferenceLog.sol";
 import {vm} from "./support/Vm.sol";
@@ -60,6 +60,22 @@ contract GasTest is Fixture {
         vm.assertLe(_anchorCost(3, "anchor, 4 replicas, same log size"), 120_000, "an anchor of the same log");
     }
 
+    /// forge-config: default.isolate = true
+    function test_AnchorOfSixteen() external {
+        _makeAgents(16);
+        groupId = _createGroup(_slice(0, 16), _policy(9), "sixteen");
+        _fill(5);
+        _sixteen(1);
+        _fill(5);
+        vm.assertLe(_sixteen(2), 220_000, "an anchor of sixteen");
+    }
+
+    function _sixteen(uint64 sequence) private returns (uint256) {
+        Checkpoint memory checkpoint = _checkpoint(sequence);
+        coordinator.anchor(checkpoint, _signatures(checkpoint, 0, coordinator.quorum(groupId)));
+        return vm.snapshotGasLastCall("anchor, 16 replicas");
+    }
+
     /// @dev A rotation of 64 replicas is the most expensive transaction there is. It has to fit under the cap of 2^24 gas
     /// that EIP-7825 sets to a transaction.
     ///
@@ -79,8 +95,18 @@ contract GasTest is Fixture {
     /// forge-config: default.isolate = true
     function test_ExecuteAnchored() external {
         _anchorAtDepthTwenty();
-        coordinator.executeAnchored(_approved, _payment, _logged, 1 << 20, _path);
-        vm.assertLe(vm.snapshotGasLastCall("executeAnchored, one payment, depth 20"), 104_000, "an execution by proof");
+        coordinator.executeAnchored(groupId, 1 << 20, _approval(_approved, _payment, _logged), _path);
+        vm.assertLe(vm.snapshotGasLastCall("executeAnchored, one payment, depth 20"), 95_000, "an execution by proof");
+    }
+
+    /// @dev Twenty payments to twenty accounts, by twenty neighbouring entries among 2^20.
+    ///
+    /// forge-config: default.isolate = true
+    function test_ExecuteAnchoredBatch() external {
+        (Approval[] memory approvals, bytes32[] memory proof) = _anchorTwenty();
+        coordinator.executeAnchoredBatch(groupId, 1 << 20, approvals, proof);
+        uint256 gas = vm.snapshotGasLastCall("executeAnchoredBatch, 20 payments, depth 20");
+        vm.assertLe(gas, 20 * 45_000, "an execution in a batch");
     }
 
     function _rotateCost(Member[] memory next, uint64 epoch, string memory name) private returns (uint256) {
@@ -122,10 +148,49 @@ contract GasTest is Fixture {
                 ? sha256(bytes.concat(hex"01", sibling, hash))
                 : sha256(bytes.concat(hex"01", hash, sibling));
         }
+        _anchorTwentyLevels(hash);
+    }
+
+    function _anchorTwentyLevels(bytes32 root) private {
         Checkpoint memory checkpoint = _checkpoint(1);
         checkpoint.logSize = 1 << 20;
-        checkpoint.logRoot = hash;
+        checkpoint.logRoot = root;
         coordinator.anchor(checkpoint, _signatures(checkpoint, 0, 3));
         vm.warp(START + TIMELOCK);
+    }
+
+    /// @dev The first twenty of 32 entries that begin at a multiple of 32, with the path of these 32.
+    function _anchorTwenty() private returns (Approval[] memory approvals, bytes32[] memory proof) {
+        uint64 first = 0x5a5a0;
+        uint64[] memory indices = new uint64[](20);
+        approvals = new Approval[](20);
+        ReferenceLog leaves = new ReferenceLog();
+        for (uint64 i = 0; i < 32; ++i) {
+            // It was paid before: what a new account costs is not ours.
+            address payee = address(uint160(0xbeef + i));
+            vm.deal(payee, 1);
+            Call[] memory payment = new Call[](1);
+            payment[0] = Call({target: payee, value: 0.01 ether, data: ""});
+            Decision memory decision = _decision(keccak256(abi.encode("proposal", i)), payment);
+            Entry memory entry = _entry(first + i, coordinator.hashDecision(decision));
+            leaves.append(entry);
+            if (i >= 20) continue;
+            indices[i] = i;
+            approvals[i] = _approval(decision, payment, entry);
+        }
+        bytes32[] memory within = leaves.paths(indices, 32);
+        proof = new bytes32[](within.length + 15);
+        for (uint256 i = 0; i < within.length; ++i) {
+            proof[i] = within[i];
+        }
+        bytes32 hash = leaves.root();
+        for (uint256 level = 5; level < 20; ++level) {
+            bytes32 sibling = keccak256(abi.encode("sibling", level));
+            proof[within.length + level - 5] = sibling;
+            hash = (first >> level) & 1 == 1
+                ? sha256(bytes.concat(hex"01", sibling, hash))
+                : sha256(bytes.concat(hex"01", hash, sibling));
+        }
+        _anchorTwentyLevels(hash);
     }
 }

@@ -172,6 +172,43 @@ fn split_point(width: u64) -> u64 {
     1 << (63 - (width - 1).leading_zeros())
 }
 
+/// One proof for several leaves of the tree of `size` leaves, from the inclusion proof of each: level by level from the
+/// leaves up, and from left to right, the nodes that the leaves do not give. `AgentCoordinator.executeAnchoredBatch`
+/// takes it. Nothing is hashed, so proofs that do not hold make one that does not hold.
+///
+/// # Errors
+/// [`ProofError::OutOfRange`] when there are no leaves, their indices do not strictly ascend, or one is not below
+/// `size`; [`ProofError::Length`] when a proof is shorter or longer than its leaf's path.
+pub fn join_proofs(size: u64, leaves: &[(u64, &[Digest])]) -> Result<Vec<Digest>, ProofError> {
+    let ascend = leaves.windows(2).all(|pair| pair[0].0 < pair[1].0);
+    if !ascend || leaves.last().is_none_or(|(last, _)| *last >= size) {
+        return Err(ProofError::OutOfRange);
+    }
+    let mut joined = Vec::new();
+    let mut known = leaves.to_vec();
+    let mut width = size;
+    while width > 1 {
+        let mut above: Vec<(u64, &[Digest])> = Vec::with_capacity(known.len());
+        let mut nodes = known.into_iter().peekable();
+        while let Some((index, path)) = nodes.next() {
+            let sibling = index ^ 1;
+            let mut rest = path;
+            if sibling < width {
+                let (node, others) = path.split_first().ok_or(ProofError::Length)?;
+                rest = others;
+                // The right sibling is known too: what its own proof says of the levels above is the same.
+                if nodes.next_if(|(next, _)| *next == sibling).is_none() {
+                    joined.push(*node);
+                }
+            }
+            above.push((index >> 1, rest));
+        }
+        known = above;
+        width = width.div_ceil(2);
+    }
+    if known.iter().all(|(_, rest)| rest.is_empty()) { Ok(joined) } else { Err(ProofError::Length) }
+}
+
 /// Checks that the leaf with hash `leaf` is at `index` in the tree of `size` leaves with root `root`
 /// (section 2.1.3.2).
 ///
@@ -267,6 +304,8 @@ pub fn verify_consistency(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn tree(size: u64) -> MerkleLog {
@@ -275,6 +314,77 @@ mod tests {
             assert_eq!(log.append(leaf_hash(&index.to_be_bytes())), index);
         }
         log
+    }
+
+    /// The root that `leaves` and a proof for all of them lead to, worked out from the top down.
+    fn joint_root(
+        start: u64,
+        end: u64,
+        leaves: &[(u64, Digest)],
+        nodes: &BTreeMap<(u64, u64), Digest>,
+    ) -> Digest {
+        let within: Vec<_> = leaves.iter().filter(|(index, _)| (start..end).contains(index)).collect();
+        match within.first() {
+            None => nodes[&(start, end)],
+            Some((_, hash)) if end - start == 1 => *hash,
+            Some(_) => {
+                let split = start + split_point(end - start);
+                node_hash(&joint_root(start, split, leaves, nodes), &joint_root(split, end, leaves, nodes))
+            }
+        }
+    }
+
+    /// Which subtrees a proof for `leaves` is made of: by level, and from left to right.
+    fn joint_nodes(start: u64, end: u64, leaves: &[(u64, Digest)], found: &mut Vec<(u64, u64, u64)>) {
+        if end - start == 1 {
+            return;
+        }
+        let half = split_point(end - start);
+        let split = start + half;
+        for (from, to) in [(start, split), (split, end)] {
+            match leaves.iter().any(|(index, _)| (from..to).contains(index)) {
+                true => joint_nodes(from, to, leaves, found),
+                false => found.push((half, from, to)),
+            }
+        }
+    }
+
+    #[test]
+    fn a_joined_proof_of_any_leaves_leads_to_the_root() {
+        let log = tree(9);
+        for size in 1..=9 {
+            for picked in 1u64..1 << size {
+                let indices = (0..size).filter(|index| picked >> index & 1 == 1);
+                let leaves: Vec<_> = indices.map(|index| (index, log.leaf(index).unwrap())).collect();
+                let proofs: Vec<_> =
+                    leaves.iter().map(|(index, _)| log.inclusion_proof(*index, size).unwrap()).collect();
+                let paths: Vec<_> = leaves
+                    .iter()
+                    .zip(&proofs)
+                    .map(|((index, _), proof)| (*index, proof.as_slice()))
+                    .collect();
+                let joined = join_proofs(size, &paths).unwrap();
+                let mut nodes = Vec::new();
+                joint_nodes(0, size, &leaves, &mut nodes);
+                nodes.sort_unstable();
+                assert_eq!(joined.len(), nodes.len());
+                let nodes = nodes.into_iter().map(|(_, from, to)| (from, to)).zip(joined).collect();
+                assert_eq!(joint_root(0, size, &leaves, &nodes), log.root_at(size).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn proofs_that_do_not_fit_their_leaves_are_not_joined() {
+        let log = tree(6);
+        let proofs: Vec<_> = (0..6).map(|index| log.inclusion_proof(index, 6).unwrap()).collect();
+        let path = |index: u64| (index, proofs[index as usize].as_slice());
+        assert_eq!(join_proofs(6, &[]), Err(ProofError::OutOfRange));
+        assert_eq!(join_proofs(6, &[path(2), path(1)]), Err(ProofError::OutOfRange));
+        assert_eq!(join_proofs(6, &[path(1), path(1)]), Err(ProofError::OutOfRange));
+        assert_eq!(join_proofs(5, &[path(5)]), Err(ProofError::OutOfRange));
+        assert_eq!(join_proofs(6, &[(1, &proofs[1][1..])]), Err(ProofError::Length));
+        assert_eq!(join_proofs(6, &[(4, &proofs[1])]), Err(ProofError::Length), "a shorter path");
     }
 
     #[test]

@@ -6,6 +6,7 @@ pragma solidity 0.8.37;
 
 import {AgentCoordinator} from "../../src/AgentCoordinator.sol";
 import {
+    Approval,
     Call,
     Checkpoint,
     Decision,
@@ -142,6 +143,21 @@ abstract contract Cast is Store {
             forWeight: uint128(THRESHOLD),
             againstWeight: 0,
             abstainWeight: 0
+        });
+    }
+
+    function _approval(uint256 g, uint256 p, Entry memory entry) internal view returns (Approval memory) {
+        Decision memory decision = _decision(g, p);
+        return Approval({
+            proposalId: decision.proposalId,
+            forWeight: decision.forWeight,
+            againstWeight: decision.againstWeight,
+            abstainWeight: decision.abstainWeight,
+            index: entry.index,
+            sequence: entry.sequence,
+            timestampMs: entry.timestampMs,
+            outcome: entry.outcome,
+            calls: _calls(proposals[p])
         });
     }
 

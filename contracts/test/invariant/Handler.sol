@@ -6,7 +6,7 @@ pragma solidity 0.8.37;
 
 import {AgentCoordinator} from "../../src/AgentCoordinator.sol";
 import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
-import {CHOICE_FOR, Call, Checkpoint, Decision, Entry, EpochStart, Member, Vote} from "../../src/Types.sol";
+import {Approval, CHOICE_FOR, Call, Checkpoint, Entry, EpochStart, Member, Vote} from "../../src/Types.sol";
 import {ReferenceLog} from "../support/ReferenceLog.sol";
 import {Recorder} from "../support/Targets.sol";
 import {vm} from "../support/Vm.sol";
@@ -181,10 +181,9 @@ contract Handler is Cast {
         bytes memory data = abi.encodeCall(
             IAgentCoordinator.executeAnchored,
             (
-                _decision(decision.group, decision.proposal),
-                _calls(proposals[decision.proposal]),
-                _entry(decision.index, decision.subject),
+                ghost.id,
                 size,
+                _approval(decision.group, decision.proposal, _entry(decision.index, decision.subject)),
                 included ? ghost.log.path(decision.index, size) : new bytes32[](0)
             )
         );
@@ -196,6 +195,38 @@ contract Handler is Cast {
         _noteExecution(decision.group, decision.proposal);
     }
 
+    /// @dev Several decisions of one group at once: those that `bits` picks of its last eight.
+    function executeAnchoredBatch(uint256 g, uint256 bits, uint256 anchored, bool turned) external {
+        g %= GROUPS;
+        GroupGhost storage ghost = groups[g];
+        if (ghost.anchoredSizes.length == 0) return;
+        uint64 size = ghost.anchoredSizes[anchored % ghost.anchoredSizes.length];
+        uint256[] memory picked = _pick(g, bits);
+        if (picked.length == 0) return;
+        if (turned) (picked[0], picked[picked.length - 1]) = (picked[picked.length - 1], picked[0]);
+        Approval[] memory approvals = new Approval[](picked.length);
+        uint64[] memory indices = new uint64[](picked.length);
+        bool included = true;
+        for (uint256 i = 0; i < picked.length; ++i) {
+            DecisionGhost storage decision = decisions[picked[i]];
+            approvals[i] = _approval(g, decision.proposal, _entry(decision.index, decision.subject));
+            indices[i] = decision.index;
+            included = included && decision.index < size;
+        }
+        bool ordered = !turned || picked.length == 1;
+        bytes32[] memory paths = included && ordered ? ghost.log.paths(indices, size) : new bytes32[](0);
+        bytes memory data = abi.encodeCall(IAgentCoordinator.executeAnchoredBatch, (ghost.id, size, approvals, paths));
+        if (!_try(0, data, "executeAnchoredBatch")) return;
+        if (!included) _violate("a decision was executed that the anchored log does not contain");
+        if (!ordered) _violate("decisions were executed in another order than the log's");
+        if (block.timestamp < rootAnchoredAt[g][size] + TIMELOCK) {
+            _violate("a decision was executed before its timelock was over");
+        }
+        for (uint256 i = 0; i < picked.length; ++i) {
+            _noteExecution(g, decisions[picked[i]].proposal);
+        }
+    }
+
     /// @dev Somebody makes up an entry that was never logged, with the proof of one that was.
     function invent(uint256 g, uint256 p, uint64 index, uint256 anchored) external {
         g %= GROUPS;
@@ -205,12 +236,10 @@ contract Handler is Cast {
         uint64 size = ghost.anchoredSizes[anchored % ghost.anchoredSizes.length];
         if (size == 0) return;
         index %= size;
-        Decision memory decision = _decision(g, p);
-        Entry memory entry = _entry(index, coordinator.hashDecision(decision));
+        Entry memory entry = _entry(index, "");
         entry.outcome = keccak256("made up");
         bytes memory data = abi.encodeCall(
-            IAgentCoordinator.executeAnchored,
-            (decision, _calls(proposals[p]), entry, size, ghost.log.path(index, size))
+            IAgentCoordinator.executeAnchored, (ghost.id, size, _approval(g, p, entry), ghost.log.path(index, size))
         );
         if (_try(0, data, "invent")) _violate("a decision was executed that nobody logged");
     }
@@ -238,6 +267,18 @@ contract Handler is Cast {
         ++proposal.voters;
         proposal.tally[choice] += groups[proposal.group].weights[agent % POOL];
         if (proposal.tally[CHOICE_FOR] >= THRESHOLD && proposal.approvedAt == 0) proposal.approvedAt = block.timestamp;
+    }
+
+    /// @dev Those of the last eight decisions that are group `g`'s and whose bit is set, in order.
+    function _pick(uint256 g, uint256 bits) private view returns (uint256[] memory picked) {
+        uint256 count = 0;
+        picked = new uint256[](8);
+        for (uint256 d = decisions.length > 8 ? decisions.length - 8 : 0; d < decisions.length; ++d) {
+            if (decisions[d].group == g && bits >> d % 8 & 1 == 1) picked[count++] = d;
+        }
+        assembly ("memory-safe") {
+            mstore(picked, count)
+        }
     }
 
     function _noteExecution(uint256 g, uint256 p) private {

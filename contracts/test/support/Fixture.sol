@@ -6,6 +6,7 @@ pragma solidity 0.8.37;
 
 import {AgentCoordinator} from "../../src/AgentCoordinator.sol";
 import {
+    Approval,
     Call,
     Checkpoint,
     Decision,
@@ -170,6 +171,25 @@ abstract contract Fixture {
             forWeight: 3,
             againstWeight: 1,
             abstainWeight: 0
+        });
+    }
+
+    /// @dev What `executeAnchored` takes for a decision with these calls and this entry.
+    function _approval(Decision memory decision, Call[] memory calls, Entry memory entry)
+        internal
+        pure
+        returns (Approval memory)
+    {
+        return Approval({
+            proposalId: decision.proposalId,
+            forWeight: decision.forWeight,
+            againstWeight: decision.againstWeight,
+            abstainWeight: decision.abstainWeight,
+            index: entry.index,
+            sequence: entry.sequence,
+            timestampMs: entry.timestampMs,
+            outcome: entry.outcome,
+            calls: calls
         });
     }
 

@@ -6,7 +6,14 @@ import {Entry} from "../../src/Types.sol";
 /// @notice An RFC 9162 Merkle log that is written straight from the recursive definitions of section 2.1.1 and
 /// 2.1.3.1, without a line of the library it judges.
 contract ReferenceLog {
+    /// @dev A node of a proof for several leaves, and where it stands in it.
+    struct Node {
+        uint256 place;
+        bytes32 hash;
+    }
+
     bytes32[] private _leaves;
+    Node[] private _nodes;
 
     /// @notice Appends a leaf.
     function append(bytes memory leaf) public {
@@ -49,6 +56,42 @@ contract ReferenceLog {
     function path(uint64 index, uint64 count) external view returns (bytes32[] memory) {
         require(index < count && count <= _leaves.length, "no such leaf");
         return _path(index, 0, count);
+    }
+
+    /// @notice For several leaves, in ascending order, the nodes that the leaves do not give: those of the lowest level
+    /// first, a level's from left to right. A node's level is the height of its complete left neighbour, or its own.
+    function paths(uint64[] calldata indices, uint64 count) external returns (bytes32[] memory nodes) {
+        delete _nodes;
+        _collect(indices, 0, count);
+        nodes = new bytes32[](_nodes.length);
+        for (uint256 i = 0; i < nodes.length; ++i) {
+            uint256 next = 0;
+            for (uint256 j = 1; j < _nodes.length; ++j) {
+                if (_nodes[j].place < _nodes[next].place) next = j;
+            }
+            nodes[i] = _nodes[next].hash;
+            _nodes[next].place = type(uint256).max;
+        }
+    }
+
+    /// @dev Of the subtree of the `count` leaves from `start` on, in which at least one of the indices is.
+    function _collect(uint64[] calldata indices, uint256 start, uint256 count) private {
+        if (count == 1) return;
+        uint256 k = _split(count);
+        bool left = _any(indices, start, k);
+        bool right = _any(indices, start + k, count - k);
+        // Ordered by level, which doubles with `k`, and within one by the first leaf.
+        if (!left) _nodes.push(Node({place: k << 128 | start, hash: _root(start, k)}));
+        if (!right) _nodes.push(Node({place: k << 128 | (start + k), hash: _root(start + k, count - k)}));
+        if (left) _collect(indices, start, k);
+        if (right) _collect(indices, start + k, count - k);
+    }
+
+    function _any(uint64[] calldata indices, uint256 start, uint256 count) private pure returns (bool) {
+        for (uint256 i = 0; i < indices.length; ++i) {
+            if (indices[i] >= start && indices[i] < start + count) return true;
+        }
+        return false;
     }
 
     function _root(uint256 start, uint256 count) private view returns (bytes32) {

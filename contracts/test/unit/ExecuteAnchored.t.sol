@@ -8,7 +8,7 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 
 import {Errors} from "../../src/Errors.sol";
 import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
-import {CHOICE_FOR, Call, Decision, Entry, Lane} from "../../src/Types.sol";
+import {Approval, CHOICE_FOR, Call, Decision, Entry, KIND_DECISION, Lane, STATUS_APPROVED} from "../../src/Types.sol";
 import {Fixture} from "../support/Fixture.sol";
 import {Reenterer} from "../support/Targets.sol";
 import {vm} from "../support/Vm.sol";
@@ -37,93 +37,77 @@ contract ExecuteAnchoredTest is Fixture {
     // ---------------------------------------------------------------------------------------------------------
 
     function test_ExecuteAnchored_RevertWhen_GroupIsUnknown() external {
-        Decision memory decision = _approved;
-        decision.groupId = "none";
-        _expectRefusal(decision, _logged, abi.encodeWithSelector(Errors.UnknownGroup.selector, bytes32("none")));
+        bytes32[] memory path = log.path(3, 7);
+        Approval memory approval = _theApproval();
+        vm.expectRevert(abi.encodeWithSelector(Errors.UnknownGroup.selector, bytes32("none")));
+        coordinator.executeAnchored("none", 7, approval, path);
     }
 
-    function testFuzz_ExecuteAnchored_RevertWhen_NotApproved(uint8 status) external {
-        vm.assume(status != 1);
-        Decision memory decision = _approved;
+    /// @dev The entry is there, but not as an approval: it is of another kind, of another status, or about a decision
+    /// with another status.
+    function testFuzz_ExecuteAnchored_RevertWhen_TheEntryDoesNotApprove(uint8 kind, uint8 status) external {
+        vm.assume(kind != KIND_DECISION || status != STATUS_APPROVED);
+        Decision memory decision = _decision("refused", _calls(1, 1 ether));
         decision.status = status;
-        _expectRefusal(decision, _logged, abi.encodeWithSelector(Errors.DecisionNotApproved.selector, ID, status));
+        Entry memory entry = _entry(7, coordinator.hashDecision(decision));
+        (entry.kind, entry.status) = (kind, status);
+        log.append(entry);
+        _anchor(2);
+        vm.warp(block.timestamp + TIMELOCK);
+        bytes32[] memory path = log.path(7, 8);
+        Approval memory approval = _approval(decision, _calls(1, 1 ether), entry);
+        vm.expectRevert(abi.encodeWithSelector(Errors.EntryNotIncluded.selector, groupId, 8, 7));
+        coordinator.executeAnchored(groupId, 8, approval, path);
     }
 
-    function testFuzz_ExecuteAnchored_RevertWhen_EntryIsOfAnotherKind(uint8 kind) external {
-        vm.assume(kind != 2);
-        Entry memory entry = _logged;
-        entry.kind = kind;
-        _expectRefusal(_approved, entry, abi.encodeWithSelector(Errors.EntryNotDecision.selector, kind));
-    }
-
-    function testFuzz_ExecuteAnchored_RevertWhen_EntryHasAnotherStatus(uint8 status) external {
-        vm.assume(status != 1);
-        Entry memory entry = _logged;
-        entry.status = status;
-        _expectRefusal(_approved, entry, abi.encodeWithSelector(Errors.EntryStatusMismatch.selector, status, 1));
-    }
-
-    function test_ExecuteAnchored_RevertWhen_EntryIsAboutAnother() external {
-        for (uint256 field = 0; field < 5; ++field) {
-            Decision memory decision = _approved;
-            if (field == 0) decision.proposalId = "other";
-            if (field == 1) decision.actionsHash = "other";
-            if (field == 2) decision.forWeight = 4;
-            if (field == 3) decision.againstWeight = 0;
-            if (field == 4) decision.abstainWeight = 1;
-            _expectRefusal(
-                decision,
-                _logged,
-                abi.encodeWithSelector(
-                    Errors.EntrySubjectMismatch.selector, _logged.subject, coordinator.hashDecision(decision)
-                )
-            );
+    /// @dev An approval of which any part is not as it was decided and logged.
+    function test_ExecuteAnchored_RevertWhen_AnyPartIsAnother() external {
+        for (uint256 field = 0; field < 10; ++field) {
+            Approval memory approval = _theApproval();
+            if (field == 0) approval.proposalId = "other";
+            if (field == 1) approval.forWeight = 4;
+            if (field == 2) approval.againstWeight = 0;
+            if (field == 3) approval.abstainWeight = 1;
+            if (field == 4) approval.index = 2;
+            if (field == 5) approval.sequence += 1;
+            if (field == 6) approval.timestampMs += 1;
+            if (field == 7) approval.outcome = "other";
+            if (field == 8) approval.calls = _calls(1, 2 ether);
+            if (field == 9) approval.calls = new Call[](0);
+            _expectNotIncluded(approval, log.path(3, 7));
         }
     }
 
-    function test_ExecuteAnchored_RevertWhen_CallsAreOthers() external {
-        Call[] memory others = _calls(1, 2 ether);
-        bytes32[] memory path = log.path(3, 7);
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.ActionsMismatch.selector, _approved.actionsHash, _actionsHash(others))
-        );
-        coordinator.executeAnchored(_approved, others, _logged, 7, path);
+    /// @dev What another group decided is nothing to this one, even with the same log anchored for both.
+    function test_ExecuteAnchored_RevertWhen_AnotherGroupDecided() external {
+        groupId = _createGroup(_members(4), _policy(3), "other");
+        _anchor(1);
+        vm.warp(block.timestamp + TIMELOCK);
+        _expectNotIncluded(_theApproval(), log.path(3, 7));
     }
 
     function test_ExecuteAnchored_RevertWhen_SizeWasNotAnchored() external {
         bytes32[] memory path = log.path(3, 6);
+        Approval memory approval = _theApproval();
         vm.expectRevert(abi.encodeWithSelector(Errors.UnknownAnchor.selector, groupId, 6));
-        coordinator.executeAnchored(_approved, _calls(1, 1 ether), _logged, 6, path);
+        coordinator.executeAnchored(groupId, 6, approval, path);
     }
 
     function test_ExecuteAnchored_RevertWhen_ProofIsWrong() external {
         bytes32[] memory path = log.path(3, 7);
         path[1] = "other";
-        _expectNotIncluded(_logged, path);
-    }
-
-    function test_ExecuteAnchored_RevertWhen_EntryIsElsewhere() external {
-        Entry memory entry = _logged;
-        entry.index = 2;
-        _expectNotIncluded(entry, log.path(2, 7));
-    }
-
-    function test_ExecuteAnchored_RevertWhen_EntryWasNeverLogged() external {
-        Entry memory entry = _logged;
-        entry.outcome = "other";
-        _expectNotIncluded(entry, log.path(3, 7));
+        _expectNotIncluded(_theApproval(), path);
+        _expectNotIncluded(_theApproval(), log.path(2, 7));
     }
 
     function test_ExecuteAnchored_RevertWhen_TimelockIsNotOver() external {
         vm.warp(START + TIMELOCK - 1);
-        _expectRefusal(
-            _approved, _logged, abi.encodeWithSelector(Errors.TimelockNotOver.selector, ID, START + TIMELOCK)
-        );
+        _expectRefusal(abi.encodeWithSelector(Errors.AnchorTimelockNotOver.selector, groupId, 7, START + TIMELOCK));
     }
 
     function test_ExecuteAnchored_RevertWhen_ExecutedBefore() external {
         _execute();
-        _expectRefusal(_approved, _logged, abi.encodeWithSelector(Errors.AlreadyExecuted.selector, groupId, ID));
+        _expectRefusal(abi.encodeWithSelector(Errors.AlreadyExecuted.selector, groupId, ID));
     }
 
     /// @dev The group decides one proposal in both lanes, with the on-chain lane the first to execute.
@@ -144,13 +128,13 @@ contract ExecuteAnchoredTest is Fixture {
 
         bytes32[] memory path = log.path(7, 8);
         vm.expectRevert(abi.encodeWithSelector(Errors.AlreadyExecuted.selector, groupId, id));
-        coordinator.executeAnchored(decision, calls, entry, 8, path);
+        coordinator.executeAnchored(groupId, 8, _approval(decision, calls, entry), path);
         vm.assertEq(recorder.calls(2), 1, "made once");
     }
 
     function test_ExecuteAnchored_WhenACallFails_StaysExecutable() external {
         vm.deal(account, 0);
-        _expectRefusal(_approved, _logged, abi.encodeWithSelector(Errors.CallFailed.selector, 0, address(recorder), ""));
+        _expectRefusal(abi.encodeWithSelector(Errors.CallFailed.selector, 0, address(recorder), ""));
         vm.assertFalse(coordinator.executed(groupId, ID), "not executed");
 
         vm.deal(account, 1 ether);
@@ -174,15 +158,21 @@ contract ExecuteAnchoredTest is Fixture {
             abi.encodeWithSelector(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector)
         );
 
-        reenterer.set(
-            address(coordinator), abi.encodeCall(IAgentCoordinator.executeAnchored, (decision, calls, entry, 8, path))
-        );
-        vm.expectRevert(refusal);
-        coordinator.executeAnchored(decision, calls, entry, 8, path);
-
-        reenterer.set(address(coordinator), abi.encodeCall(IAgentCoordinator.execute, (ID, calls)));
-        vm.expectRevert(refusal);
-        coordinator.executeAnchored(decision, calls, entry, 8, path);
+        Approval memory approval = _approval(decision, calls, entry);
+        Approval[] memory approvals = new Approval[](1);
+        approvals[0] = approval;
+        bytes[3] memory again = [
+            abi.encodeCall(IAgentCoordinator.executeAnchored, (groupId, 8, approval, path)),
+            abi.encodeCall(IAgentCoordinator.executeAnchoredBatch, (groupId, 8, approvals, path)),
+            abi.encodeCall(IAgentCoordinator.execute, (ID, calls))
+        ];
+        for (uint256 i = 0; i < again.length; ++i) {
+            reenterer.set(address(coordinator), again[i]);
+            vm.expectRevert(refusal);
+            coordinator.executeAnchored(groupId, 8, approval, path);
+            vm.expectRevert(refusal);
+            coordinator.executeAnchoredBatch(groupId, 8, approvals, path);
+        }
     }
 
     // ---------------------------------------------------------------------------------------------------------
@@ -191,10 +181,11 @@ contract ExecuteAnchoredTest is Fixture {
 
     function test_ExecuteAnchored_MakesTheCalls() external {
         bytes32[] memory path = log.path(3, 7);
+        Approval memory approval = _theApproval();
         vm.expectEmit(address(coordinator));
         emit IAgentCoordinator.ProposalExecuted(groupId, ID, Lane.Anchored, address(0xbeef));
         vm.prank(address(0xbeef));
-        coordinator.executeAnchored(_approved, _calls(1, 1 ether), _logged, 7, path);
+        coordinator.executeAnchored(groupId, 7, approval, path);
 
         vm.assertEq(recorder.calls(1), 1, "made once");
         vm.assertEq(recorder.received(account), 1 ether, "paid by the group's account");
@@ -206,20 +197,23 @@ contract ExecuteAnchoredTest is Fixture {
         _fill(4);
         _anchor(2);
         bytes32[] memory newer = log.path(3, 11);
-        vm.expectRevert(abi.encodeWithSelector(Errors.TimelockNotOver.selector, ID, START + uint256(TIMELOCK) * 2));
-        coordinator.executeAnchored(_approved, _calls(1, 1 ether), _logged, 11, newer);
+        Approval memory approval = _theApproval();
+        vm.expectRevert(
+            abi.encodeWithSelector(Errors.AnchorTimelockNotOver.selector, groupId, 11, START + uint256(TIMELOCK) * 2)
+        );
+        coordinator.executeAnchored(groupId, 11, approval, newer);
         _execute();
 
         vm.warp(START + uint256(TIMELOCK) * 2);
         vm.expectRevert(abi.encodeWithSelector(Errors.AlreadyExecuted.selector, groupId, ID));
-        coordinator.executeAnchored(_approved, _calls(1, 1 ether), _logged, 11, newer);
+        coordinator.executeAnchored(groupId, 11, approval, newer);
     }
 
     function test_ExecuteAnchored_ByANewerAnchorAlone() external {
         _fill(4);
         _anchor(2);
         vm.warp(START + uint256(TIMELOCK) * 2);
-        coordinator.executeAnchored(_approved, _calls(1, 1 ether), _logged, 11, log.path(3, 11));
+        coordinator.executeAnchored(groupId, 11, _theApproval(), log.path(3, 11));
         vm.assertTrue(coordinator.executed(groupId, ID), "executed");
     }
 
@@ -234,7 +228,7 @@ contract ExecuteAnchoredTest is Fixture {
         log.append(entry);
         _anchor(1);
         vm.warp(block.timestamp + TIMELOCK);
-        coordinator.executeAnchored(decision, none, entry, 8, log.path(7, 8));
+        coordinator.executeAnchored(groupId, 8, _approval(decision, none, entry), log.path(7, 8));
         vm.assertTrue(coordinator.executed(groupId, ID), "executed there");
         vm.assertFalse(coordinator.executed(mine, ID), "not executed here");
 
@@ -279,19 +273,24 @@ contract ExecuteAnchoredTest is Fixture {
     // Steps
     // ---------------------------------------------------------------------------------------------------------
 
+    function _theApproval() private view returns (Approval memory) {
+        return _approval(_approved, _calls(1, 1 ether), _logged);
+    }
+
     function _execute() private {
-        coordinator.executeAnchored(_approved, _calls(1, 1 ether), _logged, 7, log.path(3, 7));
+        coordinator.executeAnchored(groupId, 7, _theApproval(), log.path(3, 7));
     }
 
-    function _expectRefusal(Decision memory decision, Entry memory entry, bytes memory refusal) private {
+    function _expectRefusal(bytes memory refusal) private {
         bytes32[] memory path = log.path(3, 7);
+        Approval memory approval = _theApproval();
         vm.expectRevert(refusal);
-        coordinator.executeAnchored(decision, _calls(1, 1 ether), entry, 7, path);
+        coordinator.executeAnchored(groupId, 7, approval, path);
     }
 
-    function _expectNotIncluded(Entry memory entry, bytes32[] memory path) private {
-        vm.expectRevert(abi.encodeWithSelector(Errors.EntryNotIncluded.selector, groupId, 7, entry.index));
-        coordinator.executeAnchored(_approved, _calls(1, 1 ether), entry, 7, path);
+    function _expectNotIncluded(Approval memory approval, bytes32[] memory path) private {
+        vm.expectRevert(abi.encodeWithSelector(Errors.EntryNotIncluded.selector, groupId, 7, approval.index));
+        coordinator.executeAnchored(groupId, 7, approval, path);
     }
 }
 // forge-lint: disable-end(unsafe-typecast)

@@ -28,6 +28,16 @@ contract MerkleLogTest {
         return MerkleLog.verify(root, size, index, leaf, proof);
     }
 
+    function verifyMany(
+        bytes32 root,
+        uint64 size,
+        uint256[] memory indices,
+        bytes32[] memory leaves,
+        bytes32[] calldata proof
+    ) public view returns (bool) {
+        return MerkleLog.verifyMany(root, size, indices, leaves, proof);
+    }
+
     function hashEntry(Entry calldata entry) public pure returns (bytes32) {
         return MerkleLog.hashEntry(entry);
     }
@@ -142,6 +152,85 @@ contract MerkleLogTest {
             shorter[i] = path[i];
         }
         vm.assertFalse(this.verify(_log.root(size), size, index, _log.leafHash(index), shorter), "shorter");
+    }
+
+    /// @dev Any leaves of any tree, with each part of the proof changed, one node too few, and one too many.
+    function testFuzz_ManyLeaves(uint64 size, uint256 bits, uint256 place, bytes32 change) external {
+        size = size % LARGEST + 1;
+        vm.assume(change != 0);
+        uint64[] memory indices = _picked(size, bits);
+        bytes32[] memory proof = _log.paths(indices, size);
+        vm.assertTrue(_verifyMany(size, indices, 0, 0, proof), "included");
+        vm.assertFalse(_verifyMany(size, indices, place, change, proof), "another leaf");
+        vm.assertFalse(_verifyMany(size, indices, 0, 0, _resized(proof, proof.length + 1)), "a node too many");
+        if (proof.length == 0) return;
+        vm.assertFalse(_verifyMany(size, indices, 0, 0, _resized(proof, proof.length - 1)), "a node too few");
+        proof[place % proof.length] ^= change;
+        vm.assertFalse(_verifyMany(size, indices, 0, 0, proof), "another node");
+    }
+
+    /// @dev Of one leaf the proof is the RFC's inclusion proof.
+    function test_ManyLeavesThatAreOne() external {
+        for (uint64 size = 1; size <= LARGEST; ++size) {
+            uint64[] memory indices = new uint64[](1);
+            for (indices[0] = 0; indices[0] < size; ++indices[0]) {
+                bytes32[] memory path = _log.path(indices[0], size);
+                vm.assertEq(abi.encode(_log.paths(indices, size)), abi.encode(path), "the reference");
+                vm.assertTrue(_verifyMany(size, indices, 0, 0, path), "included");
+            }
+        }
+    }
+
+    function test_ManyLeavesMustStrictlyAscend() external view {
+        bytes32 root = _log.root(2);
+        uint64[] memory indices = new uint64[](2);
+        (indices[0], indices[1]) = (0, 1);
+        vm.assertTrue(_verifyMany(2, indices, 0, 0, new bytes32[](0)), "ascending");
+        (indices[0], indices[1]) = (1, 0);
+        vm.assertFalse(_verifyMany(2, indices, 0, 0, new bytes32[](0)), "turned");
+        indices[1] = 1;
+        bytes32[] memory proof = new bytes32[](2);
+        (proof[0], proof[1]) = (_log.leafHash(0), _log.leafHash(0));
+        vm.assertFalse(_verifyMany(2, indices, 0, 0, proof), "twice");
+        vm.assertFalse(this.verifyMany(root, 2, new uint256[](0), new bytes32[](0), new bytes32[](0)), "none");
+        (indices[0], indices[1]) = (1, 2);
+        vm.assertFalse(_verifyMany(2, indices, 0, 0, new bytes32[](0)), "past the end");
+    }
+
+    /// @dev With the leaf at `place` changed.
+    function _verifyMany(uint64 size, uint64[] memory indices, uint256 place, bytes32 change, bytes32[] memory proof)
+        private
+        view
+        returns (bool)
+    {
+        uint256[] memory places = new uint256[](indices.length);
+        bytes32[] memory leaves = new bytes32[](indices.length);
+        for (uint256 i = 0; i < indices.length; ++i) {
+            places[i] = indices[i];
+            leaves[i] = indices[i] < LARGEST ? _log.leafHash(indices[i]) : bytes32(0);
+        }
+        leaves[place % leaves.length] ^= change;
+        return this.verifyMany(_log.root(size), size, places, leaves, proof);
+    }
+
+    /// @dev The indices below `size` whose bit is set, or the last.
+    function _picked(uint64 size, uint256 bits) private pure returns (uint64[] memory indices) {
+        indices = new uint64[](size);
+        uint256 count = 0;
+        for (uint64 i = 0; i < size; ++i) {
+            if (bits >> i & 1 == 1) indices[count++] = i;
+        }
+        if (count == 0) indices[count++] = size - 1;
+        assembly ("memory-safe") {
+            mstore(indices, count)
+        }
+    }
+
+    function _resized(bytes32[] memory nodes, uint256 length) private pure returns (bytes32[] memory resized) {
+        resized = new bytes32[](length);
+        for (uint256 i = 0; i < length && i < nodes.length; ++i) {
+            resized[i] = nodes[i];
+        }
     }
 
     function testFuzz_EntryIsHashedAsItsWords(Entry calldata entry) external view {

@@ -471,9 +471,7 @@ contract ProposalsTest is Fixture {
         log.append(_entry(0, coordinator.hashDecision(_decision(id, calls))));
         _anchor(1);
         vm.warp(START + TIMELOCK);
-        coordinator.executeAnchored(
-            _decision(id, calls), calls, _entry(0, coordinator.hashDecision(_decision(id, calls))), 1, new bytes32[](0)
-        );
+        coordinator.executeAnchored(groupId, 1, _approval(_decision(id, calls), calls, _entry(0, "")), new bytes32[](0));
     }
 
     function _groupWithReplicaOnly() private returns (bytes32) {

@@ -2,16 +2,24 @@
 
 use alloy::primitives::B256;
 use quorate_contracts as contract;
+use quorate_protocol::merkle::join_proofs;
 use quorate_protocol::{Call, DecisionStatus, EntryBody, Member, Policy, Receipt};
 
 use crate::error::SdkError;
 
 /// What `executeAnchored` takes.
 pub(super) struct AnchoredDecision {
-    pub(super) decision: contract::Decision,
-    pub(super) calls: Vec<contract::Call>,
-    pub(super) entry: contract::Entry,
+    pub(super) group: B256,
     pub(super) size: u64,
+    pub(super) approval: contract::Approval,
+    pub(super) proof: Vec<B256>,
+}
+
+/// What `executeAnchoredBatch` takes.
+pub(super) struct AnchoredDecisions {
+    pub(super) group: B256,
+    pub(super) size: u64,
+    pub(super) approvals: Vec<contract::Approval>,
     pub(super) proof: Vec<B256>,
 }
 
@@ -58,26 +66,49 @@ pub(super) fn anchored_decision(receipt: &Receipt) -> Result<AnchoredDecision, S
     })?;
     let entry = &receipt.record.entry;
     Ok(AnchoredDecision {
-        decision: contract::Decision {
-            groupId: decision.group.0,
+        group: decision.group.0,
+        size: anchor.size,
+        approval: contract::Approval {
             proposalId: decision.proposal.0,
-            actionsHash: decision.actions_hash.0,
-            status: decision.status as u8,
             forWeight: decision.for_weight,
             againstWeight: decision.against_weight,
             abstainWeight: decision.abstain_weight,
-        },
-        calls: calls(&record.calls),
-        entry: contract::Entry {
             index: entry.index.0,
             sequence: entry.sequence.0,
             timestampMs: entry.timestamp.0,
-            kind: entry.status.kind() as u8,
-            status: entry.status.code(),
-            subject: entry.subject.0,
             outcome: entry.outcome.0,
+            calls: calls(&record.calls),
         },
-        size: anchor.size,
         proof: anchor.proof.iter().map(|hash| hash.0).collect(),
     })
+}
+
+/// The decisions in several receipts, in the order of the log, with one proof for all of them.
+pub(super) fn anchored_decisions(receipts: &[Receipt]) -> Result<AnchoredDecisions, SdkError> {
+    let mut decisions = receipts
+        .iter()
+        .map(|receipt| Ok((receipt, anchored_decision(receipt)?)))
+        .collect::<Result<Vec<_>, SdkError>>()?;
+    decisions.sort_by_key(|(_, decision)| decision.approval.index);
+    let not_executable = |reason: &str| SdkError::NotExecutable(reason.into());
+    let (group, size) = match decisions.first() {
+        Some((_, first)) => (first.group, first.size),
+        None => return Err(not_executable("there is no receipt; name at least one decision")),
+    };
+    if decisions.iter().any(|(_, decision)| decision.group != group || decision.size != size) {
+        return Err(not_executable(
+            "the receipts are of several groups or anchors; ask one node for all of them again, or execute them singly",
+        ));
+    }
+    let anchored = decisions.iter().filter_map(|(receipt, _)| receipt.anchor.as_ref());
+    let leaves: Vec<_> = decisions
+        .iter()
+        .zip(anchored)
+        .map(|((_, decision), anchor)| (decision.approval.index, anchor.proof.as_slice()))
+        .collect();
+    let proof = join_proofs(size, &leaves).map_err(|error| {
+        SdkError::NotExecutable(format!("the receipts' proofs cannot be joined: {error}"))
+    })?;
+    let approvals = decisions.into_iter().map(|(_, decision)| decision.approval).collect();
+    Ok(AnchoredDecisions { group, size, approvals, proof: proof.iter().map(|hash| hash.0).collect() })
 }

@@ -203,9 +203,20 @@ impl ChainAgent {
     /// [`SdkError::NotExecutable`] when the receipt is not of an approved decision or carries no anchor proof
     /// yet, and as [`Self::register`].
     pub async fn execute_anchored(&self, receipt: &Receipt) -> Result<Included, SdkError> {
-        let convert::AnchoredDecision { decision, calls, entry, size, proof } =
-            convert::anchored_decision(receipt)?;
-        self.send(self.coordinator.executeAnchored(decision, calls, entry, size, proof)).await
+        let convert::AnchoredDecision { group, size, approval, proof } = convert::anchored_decision(receipt)?;
+        self.send(self.coordinator.executeAnchored(group, size, approval, proof)).await
+    }
+
+    /// Makes the calls of several decisions in one transaction with one proof, all or none, in the order of the log.
+    /// That costs less than half of what they cost singly. The receipts are of one group and of one anchor.
+    ///
+    /// # Errors
+    /// As [`Self::execute_anchored`], and [`SdkError::NotExecutable`] when there are none, one is there twice, or they
+    /// are not of one anchor.
+    pub async fn execute_anchored_batch(&self, receipts: &[Receipt]) -> Result<Included, SdkError> {
+        let convert::AnchoredDecisions { group, size, approvals, proof } =
+            convert::anchored_decisions(receipts)?;
+        self.send(self.coordinator.executeAnchoredBatch(group, size, approvals, proof)).await
     }
 
     /// Sends a transaction and waits until a block includes it.

@@ -129,20 +129,18 @@ fn of_anchors(error: &E) -> Option<String> {
             format!("signers must be in ascending order, {} comes after {}", e.signer, e.previous)
         }
         E::NotReplica(e) => format!("{} is not a replica of group {}", e.signer, e.groupId),
-        E::DecisionNotApproved(e) => format!("the decision on {} is not an approval", e.proposalId),
-        E::EntryNotDecision(e) => format!("the entry is of kind {}, not a decision", e.kind),
-        E::EntryStatusMismatch(e) => format!(
-            "the entry has status {}, the decision {}; they must be equal",
-            e.entryStatus, e.decisionStatus
-        ),
-        E::EntrySubjectMismatch(e) => {
-            format!("the entry is about {}, the decision hashes to {}", e.subject, e.decisionHash)
-        }
         E::UnknownAnchor(e) => {
             format!("no log of {} entries is anchored; wait for the next anchor", e.logSize)
         }
+        E::AnchorTimelockNotOver(e) => format!(
+            "decisions in the log of {} entries may be executed from {} seconds since the Unix epoch on",
+            e.logSize, e.readyAt
+        ),
         E::EntryNotIncluded(e) => {
             format!("the proof does not lead from entry {} to the root of {} entries", e.index, e.logSize)
+        }
+        E::EntriesNotIncluded(e) => {
+            format!("the proof does not lead from these entries to the root of {} entries", e.logSize)
         }
         _ => return None,
     })

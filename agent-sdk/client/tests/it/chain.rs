@@ -226,6 +226,9 @@ async fn a_decision_is_anchored_proved_executed_and_audited() {
     let stage = Stage::new().await;
     let mut world = World::of(stage.group.clone(), stage.agents.clone());
     let approved = world.decide("pay", payment(0xcc, 700), &[Choice::For; 3]);
+    let together: Vec<_> = (1..=3)
+        .map(|turn| world.decide(&format!("pay {turn}"), payment(0xdd, 50), &[Choice::For; 3]))
+        .collect();
     let rejected = world.decide("overpay", payment(0xcc, 10_000), &[Choice::Against; 2]);
     let stable = world.checkpoint();
 
@@ -268,6 +271,20 @@ async fn a_decision_is_anchored_proved_executed_and_audited() {
     stage.chain[3].execute_anchored(&decided.receipt).await.unwrap();
     assert_eq!(stage.balance(Address::repeat_byte(0xcc)).await, U256::from(700));
     assert_eq!(stage.balance(stage.funds).await, U256::from(300));
+    let mut receipts = Vec::new();
+    for proposal in together {
+        receipts.push(client.decision(proposal).await.unwrap().unwrap().receipt);
+    }
+    let twice = [receipts[0].clone(), receipts[0].clone()];
+    let refused = stage.chain[3].execute_anchored_batch(&twice).await.unwrap_err();
+    assert!(matches!(refused, SdkError::NotExecutable(_)), "{refused}");
+    let refused = stage.chain[3].execute_anchored_batch(&[receipts[0].clone(), early]).await.unwrap_err();
+    assert!(refused.to_string().contains("not anchored yet"), "{refused}");
+    receipts.reverse();
+    stage.chain[3].execute_anchored_batch(&receipts).await.unwrap();
+    assert_eq!(stage.balance(Address::repeat_byte(0xdd)).await, U256::from(150));
+    assert_eq!(stage.balance(stage.funds).await, U256::from(150));
+    assert!(refusal(stage.chain[3].execute_anchored_batch(&receipts).await).contains("executed"));
     assert!(refusal(stage.chain[3].execute_anchored(&decided.receipt).await).contains("executed"));
     let no = client.decision(rejected).await.unwrap().unwrap();
     let refused = stage.chain[0].execute_anchored(&no.receipt).await.unwrap_err();
