@@ -4,6 +4,8 @@
 //!   re-exported here.
 //! - [`GroupAccount`] holds one group's funds. The coordinator makes it; nobody deploys it by hand.
 //! - [`eip712_domain`] is the domain under which votes, decisions and checkpoints are signed.
+//! - [`deployment`] says where the coordinator goes, so that one build has one address on every chain.
+//! - [`code`] compares the code on a chain with that of a build.
 //! - [`Refusal`] decodes what a transaction reverted with.
 //! - [`rpc::bounded_client`] asks an endpoint with bounds on time and memory.
 //! - [`reader::CoordinatorReader`] reads groups and anchors in the words of `quorate-protocol`.
@@ -11,7 +13,8 @@
 //! What the functions, events and errors mean stands in `src/IAgentCoordinator.sol` and `src/Errors.sol`.
 //!
 //! Everything is generated from the committed `artifacts/*.json`, so that a build needs neither Node.js nor a
-//! Solidity compiler. `compile-contracts`, behind the feature `compile`, makes the artifacts from `src/`.
+//! Solidity compiler. The feature `compile` brings the module `compile`, which makes a build from `src/`, and the
+//! program `compile-contracts`, which makes the artifacts.
 //!
 //! # Example
 //!
@@ -37,7 +40,7 @@
 //!     .map(|(account, key)| Member { account: *account, key, weight: 1, flags: FLAG_VOTER | FLAG_REPLICA })
 //!     .collect();
 //! let policy = Policy { threshold: 3, votingPeriod: 3600, timelock: 0 };
-//! let salt = B256::random();
+//! let salt = B256::repeat_byte(1);
 //! let group_id = coordinator.groupIdOf(agents[0], salt).call().await?;
 //! coordinator.createGroup(members, policy, salt).from(agents[0]).send().await?.watch().await?;
 //!
@@ -50,8 +53,12 @@
 //! ```
 
 mod account;
+pub mod code;
+#[cfg(feature = "compile")]
+pub mod compile;
 mod constants;
 mod coordinator;
+pub mod deployment;
 mod domain;
 pub mod reader;
 mod refusal;

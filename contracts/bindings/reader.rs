@@ -15,6 +15,7 @@ use alloy::contract::Error as ContractError;
 use alloy::primitives::Address;
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::transports::TransportError;
+use alloy::transports::http::reqwest::Url;
 use quorate_protocol::group::MAX_MEMBERS;
 use quorate_protocol::{
     AgentId, Digest, Epoch, Group, GroupId, GroupIdentity, Member, Policy, ProposalId, PublicKey, Sequence,
@@ -138,12 +139,7 @@ impl CoordinatorReader {
         contract: Address,
         timeout: Duration,
     ) -> Result<Self, ReaderError> {
-        let no_url = || ReaderError::Url { url: rpc_url.chars().take(80).collect() };
-        let url: alloy::transports::http::reqwest::Url = rpc_url.parse().map_err(|_| no_url())?;
-        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-            return Err(no_url());
-        }
-        let client = bounded_client(url, timeout)?;
+        let client = bounded_client(parse_url(rpc_url)?, timeout)?;
         let provider = ProviderBuilder::new().disable_recommended_fillers().connect_client(client).erased();
         let chain_id = within(timeout, provider.get_chain_id()).await?;
         let code = within(timeout, provider.get_code_at(contract)).await?;
@@ -356,11 +352,19 @@ impl From<TransportError> for ReaderError {
     }
 }
 
+/// The address of an endpoint that can be asked over HTTP.
+pub(crate) fn parse_url(rpc_url: &str) -> Result<Url, ReaderError> {
+    match rpc_url.parse::<Url>() {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => Ok(url),
+        _ => Err(ReaderError::Url { url: rpc_url.chars().take(80).collect() }),
+    }
+}
+
 fn timed_out(timeout: Duration) -> ReaderError {
     ReaderError::Unreachable { reason: format!("no answer within {} ms", timeout.as_millis()) }
 }
 
-async fn within<T, E, F>(timeout: Duration, answer: F) -> Result<T, ReaderError>
+pub(crate) async fn within<T, E, F>(timeout: Duration, answer: F) -> Result<T, ReaderError>
 where
     F: IntoFuture<Output = Result<T, E>>,
     F::IntoFuture: Future,

@@ -7,6 +7,7 @@
 //! | `network` | the harness: anvil, contract, group and node processes |
 //! | `crash` | kill -9 of any node loses nothing and stops nobody for long |
 //! | `chaos` | a round of faults under load breaks no promise |
+//! | `contract` | one address on every chain, and code that is compared with the sources |
 //! | `epochs` | members change while the group works, and the contract follows |
 //! | `receipts` | a receipt verifies with the chain alone, and no byte of it can be changed |
 //! | `refusals` | every bad command is a typed error, an entry where it was ordered, and no effect |
@@ -16,6 +17,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails, and says where")]
 
 mod chaos;
+mod contract;
 mod crash;
 mod demo;
 mod epochs;

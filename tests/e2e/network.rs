@@ -96,7 +96,7 @@ impl Anvil {
     }
 }
 
-fn connect(url: &str) -> DynProvider {
+pub(crate) fn connect(url: &str) -> DynProvider {
     ProviderBuilder::new().connect_http(url.parse().unwrap()).erased()
 }
 

@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::commands::audit::Audit;
 use crate::commands::chaos::Chaos;
 use crate::commands::completions::Completions;
+use crate::commands::contract::Contract;
 use crate::commands::decision::DecisionCommand;
 use crate::commands::demo::Demo;
 use crate::commands::devnet::Devnet;
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Keys(Keys),
     #[command(subcommand)]
+    Contract(Contract),
+    #[command(subcommand)]
     Group(Group),
     Propose(Propose),
     Vote(Vote),
@@ -86,6 +89,10 @@ mod tests {
             "quorate keys import --account-hex file",
             "quorate keys show",
             "quorate keys register",
+            "quorate contract deploy --json",
+            "quorate contract address --json",
+            "quorate contract verify 0xc0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0 --sources checkout/contracts",
+            "quorate contract verify --contract 0xc0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0 --built-in --json",
             "quorate group create group.toml --deploy",
             "quorate --profile profile.toml group show",
             "quorate group change --renew --json",
@@ -106,6 +113,8 @@ mod tests {
             "quorate chaos --minutes 1 --rounds 2",
             "quorate chaos --faults flood",
             "quorate chaos --rate 0",
+            "quorate contract verify 0x12",
+            "quorate contract verify --sources contracts --built-in",
             "quorate",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");

@@ -1,16 +1,12 @@
-//! The chain: a connection with or without an account to send from, and the deployment of the contract.
+//! The chain: a connection with or without an account to send from.
 //!
 //! What an agent does on the chain beyond that is in [`quorate_sdk::ChainAgent`].
 
 use std::time::Duration;
 
-use alloy::network::EthereumWallet;
-use alloy::primitives::{Address, B256};
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
-use alloy::signers::local::PrivateKeySigner;
-use quorate_contracts::AgentCoordinator;
 use quorate_contracts::reader::ReaderError;
-use quorate_protocol::{AccountKey, AgentId};
+use quorate_protocol::AgentId;
 use quorate_sdk::{Agent, ChainAgent};
 
 use crate::error::CliError;
@@ -28,25 +24,8 @@ pub(crate) async fn act(url: &str, contract: AgentId, agent: &Agent) -> Result<C
     Ok(ChainAgent::new(url, contract.0, agent.account.clone()).await?.with_timeout(INCLUSION_LIMIT))
 }
 
-/// Deploys the contract from `account`, and tells its address.
-pub(crate) async fn deploy(url: &str, account: &AccountKey) -> Result<Address, CliError> {
-    let signer = PrivateKeySigner::from_bytes(&B256::from(account.secret()))
-        .expect("an account's secret is a secp256k1 key");
-    let provider = ProviderBuilder::new().wallet(EthereumWallet::from(signer)).connect_http(parse_url(url)?);
-    let failed = |cause: String| CliError::Chain {
-        cause: format!("the contract cannot be deployed: {cause}"),
-        mend: "check --rpc, and that the account has funds for gas".into(),
-    };
-    let sent = AgentCoordinator::deploy_builder(&provider).send().await;
-    let pending = sent.map_err(|error| failed(error.to_string()))?.with_timeout(Some(INCLUSION_LIMIT));
-    let receipt = pending.get_receipt().await.map_err(|error| failed(error.to_string()))?;
-    match receipt.contract_address {
-        Some(address) if receipt.status() => Ok(address),
-        _ => Err(failed(format!("transaction {} reverted", receipt.transaction_hash))),
-    }
-}
-
-fn parse_url(url: &str) -> Result<reqwest::Url, CliError> {
+/// The address of an endpoint that can be asked over HTTP.
+pub(crate) fn parse_url(url: &str) -> Result<reqwest::Url, CliError> {
     match url.parse::<reqwest::Url>() {
         Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => Ok(parsed),
         _ => Err(CliError::Usage {

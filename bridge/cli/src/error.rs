@@ -64,6 +64,14 @@ pub(crate) enum CliError {
     /// Something that was to be proven did not hold.
     #[error("verification failed: {0}")]
     Verification(String),
+    /// The code on the chain is not what it must be.
+    #[error("verification failed: {cause}")]
+    Code {
+        /// The first difference.
+        cause: String,
+        /// What to do.
+        mend: String,
+    },
     /// A run of `quorate chaos` broke a promise.
     #[error("{count} objections; seed {seed}, everything is kept in {}", dir.display())]
     Objections {
@@ -170,7 +178,7 @@ impl CliError {
             Self::Key { .. } => Exit::Key,
             Self::Chain { .. } => Exit::Chain,
             Self::Port { .. } => Exit::Port,
-            Self::Verification(_) | Self::Objections { .. } => Exit::Verification,
+            Self::Verification(_) | Self::Code { .. } | Self::Objections { .. } => Exit::Verification,
             Self::Refused { .. } => Exit::Refused,
             Self::TimeOut { .. } | Self::NotYet { .. } => Exit::TimeOut,
             // A node is this same binary, so its exit code says more than that it ended.
@@ -194,6 +202,7 @@ impl CliError {
             | Self::Key { mend, .. }
             | Self::Chain { mend, .. }
             | Self::Port { mend, .. }
+            | Self::Code { mend, .. }
             | Self::Refused { mend, .. }
             | Self::NotYet { mend, .. }
             | Self::MissingTool { mend, .. }

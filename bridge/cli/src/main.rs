@@ -8,6 +8,7 @@ mod args;
 mod chain;
 mod commands;
 mod connection;
+mod deployment;
 mod error;
 mod exit;
 mod logging;
@@ -75,6 +76,7 @@ impl Command {
         match self {
             Self::Node(command) => command.asks_for_json(),
             Self::Keys(command) => command.asks_for_json(),
+            Self::Contract(command) => command.asks_for_json(),
             Self::Group(command) => command.asks_for_json(),
             Self::Propose(command) => command.output.json,
             Self::Vote(command) => command.output.json,
@@ -92,6 +94,7 @@ impl Command {
             Self::Chaos(command) => command.run(format).await,
             Self::Node(command) => command.run(format).await,
             Self::Keys(command) => command.run(format, options.resolve()?).await,
+            Self::Contract(command) => command.run(format, options.resolve()?).await,
             Self::Group(command) => command.run(format, options.resolve()?).await,
             Self::Propose(command) => command.run(format, options.resolve()?).await,
             Self::Vote(command) => command.run(format, options.resolve()?).await,

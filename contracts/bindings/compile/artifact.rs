@@ -1,47 +1,67 @@
-//! What is committed of a compiled contract: enough for the bindings and a deployment, and nothing that
+//! What is committed of a compiled contract: enough for the bindings, a deployment and a comparison, and nothing that
 //! changes while the contract does not.
 
 use alloy::json_abi::JsonAbi;
-use alloy::primitives::Bytes;
-use foundry_compilers::artifacts::ConfigurableContractArtifact;
+use foundry_compilers::artifacts::{CompactDeployedBytecode, ConfigurableContractArtifact};
 use serde::Serialize;
 
-use crate::Result;
+use super::CompileError;
+use super::immutables::Names;
+use crate::code::{CompiledContract, Place};
 
 /// An artifact, in the shape that `alloy::sol!` and forge's `vm.getCode` read.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Artifact {
+pub struct Artifact {
     /// The contract's name.
-    pub(crate) contract_name: String,
-    abi: JsonAbi,
-    bytecode: Bytes,
-    deployed_bytecode: Bytes,
+    pub contract_name: &'static str,
+    /// The ABI.
+    pub abi: JsonAbi,
+    /// The code.
+    #[serde(flatten)]
+    pub contract: CompiledContract,
 }
 
 impl Artifact {
     /// Fails when the compiler left something out, or the bytecode waits for the address of a library.
-    pub(crate) fn new(name: &str, compiled: ConfigurableContractArtifact) -> Result<Self> {
-        let missing = |part: &str| format!("the compiler gave no complete {part} for {name}");
-        Ok(Self {
-            contract_name: name.to_owned(),
-            abi: compiled.abi.ok_or_else(|| missing("ABI"))?,
+    pub(super) fn new(
+        name: &'static str,
+        compiled: ConfigurableContractArtifact,
+        names: &Names,
+    ) -> Result<Self, CompileError> {
+        let missing =
+            |part: &str| CompileError::Incomplete { contract: name, part: format!("complete {part}") };
+        let deployed = compiled.deployed_bytecode.ok_or_else(|| missing("deployed bytecode"))?;
+        let CompactDeployedBytecode { bytecode, immutable_references } = deployed;
+        let immutables = immutable_references
+            .into_iter()
+            .map(|(number, places)| {
+                let name = names.get(&number).ok_or_else(|| missing("syntax tree"))?;
+                let place =
+                    |start: u32, length: u32| Place { start: start as usize, length: length as usize };
+                let places = places.into_iter().map(|found| place(found.start, found.length)).collect();
+                Ok((name.clone(), places))
+            })
+            .collect::<Result<_, _>>()?;
+        let contract = CompiledContract {
             bytecode: compiled
                 .bytecode
                 .and_then(|code| code.object.into_bytes())
                 .ok_or_else(|| missing("bytecode"))?,
-            deployed_bytecode: compiled
-                .deployed_bytecode
-                .and_then(|code| code.bytecode)
+            deployed_bytecode: bytecode
                 .and_then(|code| code.object.into_bytes())
                 .ok_or_else(|| missing("deployed bytecode"))?,
-        })
+            immutables,
+        };
+        Ok(Self { contract_name: name, abi: compiled.abi.ok_or_else(|| missing("ABI"))?, contract })
     }
 
     /// The file's contents. The ABI's items are sorted by name, so equal contracts make equal files.
-    pub(crate) fn to_json(&self) -> Result<String> {
-        serde_json::to_string_pretty(self)
-            .map(|json| json + "\n")
-            .map_err(|error| format!("cannot write {} as JSON: {error}", self.contract_name))
+    ///
+    /// # Panics
+    /// Never: text, numbers and lists of them are JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("text, numbers and lists of them are JSON") + "\n"
     }
 }

@@ -8,15 +8,13 @@ use foundry_compilers::artifacts::remappings::Remapping;
 use foundry_compilers::artifacts::{Optimizer, Settings, SettingsMetadata};
 use serde::Deserialize;
 
-use crate::Result;
-
 /// `[profile.default]`, as far as it matters here.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Profile {
+pub(super) struct Profile {
     /// The folder of the contracts.
-    pub(crate) src: PathBuf,
+    pub(super) src: PathBuf,
     /// The compiler.
-    pub(crate) solc: PathBuf,
+    pub(super) solc: PathBuf,
     remappings: Vec<String>,
     evm_version: String,
     optimizer: bool,
@@ -30,7 +28,7 @@ pub(crate) struct Profile {
 impl Profile {
     /// Reads the profile. Fails when the file cannot be read or a setting is missing: a default that forge
     /// and this program understand differently would make two bytecodes.
-    pub(crate) fn read(path: &Path) -> Result<Self> {
+    pub(super) fn read(path: &Path) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Foundry {
             profile: Profiles,
@@ -40,15 +38,13 @@ impl Profile {
             default: Profile,
         }
 
-        let text =
-            fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-        let foundry: Foundry =
-            toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        let text = fs::read_to_string(path).map_err(|error| format!("it cannot be read: {error}"))?;
+        let foundry: Foundry = toml::from_str(&text).map_err(|error| error.to_string())?;
         Ok(foundry.profile.default)
     }
 
     /// The remappings of imports to folders.
-    pub(crate) fn remappings(&self) -> Result<Vec<Remapping>> {
+    pub(super) fn remappings(&self) -> Result<Vec<Remapping>, String> {
         self.remappings
             .iter()
             .map(|text| text.parse().map_err(|error| format!("remapping {text}: {error}")))
@@ -56,7 +52,7 @@ impl Profile {
     }
 
     /// The compiler's settings.
-    pub(crate) fn settings(&self) -> Result<Settings> {
+    pub(super) fn settings(&self) -> Result<Settings, String> {
         let evm_version =
             self.evm_version.parse().map_err(|error| format!("evm_version {}: {error}", self.evm_version))?;
         let bytecode_hash = self
@@ -76,8 +72,15 @@ impl Profile {
             }),
             evm_version: Some(evm_version),
             via_ir: Some(self.via_ir),
-            output_selection: OutputSelection::default_output_selection(),
+            output_selection: output_selection(),
             ..Settings::default()
         })
     }
+}
+
+/// The code of every contract, and the syntax trees, which name the immutables.
+fn output_selection() -> OutputSelection {
+    let mut of_file = OutputSelection::default_file_output_selection();
+    of_file.insert(String::new(), vec!["ast".into()]);
+    OutputSelection([("*".into(), of_file)].into())
 }

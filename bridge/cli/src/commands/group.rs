@@ -12,8 +12,9 @@ use quorate_protocol::{AgentId, B256, Group as ProtocolGroup, GroupId, Member, P
 use serde::{Deserialize, Serialize};
 
 use crate::args::OutputOptions;
-use crate::chain::{act, deploy};
+use crate::chain::act;
 use crate::connection::Connection;
+use crate::deployment;
 use crate::error::CliError;
 use crate::output::table::{Align, Table};
 use crate::output::{Format, Report};
@@ -33,7 +34,7 @@ pub(crate) enum Group {
 pub(crate) struct Create {
     /// A TOML file with a table policy (threshold, voting_period_s, timelock_s) and a list of tables members (account, key, weight, replica)
     file: PathBuf,
-    /// Deploys a contract of its own for the group instead of using that of --contract
+    /// Uses the contract of `quorate contract deploy` instead of that of --contract, and deploys it where it is missing
     #[arg(long)]
     deploy: bool,
     #[command(flatten)]
@@ -156,7 +157,7 @@ impl Create {
         let (members, policy) = read(&self.file)?;
         let agent = sdk::agent(connection).await?;
         let contract = if self.deploy {
-            AgentId(deploy(connection.rpc()?, &agent.account).await?)
+            AgentId(deployment::ensure(connection.rpc()?, &agent.account).await?)
         } else {
             connection.contract()?
         };

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod chaos;
 pub(crate) mod completions;
+pub(crate) mod contract;
 pub(crate) mod decision;
 pub(crate) mod demo;
 pub(crate) mod devnet;

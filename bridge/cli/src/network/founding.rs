@@ -11,6 +11,7 @@ use quorate_sdk::Agent;
 
 use crate::amount;
 use crate::chain::{self, INCLUSION_LIMIT, unreachable_chain};
+use crate::deployment;
 use crate::error::CliError;
 
 /// What each member's account has for gas.
@@ -52,7 +53,7 @@ pub(crate) async fn found(
         give_gas_money(&provider, founder.agent.id()).await?;
     }
     let first = &founders.first().expect("a group has founders").agent;
-    let contract = AgentId(chain::deploy(rpc_url, &first.account).await?);
+    let contract = AgentId(deployment::ensure(rpc_url, &first.account).await?);
     let register = |founder: &Founder| {
         let agent = founder.agent.clone();
         async move { Ok(chain::act(rpc_url, contract, &agent).await?.register(&agent.public_key()).await?) }

@@ -6,9 +6,16 @@ use crate::{assert_fails, err, out, run};
 fn help_and_version_are_data_and_no_failure() {
     let help = run(&["--help"]);
     assert_eq!(help.status.code(), Some(0));
-    for part in
-        ["demo", "devnet", "audit", "completions", "QUORATE_NODE", "Exit codes:", "8  verification failed"]
-    {
+    for part in [
+        "demo",
+        "devnet",
+        "contract",
+        "audit",
+        "completions",
+        "QUORATE_NODE",
+        "Exit codes:",
+        "8  verification failed",
+    ] {
         assert!(out(&help).contains(part), "{part:?} is not in the help");
     }
     assert!(!out(&help).contains("guard"), "the guard is for this binary alone");

@@ -1,0 +1,132 @@
+//! Deploys the contract where it belongs: at the one address that its build has on every chain.
+
+use std::time::Duration;
+
+use alloy::network::{EthereumWallet, TransactionBuilder as _};
+use alloy::primitives::{Address, B256};
+use alloy::providers::{Provider, ProviderBuilder};
+use alloy::rpc::types::TransactionRequest;
+use alloy::signers::local::PrivateKeySigner;
+use quorate_contracts::code::{Build, Deployed};
+use quorate_contracts::deployment::{PROXY, PROXY_CODE, PROXY_MAKER, calldata};
+use quorate_contracts::reader::DEFAULT_TIMEOUT;
+use quorate_protocol::AccountKey;
+
+use crate::chain::{INCLUSION_LIMIT, connect, parse_url, unreachable_chain};
+use crate::error::CliError;
+
+/// How long an endpoint may lag behind the one that told of the transaction: many URLs stand for several nodes.
+const LAG_LIMIT: Duration = Duration::from_secs(10);
+/// How long to wait before it is asked again.
+const LAG_PAUSE: Duration = Duration::from_millis(200);
+
+/// A transaction that deployed the contract.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent {
+    pub(crate) transaction: B256,
+    pub(crate) gas: u64,
+}
+
+/// The contract of this program's build on one chain.
+#[derive(Debug)]
+pub(crate) struct Deployment {
+    url: String,
+    build: Build,
+    pub(crate) address: Address,
+    pub(crate) chain_id: u64,
+    /// Whether it is there, with the code that it must have.
+    pub(crate) is_there: bool,
+}
+
+impl Deployment {
+    /// Looks whether the contract is on the chain behind `url`.
+    pub(crate) async fn find(url: &str) -> Result<Self, CliError> {
+        let build = Build::built_in();
+        let address = build.address();
+        let deployed = Deployed::read(url, address, DEFAULT_TIMEOUT).await?;
+        let is_there = !deployed.coordinator_code.is_empty();
+        let found = Self { url: url.to_owned(), build, address, chain_id: deployed.chain_id, is_there };
+        if is_there {
+            found.check(&deployed)?;
+        }
+        Ok(found)
+    }
+
+    /// Deploys the contract from `account`, through the proxy that is there, and checks the code that came of it. Returns nothing when somebody else
+    /// was faster: what they deployed is the same contract.
+    pub(crate) async fn deploy(&self, account: &AccountKey) -> Result<Option<Sent>, CliError> {
+        let sent = match self.send(account).await {
+            Ok(sent) => Some(sent),
+            // The proxy refuses to create a contract that is there.
+            Err(_) if Self::find(&self.url).await?.is_there => None,
+            Err(error) => return Err(error),
+        };
+        let started = tokio::time::Instant::now();
+        loop {
+            let deployed = Deployed::read(&self.url, self.address, DEFAULT_TIMEOUT).await?;
+            let complete = !deployed.coordinator_code.is_empty() && !deployed.group_account_code.is_empty();
+            if complete || started.elapsed() > LAG_LIMIT {
+                self.check(&deployed)?;
+                return Ok(sent);
+            }
+            tokio::time::sleep(LAG_PAUSE).await;
+        }
+    }
+
+    fn check(&self, deployed: &Deployed) -> Result<(), CliError> {
+        self.build.verify(deployed).map_err(|mismatch| CliError::Code {
+            cause: mismatch.to_string(),
+            mend: "check --rpc: no other code can be at this address on an honest chain".into(),
+        })
+    }
+
+    /// Fails when the chain has no proxy to deploy through.
+    pub(crate) async fn check_proxy(&self) -> Result<(), CliError> {
+        let code = connect(&self.url)?.get_code_at(PROXY).await;
+        let code = code.map_err(|error| unreachable_chain(error.to_string()))?;
+        if code[..] == PROXY_CODE {
+            return Ok(());
+        }
+        let found = if code.is_empty() { "is not" } else { "is another contract than the one" };
+        Err(CliError::Chain {
+            cause: format!(
+                "the deterministic deployment proxy {PROXY} {found} on chain {}, and without it the contract cannot get its address",
+                self.chain_id
+            ),
+            mend: format!(
+                "put it there: send 0.01 ether to {PROXY_MAKER} and publish the signed transaction that contracts/README.md gives; or use a chain that has it"
+            ),
+        })
+    }
+
+    async fn send(&self, account: &AccountKey) -> Result<Sent, CliError> {
+        let signer = PrivateKeySigner::from_bytes(&B256::from(account.secret()))
+            .expect("an account's secret is a secp256k1 key");
+        let wallet = EthereumWallet::from(signer);
+        let provider = ProviderBuilder::new().wallet(wallet).connect_http(parse_url(&self.url)?);
+        let failed = |cause: String| CliError::Chain {
+            cause: format!("the contract cannot be deployed: {cause}"),
+            mend: format!("check --rpc, and that the account {} has funds for gas", account.address()),
+        };
+        let creation = calldata(&self.build.coordinator.bytecode);
+        let transaction = TransactionRequest::default().with_to(PROXY).with_input(creation);
+        let sent = provider.send_transaction(transaction).await;
+        let pending = sent.map_err(|error| failed(error.to_string()))?.with_timeout(Some(INCLUSION_LIMIT));
+        let receipt = pending.get_receipt().await.map_err(|error| failed(error.to_string()))?;
+        if !receipt.status() {
+            return Err(failed(format!("transaction {} reverted", receipt.transaction_hash)));
+        }
+        Ok(Sent { transaction: receipt.transaction_hash, gas: receipt.gas_used })
+    }
+}
+
+/// Makes sure that the contract is on the chain behind `url`, deploying it from `account` if need be, and tells its
+/// address.
+pub(crate) async fn ensure(url: &str, account: &AccountKey) -> Result<Address, CliError> {
+    let found = Deployment::find(url).await?;
+    if !found.is_there {
+        found.check_proxy().await?;
+        found.deploy(account).await?;
+    }
+    Ok(found.address)
+}

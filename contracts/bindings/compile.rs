@@ -1,0 +1,127 @@
+//! Compiles the sources of a checkout, with the compiler that it pins.
+//!
+//! Every setting comes from the checkout's `foundry.toml`, so forge's bytecode and this one cannot differ by a
+//! setting. Needs Node.js and `npm ci` in `contracts/`.
+
+mod artifact;
+mod immutables;
+mod profile;
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use foundry_compilers::compilers::solc::{Solc, SolcCompiler, SolcSettings};
+use foundry_compilers::{Project, ProjectBuilder, ProjectCompileOutput, ProjectPathsConfig};
+
+pub use artifact::Artifact;
+use profile::Profile;
+
+use crate::code::Build;
+
+/// The file with the settings, at the root of a checkout.
+pub const SETTINGS_FILE: &str = "foundry.toml";
+
+/// Why the sources could not be compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// There is no checkout.
+    #[error("{} has no {SETTINGS_FILE}, so it is no checkout of the sources", root.display())]
+    NoSources {
+        /// Where one was expected.
+        root: PathBuf,
+    },
+    /// The settings cannot be used.
+    #[error("{}: {reason}", path.display())]
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Node.js, which the compiler runs on, is not installed.
+    #[error("Node.js, which the Solidity compiler runs on, is not installed: there is no `node` in PATH")]
+    NoNode,
+    /// The compiler does not start.
+    #[error("the compiler {} does not start: {reason}", path.display())]
+    NoCompiler {
+        /// The compiler.
+        path: PathBuf,
+        /// What it or the system said.
+        reason: String,
+    },
+    /// The compiler refused the sources.
+    #[error("the sources do not compile: {0}")]
+    Sources(String),
+    /// The compiler's answer lacks something.
+    #[error("the compiler gave no {part} for {contract}")]
+    Incomplete {
+        /// The contract.
+        contract: &'static str,
+        /// What is missing.
+        part: String,
+    },
+}
+
+/// What the sources of the checkout at `root` compile to. Takes seconds, and a processor.
+///
+/// # Errors
+/// [`CompileError`]
+pub fn build(root: &Path) -> Result<Build, CompileError> {
+    let [coordinator, group_account] = artifacts(root)?.map(|artifact| artifact.contract);
+    Ok(Build { coordinator, group_account })
+}
+
+/// As [`build`], with the ABIs: the artifacts of `AgentCoordinator` and of `GroupAccount`.
+///
+/// # Errors
+/// [`CompileError`]
+pub fn artifacts(root: &Path) -> Result<[Artifact; 2], CompileError> {
+    let settings = root.join(SETTINGS_FILE);
+    if !settings.is_file() {
+        return Err(CompileError::NoSources { root: root.to_owned() });
+    }
+    let profile =
+        Profile::read(&settings).map_err(|reason| CompileError::Settings { path: settings, reason })?;
+    let output = compile(root, &profile)?;
+    let names = immutables::names(&output);
+    let artifact = |name| {
+        let compiled = output
+            .find_first(name)
+            .ok_or(CompileError::Incomplete { contract: name, part: "code".into() })?;
+        Artifact::new(name, compiled.clone(), &names)
+    };
+    Ok([artifact("AgentCoordinator")?, artifact("GroupAccount")?])
+}
+
+fn compile(root: &Path, profile: &Profile) -> Result<ProjectCompileOutput<SolcCompiler>, CompileError> {
+    let path = root.join(&profile.solc);
+    let solc = Solc::new(&path).map_err(|error| match Command::new("node").arg("--version").output() {
+        Err(error) if error.kind() == ErrorKind::NotFound => CompileError::NoNode,
+        _ => CompileError::NoCompiler { path, reason: error.to_string() },
+    })?;
+    let project = project(root, profile, solc)
+        .map_err(|reason| CompileError::Settings { path: root.join(SETTINGS_FILE), reason })?;
+    let output = project.compile().map_err(|error| CompileError::Sources(error.to_string()))?;
+    if output.has_compiler_errors() {
+        return Err(CompileError::Sources(output.to_string()));
+    }
+    Ok(output)
+}
+
+/// A project without a cache and without files of its own: the sources alone decide what comes out.
+fn project(root: &Path, profile: &Profile, solc: Solc) -> Result<Project<SolcCompiler>, String> {
+    let paths = ProjectPathsConfig::builder()
+        .sources(root.join(&profile.src))
+        .remappings(profile.remappings()?)
+        .no_libs()
+        .build_with_root(root);
+    ProjectBuilder::<SolcCompiler>::new(Default::default())
+        .paths(paths)
+        .settings(SolcSettings { settings: profile.settings()?, ..Default::default() })
+        .ephemeral()
+        .no_artifacts()
+        .offline()
+        .build(SolcCompiler::Specific(solc))
+        .map_err(|error| error.to_string())
+}
