@@ -25,6 +25,9 @@ import {
     STATUS_APPROVED
 } from "./Types.sol";
 
+// The locals `group` hide a view of that name, which is for callers from outside: the contract itself never calls it.
+// slither-disable-start shadowing-local
+
 /// @title Anchors
 /// @notice Anchors and the anchored lane: accept checkpoints that a quorum signed, and execute what their logs prove.
 abstract contract Anchors is Groups, EIP712, ReentrancyGuardTransient {
@@ -70,6 +73,8 @@ abstract contract Anchors is Groups, EIP712, ReentrancyGuardTransient {
         require(given == decision.actionsHash, Errors.ActionsMismatch(decision.actionsHash, given));
         uint64 anchoredAt = _checkIncluded(group, decision.groupId, entry, anchoredSize, proof);
         uint256 readyAt = uint256(anchoredAt) + group.timelock;
+        // A timelock counts seconds by the hour or day; what a block's producer can shift is far below that.
+        // slither-disable-next-line timestamp
         require(block.timestamp >= readyAt, Errors.TimelockNotOver(decision.proposalId, readyAt));
 
         _execute(group, decision.groupId, decision.proposalId, Lane.Anchored, calls);
@@ -183,6 +188,8 @@ abstract contract Anchors is Groups, EIP712, ReentrancyGuardTransient {
         bytes32 digest = hashCheckpoint(checkpoint);
         address previous = address(0);
         for (uint256 at = 0; at < signatures.length; at += SIGNATURE_LENGTH) {
+            // The value left out only says more about a failure, and no failure passes.
+            // slither-disable-next-line unused-return
             (address signer, ECDSA.RecoverError failure,) =
                 ECDSA.tryRecoverCalldata(digest, signatures[at:at + SIGNATURE_LENGTH]);
             require(failure == ECDSA.RecoverError.NoError, Errors.InvalidSignature(at / SIGNATURE_LENGTH));
@@ -226,3 +233,4 @@ abstract contract Anchors is Groups, EIP712, ReentrancyGuardTransient {
         return MerkleLog.verify(logRoot, size, entry.index, MerkleLog.hashEntry(entry), proof);
     }
 }
+// slither-disable-end shadowing-local

@@ -123,6 +123,8 @@ abstract contract Groups is IAgentCoordinator {
         _seat(state, members_, totalWeight, replicaCount);
         emit GroupCreated(groupId, msg.sender, account, salt, policy, members_);
 
+        // It is the address that was predicted above, or this reverts.
+        // slither-disable-next-line unused-return
         Clones.cloneDeterministic(groupAccountImplementation, groupId);
     }
 

@@ -142,6 +142,8 @@ interface IAgentCoordinator {
     /// @param policy The policy.
     /// @param salt Any value that the caller has not used for a group before.
     /// @return groupId keccak256(abi.encode(chain id, this contract, caller, salt)).
+    // The name hides that of a view, in a declaration without a body.
+    // slither-disable-next-line shadowing-local
     function createGroup(Member[] calldata members, Policy calldata policy, bytes32 salt)
         external
         returns (bytes32 groupId);

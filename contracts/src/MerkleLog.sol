@@ -17,6 +17,7 @@ library MerkleLog {
     /// by a proof of depth 20 costs 7,400 gas more with it, 7 % of the transaction. The bytes are put behind the free
     /// memory pointer, and nothing keeps them. MerkleLog.t.sol compares it with the plain form.
     function hashNode(bytes32 left, bytes32 right) internal view returns (bytes32 hash) {
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             let input := mload(0x40)
             mstore8(input, 0x01)

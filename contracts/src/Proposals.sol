@@ -12,6 +12,9 @@ import {Hashes} from "./Hashes.sol";
 import {IAgentCoordinator} from "./IAgentCoordinator.sol";
 import {CHOICE_ABSTAIN, CHOICE_AGAINST, CHOICE_FOR, Call, Lane, Proposal, ProposalStatus, Vote} from "./Types.sol";
 
+// The locals `group` hide a view of that name, which is for callers from outside: the contract itself never calls it.
+// slither-disable-start shadowing-local
+
 /// @title Proposals
 /// @notice The on-chain lane: propose, vote, execute.
 abstract contract Proposals is Groups, EIP712, ReentrancyGuardTransient {
@@ -102,6 +105,8 @@ abstract contract Proposals is Groups, EIP712, ReentrancyGuardTransient {
         ProposalStatus status = _status(proposalId, state);
         require(status == ProposalStatus.Approved, Errors.ProposalNotApproved(proposalId, status));
         uint256 readyAt = uint256(state.approvedAt) + group.timelock;
+        // A timelock counts seconds by the hour or day; what a block's producer can shift is far below that.
+        // slither-disable-next-line timestamp
         require(block.timestamp >= readyAt, Errors.TimelockNotOver(proposalId, readyAt));
         bytes32 given = Hashes.hashCalls(calls);
         require(given == state.actionsHash, Errors.ActionsMismatch(state.actionsHash, given));
@@ -220,6 +225,8 @@ abstract contract Proposals is Groups, EIP712, ReentrancyGuardTransient {
         if (group.executed[proposalId]) return ProposalStatus.Executed;
         if (state.approvedAt != 0) return ProposalStatus.Approved;
         if (state.refused != ProposalStatus.Open) return state.refused;
+        // As with the timelock: a voting period is long beside what a block's producer can shift.
+        // slither-disable-next-line timestamp
         if (state.epoch != group.epoch || block.timestamp >= state.votingEnds) return ProposalStatus.Expired;
         return ProposalStatus.Open;
     }
@@ -230,3 +237,4 @@ abstract contract Proposals is Groups, EIP712, ReentrancyGuardTransient {
         return group.totalWeight - state.againstWeight - state.abstainWeight < group.threshold;
     }
 }
+// slither-disable-end shadowing-local
