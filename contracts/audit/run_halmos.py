@@ -8,7 +8,7 @@ import os
 import sys
 
 import halmos.sevm as sevm
-from halmos.__main__ import _main
+from halmos.__main__ import _main, load_config
 from z3 import BitVecSort, Function
 
 
@@ -31,6 +31,6 @@ paths = sum(check.num_paths[0] for check in checks if check.num_paths)
 seconds = sum(os.times()[:4])
 print(
     f"halmos: {len(checks)} checks, {len(checks) - len(refuted) - len(cut_short)} proven, {len(refuted)} not, "
-    f"{len(cut_short)} cut short; {paths} paths, {seconds:.0f} s of CPU time"
+    f"{len(cut_short)} cut short; {paths} paths, loops to {load_config(sys.argv[1:]).loop}, {seconds:.0f} s of CPU time"
 )
 sys.exit(0 if checks and not (refuted or cut_short or result.exitcode) else 1)
