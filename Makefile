@@ -1,7 +1,7 @@
 # Everything a user or a contributor runs. Each target installs what it needs first.
 .DELETE_ON_ERROR:
 .PHONY: help setup build demo devnet chaos iproute2 test test-contracts test-rust seeds sim mutants fuzz model \
-	check check-rust check-contracts fmt clean
+	check check-rust check-contracts contracts-audit fmt clean
 
 CONTRACTS := contracts
 FORGE     := scripts/forge
@@ -75,10 +75,16 @@ check-contracts: setup
 	$(FORGE) fmt --check
 	FOUNDRY_PROFILE=lint $(FORGE) lint --deny warnings
 
+contracts-audit: setup $(CONTRACTS)/.audit-venv/.installed ## slither and halmos on the contracts: findings explained, proofs hold
+	scripts/audit
+
+$(CONTRACTS)/.audit-venv/.installed: $(CONTRACTS)/audit/requirements.txt
+	scripts/audit-setup
+
 fmt: setup ## format everything
 	$(CARGO) fmt --all
 	$(FORGE) fmt
 
 clean: ## remove what was built and installed
 	$(CARGO) clean
-	rm -rf $(CONTRACTS)/node_modules $(CONTRACTS)/out $(CONTRACTS)/cache
+	rm -rf $(CONTRACTS)/node_modules $(CONTRACTS)/.audit-venv $(CONTRACTS)/out $(CONTRACTS)/cache

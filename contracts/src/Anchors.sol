@@ -9,14 +9,17 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 import {Errors} from "./Errors.sol";
 import {Groups} from "./Groups.sol";
 import {Hashes} from "./Hashes.sol";
-import {IAgentCoordinator} from "./IAgentCoordinator.sol";
+import {ILanes} from "./ILanes.sol";
 import {MerkleLog} from "./MerkleLog.sol";
 import {Quorum} from "./Quorum.sol";
-import {Anchor, Approval, Checkpoint, Decision, Entry, FLAG_REPLICA, Lane, Member} from "./Types.sol";
+import {Approval, Checkpoint, Decision, FLAG_REPLICA, Lane, Member} from "./Types.sol";
+
+// The locals `group` hide a view of that name, which is for callers from outside: the contract itself never calls it.
+// slither-disable-start shadowing-local
 
 /// @title Anchors
 /// @notice Anchors and the anchored lane: accept checkpoints that a quorum signed, and execute what their logs prove.
-abstract contract Anchors is Groups, EIP712, ReentrancyGuardTransient {
+abstract contract Anchors is Groups, ILanes, EIP712, ReentrancyGuardTransient {
     using SafeCast for uint256;
 
     uint256 private constant SIGNATURE_LENGTH = 65;
@@ -25,13 +28,13 @@ abstract contract Anchors is Groups, EIP712, ReentrancyGuardTransient {
     // Transactions
     // ---------------------------------------------------------------------------------------------------------
 
-    /// @inheritdoc IAgentCoordinator
+    /// @inheritdoc ILanes
     function anchor(Checkpoint calldata checkpoint, bytes calldata signatures) external override {
         require(checkpoint.nextMembersHash == 0, Errors.NextMembersMissing(checkpoint.nextMembersHash));
         _accept(_group(checkpoint.groupId), checkpoint, signatures);
     }
 
-    /// @inheritdoc IAgentCoordinator
+    /// @inheritdoc ILanes
     function anchorAndRotate(Checkpoint calldata checkpoint, bytes calldata signatures, Member[] calldata nextMembers)
         external
         override
@@ -45,14 +48,15 @@ abstract contract Anchors is Groups, EIP712, ReentrancyGuardTransient {
         _rotate(group, checkpoint.groupId, nextMembers, nextMembersHash, checkpoint.sequence, checkpoint.logSize);
     }
 
-    /// @inheritdoc IAgentCoordinator
+    /// @inheritdoc ILanes
     function executeAnchored(bytes32 groupId, uint64 anchoredSize, Approval calldata approval, bytes32[] calldata proof)
         external
         override
         nonReentrant
     {
         GroupState storage group = _group(groupId);
-        bytes32 logRoot = _readyRoot(group, groupId, anchoredSize);
+        bytes32 logRoot = _anchoredRoot(group, groupId, anchoredSize);
+        _requireExecutable(approval);
         (bytes memory payload, bytes32 actionsHash) = Hashes.encodeCalls(approval.calls);
         bytes32 leaf = MerkleLog.hashApproval(_domainSeparatorV4(), groupId, approval, actionsHash);
         require(
@@ -64,7 +68,7 @@ abstract contract Anchors is Groups, EIP712, ReentrancyGuardTransient {
         _makeCalls(group.account, payload);
     }
 
-    /// @inheritdoc IAgentCoordinator
+    /// @inheritdoc ILanes
     function executeAnchoredBatch(
         bytes32 groupId,
         uint64 anchoredSize,
@@ -72,13 +76,14 @@ abstract contract Anchors is Groups, EIP712, ReentrancyGuardTransient {
         bytes32[] calldata proof
     ) external override nonReentrant {
         GroupState storage group = _group(groupId);
-        bytes32 logRoot = _readyRoot(group, groupId, anchoredSize);
+        bytes32 logRoot = _anchoredRoot(group, groupId, anchoredSize);
         uint256 count = approvals.length;
         bytes[] memory payloads = new bytes[](count);
         uint256[] memory indices = new uint256[](count);
         bytes32[] memory leaves = new bytes32[](count);
         for (uint256 i = 0; i < count; ++i) {
             Approval calldata approval = approvals[i];
+            _requireExecutable(approval);
             bytes32 actionsHash;
             (payloads[i], actionsHash) = Hashes.encodeCalls(approval.calls);
             indices[i] = approval.index;
@@ -100,49 +105,12 @@ abstract contract Anchors is Groups, EIP712, ReentrancyGuardTransient {
     // Views
     // ---------------------------------------------------------------------------------------------------------
 
-    /// @inheritdoc IAgentCoordinator
-    function verifyInclusion(bytes32 groupId, uint64 anchoredSize, Entry calldata entry, bytes32[] calldata proof)
-        external
-        view
-        override
-        returns (bool)
-    {
-        AnchoredRoot storage root = _group(groupId).roots[anchoredSize];
-        return root.anchoredAt != 0
-            && MerkleLog.verify(root.logRoot, anchoredSize, entry.index, MerkleLog.hashEntry(entry), proof);
-    }
-
-    /// @inheritdoc IAgentCoordinator
-    function latestAnchor(bytes32 groupId) external view override returns (Anchor memory) {
-        GroupState storage group = _group(groupId);
-        Head memory head = group.head;
-        return Anchor({
-            epoch: head.epoch,
-            sequence: head.sequence,
-            logSize: head.logSize,
-            anchoredAt: head.anchoredAt,
-            logRoot: group.roots[head.logSize].logRoot,
-            stateRoot: group.stateRoot
-        });
-    }
-
-    /// @inheritdoc IAgentCoordinator
-    function anchoredRoot(bytes32 groupId, uint64 logSize)
-        external
-        view
-        override
-        returns (bytes32 logRoot, uint64 anchoredAt)
-    {
-        AnchoredRoot storage root = _group(groupId).roots[logSize];
-        return (root.logRoot, root.anchoredAt);
-    }
-
-    /// @inheritdoc IAgentCoordinator
+    /// @inheritdoc ILanes
     function hashDecision(Decision calldata decision) public view override returns (bytes32) {
         return _hashTypedDataV4(Hashes.hashDecision(decision));
     }
 
-    /// @inheritdoc IAgentCoordinator
+    /// @inheritdoc ILanes
     function hashCheckpoint(Checkpoint calldata checkpoint) public view override returns (bytes32) {
         return _hashTypedDataV4(Hashes.hashCheckpoint(checkpoint));
     }
@@ -155,16 +123,15 @@ abstract contract Anchors is Groups, EIP712, ReentrancyGuardTransient {
     function _accept(GroupState storage group, Checkpoint calldata checkpoint, bytes calldata signatures) private {
         Head memory head = group.head;
         _checkSuccession(checkpoint, group.epoch, head);
+        _takeInbox(group, checkpoint);
         _checkSignatures(group, checkpoint, signatures, Quorum.size(head.replicaCount));
 
         (uint64 logSize, bytes32 logRoot) = (checkpoint.logSize, checkpoint.logRoot);
-        AnchoredRoot storage root = group.roots[logSize];
-        if (root.anchoredAt == 0) {
-            root.logRoot = logRoot;
-            root.anchoredAt = block.timestamp.toUint64();
+        bytes32 anchored = group.roots[logSize];
+        if (anchored == 0) {
+            group.roots[logSize] = logRoot;
         } else {
-            // The first time stays: a checkpoint of a log that did not grow must not restart anybody's timelock.
-            require(root.logRoot == logRoot, Errors.LogRootMismatch(logSize, root.logRoot, logRoot));
+            require(anchored == logRoot, Errors.LogRootMismatch(logSize, anchored, logRoot));
         }
         head.epoch = checkpoint.epoch;
         head.sequence = checkpoint.sequence;
@@ -189,7 +156,25 @@ abstract contract Anchors is Groups, EIP712, ReentrancyGuardTransient {
         require(checkpoint.epoch == epoch, Errors.EpochMismatch(checkpoint.epoch, epoch));
         require(checkpoint.sequence > head.sequence, Errors.StaleSequence(checkpoint.sequence, head.sequence));
         require(checkpoint.logSize >= head.logSize, Errors.LogShrunk(checkpoint.logSize, head.logSize));
-        require(checkpoint.inboxCount == 0, Errors.InboxNotSupported(checkpoint.inboxCount));
+        require(checkpoint.logRoot != 0, Errors.ZeroLogRoot());
+    }
+
+    /// @dev The log takes in the inbox in its order, and no message is left out beyond its deadline.
+    ///
+    /// The checkpoint that ends an epoch may leave one out when anchors have stalled. The epoch's replicas sign no other
+    /// any more: a message that came too late for them, and an anchor that was then held up for longer than the deadline,
+    /// would cut the group off from its anchors for good. That the stall time has to pass first, each time, is what a
+    /// group pays that would go from epoch to epoch in order to leave a message out.
+    function _takeInbox(GroupState storage group, Checkpoint calldata checkpoint) private {
+        uint64 count = checkpoint.inboxCount;
+        (uint64 length, uint64 taken) = (group.inboxLength, group.inboxTaken);
+        require(count >= taken && count <= length, Errors.InvalidInboxCount(count, taken, length));
+        if (count < length) {
+            uint256 dueAt = uint256(group.messages[count].enqueuedAt) + group.inboxDeadline;
+            bool excused = checkpoint.nextMembersHash != 0 && _hasStalled(group);
+            require(block.timestamp <= dueAt || excused, Errors.InboxOverdue(checkpoint.groupId, count, dueAt));
+        }
+        if (count != taken) group.inboxTaken = count;
     }
 
     /// @dev Strictly ascending signers are distinct signers.
@@ -205,6 +190,8 @@ abstract contract Anchors is Groups, EIP712, ReentrancyGuardTransient {
         bytes32 digest = hashCheckpoint(checkpoint);
         address previous = address(0);
         for (uint256 at = 0; at < signatures.length; at += SIGNATURE_LENGTH) {
+            // The value left out only says more about a failure, and no failure passes.
+            // slither-disable-next-line unused-return
             (address signer, ECDSA.RecoverError failure,) =
                 ECDSA.tryRecoverCalldata(digest, signatures[at:at + SIGNATURE_LENGTH]);
             require(failure == ECDSA.RecoverError.NoError, Errors.InvalidSignature(at / SIGNATURE_LENGTH));
@@ -214,13 +201,24 @@ abstract contract Anchors is Groups, EIP712, ReentrancyGuardTransient {
         }
     }
 
-    /// @dev The root anchored for this size, once the timelock since then is over.
-    function _readyRoot(GroupState storage group, bytes32 groupId, uint64 anchoredSize) private view returns (bytes32) {
-        AnchoredRoot storage root = group.roots[anchoredSize];
-        uint256 anchoredAt = root.anchoredAt;
-        require(anchoredAt != 0, Errors.UnknownAnchor(groupId, anchoredSize));
-        uint256 readyAt = anchoredAt + group.timelock;
-        require(block.timestamp >= readyAt, Errors.AnchorTimelockNotOver(groupId, anchoredSize, readyAt));
-        return root.logRoot;
+    /// @dev The root anchored for this size, or a revert when there is none.
+    function _anchoredRoot(GroupState storage group, bytes32 groupId, uint64 anchoredSize)
+        private
+        view
+        returns (bytes32 logRoot)
+    {
+        logRoot = group.roots[anchoredSize];
+        require(logRoot != 0, Errors.UnknownAnchor(groupId, anchoredSize));
+    }
+
+    /// @dev The log says when a decision may be executed: the class' timelock after the batch that took it.
+    function _requireExecutable(Approval calldata approval) private view {
+        // A timelock counts seconds by the hour or day; what a block's producer can shift is far below that.
+        // slither-disable-start timestamp
+        (uint64 from, uint64 until) = (approval.executableFrom, approval.executableUntil);
+        require(block.timestamp >= from, Errors.TimelockNotOver(approval.proposalId, from));
+        require(until == 0 || block.timestamp <= until, Errors.ExecutionExpired(approval.proposalId, until));
+        // slither-disable-end timestamp
     }
 }
+// slither-disable-end shadowing-local

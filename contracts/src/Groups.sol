@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
-import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
 import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {Errors} from "./Errors.sol";
-import {GroupAccount} from "./GroupAccount.sol";
-import {Hashes} from "./Hashes.sol";
-import {IAgentCoordinator} from "./IAgentCoordinator.sol";
-import {Quorum} from "./Quorum.sol";
-import {EpochStart, FLAG_REPLICA, FLAG_VOTER, Group, Lane, Member, Policy} from "./Types.sol";
+import {ICoordinatorEvents} from "./ICoordinatorEvents.sol";
+import {Bond, FLAG_REPLICA, FLAG_VOTER, Lane, Member, Policy} from "./Types.sol";
 
 /// @title Groups
-/// @notice Agents, groups and their members, and the one door through which a group's account is driven.
-abstract contract Groups is IAgentCoordinator {
-    uint256 internal constant MAXIMUM_MEMBERS = 64;
-    uint256 internal constant MINIMUM_REPLICAS = 4;
-    uint64 internal constant MAXIMUM_VOTING_PERIOD = 365 days;
-    uint64 internal constant MAXIMUM_TIMELOCK = 365 days;
+/// @notice What is kept of groups, how members take their seats, how a message comes into an inbox, and the one door through
+/// which a group's account is driven.
+/// @dev The code of the coordinator is in two contracts, `AgentCoordinator` and `GroupRegistry`, that work on one storage:
+/// this must be the first of the bases of both that has any.
+abstract contract Groups is ICoordinatorEvents {
+    using SafeCast for uint256;
+
+    uint256 private constant MAXIMUM_MEMBERS = 64;
+    uint256 private constant MINIMUM_REPLICAS = 4;
 
     /// @dev A member's seat.
     struct Seat {
@@ -40,175 +40,83 @@ abstract contract Groups is IAgentCoordinator {
         uint8 replicaCount;
     }
 
-    /// @dev The log root anchored for one log size.
-    struct AnchoredRoot {
+    /// @dev Where an epoch began: the two slots of an `EpochStart`.
+    struct EpochState {
         // slot 0
-        bytes32 logRoot;
+        bytes32 membersHash;
+        // slot 1. 64 members of at most 2^64 - 1 weigh less than 2^70.
+        uint64 sequence;
+        uint64 logSize;
+        uint40 startedAt;
+        uint72 totalWeight;
+    }
+
+    /// @dev A message of the inbox.
+    struct Message {
+        // slot 0: of this message and all before
+        bytes32 inboxHash;
         // slot 1
-        uint64 anchoredAt;
+        uint64 enqueuedAt;
     }
 
     struct GroupState {
         // slot 0: all that an execution reads, and the epoch, which takes a transaction a step
         address account;
-        uint32 votingPeriod;
-        uint32 timelock;
         uint32 epoch;
-        // slot 1
-        uint128 threshold;
-        uint128 totalWeight;
-        // slot 2
+        uint40 createdAt;
+        // slot 1: what a new anchor is checked against
         Head head;
+        // slot 2: the same of the inbox
+        uint64 inboxLength;
+        uint64 inboxTaken;
+        uint32 inboxDeadline;
+        uint32 stallTime;
         // slot 3
-        bytes32 stateRoot;
+        uint128 bond;
+        uint32 evidenceWindow;
+        uint16 reporterShare;
         // slot 4
-        mapping(uint64 epoch => EpochStart) epochs;
-        // slot 5: the current epoch's, ascending
+        bytes32 stateRoot;
+        // slot 5
+        Policy[] classes;
+        // slot 6
+        mapping(uint64 epoch => EpochState) epochs;
+        // slot 7: the current epoch's, ascending
         address[] accounts;
-        // slot 6: the current epoch's; all zero for anybody else
+        // slot 8: the current epoch's; all zero for anybody else
         mapping(address account => Seat) seats;
-        // slot 7
-        mapping(uint64 logSize => AnchoredRoot) roots;
-        // slot 8: kept by group, because in the anchored lane a group's replicas can state any identifier, also that
+        // slot 9: the log root anchored for a size; zero, which is no root, where none was
+        mapping(uint64 logSize => bytes32) roots;
+        // slot 10: kept by group, because in the anchored lane a group's replicas can state any identifier, also that
         // of another group's proposal
         mapping(bytes32 proposalId => bool) executed;
+        // slot 11
+        mapping(uint64 index => Message) messages;
+        // slot 12
+        mapping(address replica => Bond) bonds;
+        // slot 13
+        mapping(address replica => bool) convicted;
     }
 
-    /// @inheritdoc IAgentCoordinator
-    address public immutable override groupAccountImplementation;
+    /// @dev The keys that accounts registered last.
+    mapping(address account => bytes32) internal _keys;
 
-    /// @inheritdoc IAgentCoordinator
-    mapping(address account => bytes32) public override keyOf;
-
-    mapping(bytes32 groupId => GroupState) private _groups;
-
-    constructor() {
-        groupAccountImplementation = address(new GroupAccount());
-    }
+    mapping(bytes32 groupId => GroupState) internal _groups;
 
     // ---------------------------------------------------------------------------------------------------------
-    // Transactions
-    // ---------------------------------------------------------------------------------------------------------
-
-    /// @inheritdoc IAgentCoordinator
-    function register(bytes32 key) external override {
-        require(key != 0, Errors.ZeroKey());
-
-        keyOf[msg.sender] = key;
-        emit AgentRegistered(msg.sender, key);
-    }
-
-    /// @inheritdoc IAgentCoordinator
-    function createGroup(Member[] calldata members_, Policy calldata policy, bytes32 salt)
-        external
-        override
-        returns (bytes32 groupId)
-    {
-        groupId = groupIdOf(msg.sender, salt);
-        GroupState storage state = _groups[groupId];
-        require(state.account == address(0), Errors.GroupExists(groupId));
-        (uint128 totalWeight, uint8 replicaCount) = _checkMembers(members_);
-        _checkRegistered(members_);
-        _checkPolicy(policy, totalWeight);
-
-        address account = Clones.predictDeterministicAddress(groupAccountImplementation, groupId, address(this));
-        state.account = account;
-        // Both fit: `_checkPolicy` has bounded them by a year.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        state.votingPeriod = uint32(policy.votingPeriod);
-        // forge-lint: disable-next-line(unsafe-typecast)
-        state.timelock = uint32(policy.timelock);
-        state.threshold = policy.threshold;
-        state.epochs[0].membersHash = Hashes.hashMembers(members_);
-        _seat(state, members_, totalWeight, replicaCount);
-        emit GroupCreated(groupId, msg.sender, account, salt, policy, members_);
-
-        Clones.cloneDeterministic(groupAccountImplementation, groupId);
-    }
-
-    /// @inheritdoc IAgentCoordinator
-    function leave(bytes32 groupId) external override {
-        Seat storage seat = _group(groupId).seats[msg.sender];
-        require(seat.flags != 0, Errors.NotMember(groupId, msg.sender));
-        require(!seat.left, Errors.AlreadyLeft(groupId, msg.sender));
-
-        seat.left = true;
-        emit MemberLeft(groupId, msg.sender);
-    }
-
-    // ---------------------------------------------------------------------------------------------------------
-    // Views
-    // ---------------------------------------------------------------------------------------------------------
-
-    /// @inheritdoc IAgentCoordinator
-    function group(bytes32 groupId) external view override returns (Group memory) {
-        GroupState storage state = _group(groupId);
-        return Group({
-            account: state.account,
-            epoch: state.epoch,
-            // It fits: `_checkMembers` has bounded it.
-            // forge-lint: disable-next-line(unsafe-typecast)
-            memberCount: uint8(state.accounts.length),
-            replicaCount: state.head.replicaCount,
-            totalWeight: state.totalWeight,
-            membersHash: state.epochs[state.epoch].membersHash,
-            policy: Policy({threshold: state.threshold, votingPeriod: state.votingPeriod, timelock: state.timelock})
-        });
-    }
-
-    /// @inheritdoc IAgentCoordinator
-    function members(bytes32 groupId) external view override returns (Member[] memory members_) {
-        GroupState storage state = _group(groupId);
-        uint256 count = state.accounts.length;
-        members_ = new Member[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            members_[i] = _member(state, state.accounts[i]);
-        }
-    }
-
-    /// @inheritdoc IAgentCoordinator
-    function memberOf(bytes32 groupId, address account) external view override returns (Member memory) {
-        return _member(_group(groupId), account);
-    }
-
-    /// @inheritdoc IAgentCoordinator
-    function epochStart(bytes32 groupId, uint64 epoch) external view override returns (EpochStart memory) {
-        return _group(groupId).epochs[epoch];
-    }
-
-    /// @inheritdoc IAgentCoordinator
-    function membersHashOf(bytes32 groupId, uint64 epoch) external view override returns (bytes32) {
-        return _group(groupId).epochs[epoch].membersHash;
-    }
-
-    /// @inheritdoc IAgentCoordinator
-    function hasLeft(bytes32 groupId, address account) external view override returns (bool) {
-        return _group(groupId).seats[account].left;
-    }
-
-    /// @inheritdoc IAgentCoordinator
-    function quorum(bytes32 groupId) external view override returns (uint256) {
-        return Quorum.size(_group(groupId).head.replicaCount);
-    }
-
-    /// @inheritdoc IAgentCoordinator
-    function executed(bytes32 groupId, bytes32 proposalId) external view override returns (bool) {
-        return _group(groupId).executed[proposalId];
-    }
-
-    /// @inheritdoc IAgentCoordinator
-    function groupIdOf(address creator, bytes32 salt) public view override returns (bytes32) {
-        return keccak256(abi.encode(block.chainid, address(this), creator, salt));
-    }
-
-    // ---------------------------------------------------------------------------------------------------------
-    // For the lanes
+    // For both parts
     // ---------------------------------------------------------------------------------------------------------
 
     /// @dev The group, or a revert when there is none.
     function _group(bytes32 groupId) internal view returns (GroupState storage state) {
         state = _groups[groupId];
         require(state.account != address(0), Errors.UnknownGroup(groupId));
+    }
+
+    /// @dev Whether the group's stall time is over since its last anchor, or since it was made.
+    function _hasStalled(GroupState storage state) internal view returns (bool) {
+        uint256 anchoredAt = state.head.anchoredAt;
+        return block.timestamp >= (anchoredAt == 0 ? state.createdAt : anchoredAt) + state.stallTime;
     }
 
     /// @dev The weight with which the account votes in the on-chain lane, or a revert when it is no voter.
@@ -236,6 +144,20 @@ abstract contract Groups is IAgentCoordinator {
         if (!success) LowLevelCall.bubbleRevert();
     }
 
+    /// @dev Appends a message, and with it the hash of all so far.
+    function _append(GroupState storage group, bytes32 groupId, uint8 kind, address sender, bytes memory payload)
+        internal
+        returns (uint64 index)
+    {
+        index = group.inboxLength;
+        bytes32 before = index == 0 ? bytes32(0) : group.messages[index - 1].inboxHash;
+        uint64 enqueuedAt = block.timestamp.toUint64();
+        bytes32 inboxHash = keccak256(abi.encode(before, index, kind, sender, enqueuedAt, keccak256(payload)));
+        group.inboxLength = index + 1;
+        group.messages[index] = Message({inboxHash: inboxHash, enqueuedAt: enqueuedAt});
+        emit Enqueued(groupId, index, kind, sender, enqueuedAt, payload, inboxHash);
+    }
+
     /// @dev Begins the next epoch with these members. The caller has checked that the group wants exactly them; here
     /// they are held to the rules for members, but not to their registrations: see `anchorAndRotate`.
     function _rotate(
@@ -247,12 +169,11 @@ abstract contract Groups is IAgentCoordinator {
         uint64 logSize
     ) internal {
         (uint128 totalWeight, uint8 replicaCount) = _checkMembers(members_);
-        _checkThreshold(state.threshold, totalWeight);
 
         uint32 epoch = state.epoch + 1;
         state.epoch = epoch;
-        state.epochs[epoch] = EpochStart({membersHash: membersHash, sequence: sequence, logSize: logSize});
-        _seat(state, members_, totalWeight, replicaCount);
+        _beginEpoch(state, epoch, membersHash, sequence, logSize, totalWeight);
+        _seat(state, members_, replicaCount);
         emit MembersChanged(groupId, epoch, membersHash, members_);
     }
 
@@ -263,15 +184,14 @@ abstract contract Groups is IAgentCoordinator {
     /// @dev Gives the seats to these members and to nobody else. Who stays a member stays without its vote if it has
     /// given that up: its own word is not taken back by a list that others made. Who comes back after an epoch without
     /// a seat begins anew.
-    function _seat(GroupState storage state, Member[] calldata members_, uint128 totalWeight, uint8 replicaCount)
-        private
-    {
+    function _seat(GroupState storage state, Member[] calldata members_, uint8 replicaCount) internal {
         _unseat(state, members_);
         uint256 count = members_.length;
         for (uint256 i = state.accounts.length; i > count; --i) {
             state.accounts.pop();
         }
         uint256 kept = state.accounts.length;
+        bool hasBonds = state.bond != 0;
         for (uint256 i = 0; i < count; ++i) {
             Member calldata member = members_[i];
             if (i < kept) state.accounts[i] = member.account;
@@ -279,9 +199,33 @@ abstract contract Groups is IAgentCoordinator {
             Seat storage seat = state.seats[member.account];
             seat.key = member.key;
             (seat.weight, seat.flags) = (member.weight, member.flags);
+            if (hasBonds && member.flags & FLAG_REPLICA != 0) _holdBond(state.bonds[member.account]);
         }
-        state.totalWeight = totalWeight;
         state.head.replicaCount = replicaCount;
+    }
+
+    /// @dev Who becomes a replica again takes back its request for its bond.
+    function _holdBond(Bond storage bond) private {
+        if (bond.releasedAt != 0) bond.releasedAt = 0;
+    }
+
+    function _beginEpoch(
+        GroupState storage state,
+        uint32 epoch,
+        bytes32 membersHash,
+        uint64 sequence,
+        uint64 logSize,
+        uint128 totalWeight
+    ) internal {
+        state.epochs[epoch] = EpochState({
+            membersHash: membersHash,
+            sequence: sequence,
+            logSize: logSize,
+            startedAt: block.timestamp.toUint40(),
+            // It fits: 64 weights of 64 bits.
+            // forge-lint: disable-next-line(unsafe-typecast)
+            totalWeight: uint72(totalWeight)
+        });
     }
 
     /// @dev Takes the seats of those who are not in the list. Both lists ascend, so one walk along both is enough.
@@ -294,13 +238,8 @@ abstract contract Groups is IAgentCoordinator {
         }
     }
 
-    function _member(GroupState storage state, address account) private view returns (Member memory) {
-        Seat storage seat = state.seats[account];
-        return Member({account: account, key: seat.key, weight: seat.weight, flags: seat.flags});
-    }
-
     /// @dev Checks the list as a whole: count, order, replicas.
-    function _checkMembers(Member[] calldata members_) private pure returns (uint128 totalWeight, uint8 replicaCount) {
+    function _checkMembers(Member[] calldata members_) internal pure returns (uint128 totalWeight, uint8 replicaCount) {
         require(members_.length <= MAXIMUM_MEMBERS, Errors.TooManyMembers(members_.length, MAXIMUM_MEMBERS));
         address previous = address(0);
         for (uint256 i = 0; i < members_.length; ++i) {
@@ -326,31 +265,5 @@ abstract contract Groups is IAgentCoordinator {
         );
         bool isVoter = member.flags & FLAG_VOTER != 0;
         require(isVoter == (member.weight != 0), Errors.InvalidWeight(account, member.weight));
-    }
-
-    /// @dev Checks that every member has registered the key that it is listed with.
-    function _checkRegistered(Member[] calldata members_) private view {
-        for (uint256 i = 0; i < members_.length; ++i) {
-            address account = members_[i].account;
-            bytes32 registered = keyOf[account];
-            require(registered != 0, Errors.NotRegistered(account));
-            require(members_[i].key == registered, Errors.KeyMismatch(account, registered, members_[i].key));
-        }
-    }
-
-    /// @dev Written without a doubling: the threshold may be any number up to 2^128 - 1.
-    function _checkThreshold(uint128 threshold, uint128 totalWeight) private pure {
-        require(
-            threshold > totalWeight / 2 && threshold <= totalWeight, Errors.InvalidThreshold(threshold, totalWeight)
-        );
-    }
-
-    function _checkPolicy(Policy calldata policy, uint128 totalWeight) private pure {
-        _checkThreshold(policy.threshold, totalWeight);
-        require(
-            policy.votingPeriod != 0 && policy.votingPeriod <= MAXIMUM_VOTING_PERIOD,
-            Errors.InvalidVotingPeriod(policy.votingPeriod, MAXIMUM_VOTING_PERIOD)
-        );
-        require(policy.timelock <= MAXIMUM_TIMELOCK, Errors.InvalidTimelock(policy.timelock, MAXIMUM_TIMELOCK));
     }
 }

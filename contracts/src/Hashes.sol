@@ -7,16 +7,19 @@ import {Call, Checkpoint, Decision, Member, Vote} from "./Types.sol";
 /// @title Hashes
 /// @notice The type hashes and the struct hashes of everything that is signed or identified by its hash.
 library Hashes {
-    /// @dev keccak256("Proposal(bytes32 groupId,address proposer,uint64 salt,bytes32 actionsHash,
-    /// bytes32 descriptionHash)"), without the line break.
-    bytes32 internal constant PROPOSAL_TYPEHASH =
-        keccak256("Proposal(bytes32 groupId,address proposer,uint64 salt,bytes32 actionsHash,bytes32 descriptionHash)");
+    /// @dev keccak256("Proposal(bytes32 groupId,address proposer,uint64 salt,uint8 class,
+    /// bytes32 actionsHash,bytes32 descriptionHash)"), without the line break.
+    bytes32 internal constant PROPOSAL_TYPEHASH = keccak256(
+        "Proposal(bytes32 groupId,address proposer,uint64 salt,uint8 class,bytes32 actionsHash,"
+        "bytes32 descriptionHash)"
+    );
 
-    bytes32 internal constant VOTE_TYPEHASH = keccak256("Vote(bytes32 groupId,bytes32 proposalId,uint8 choice)");
+    bytes32 internal constant VOTE_TYPEHASH =
+        keccak256("Vote(bytes32 groupId,bytes32 proposalId,uint8 choice,uint64 epoch,uint64 votingEnds,uint32 nonce)");
 
     bytes32 internal constant DECISION_TYPEHASH = keccak256(
         "Decision(bytes32 groupId,bytes32 proposalId,bytes32 actionsHash,uint8 status,uint128 forWeight,"
-        "uint128 againstWeight,uint128 abstainWeight)"
+        "uint128 againstWeight,uint128 abstainWeight,uint64 executableFrom,uint64 executableUntil)"
     );
 
     bytes32 internal constant CHECKPOINT_TYPEHASH = keccak256(
@@ -44,12 +47,15 @@ library Hashes {
     }
 
     /// @notice The identifier of a proposal, the same in both lanes.
-    function proposalId(bytes32 groupId, address proposer, uint64 salt, bytes32 actionsHash, bytes32 descriptionHash)
-        internal
-        pure
-        returns (bytes32)
-    {
-        return keccak256(abi.encode(PROPOSAL_TYPEHASH, groupId, proposer, salt, actionsHash, descriptionHash));
+    function proposalId(
+        bytes32 groupId,
+        address proposer,
+        uint64 salt,
+        uint8 class,
+        bytes32 actionsHash,
+        bytes32 descriptionHash
+    ) internal pure returns (bytes32) {
+        return keccak256(abi.encode(PROPOSAL_TYPEHASH, groupId, proposer, salt, class, actionsHash, descriptionHash));
     }
 
     /// @notice The EIP-712 struct hash of a vote.

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {Hashes} from "./Hashes.sol";
-import {Approval, Entry, KIND_DECISION, STATUS_APPROVED} from "./Types.sol";
+import {Approval, Entry, KIND_DECISION, OUTCOME_RECORDED, STATUS_APPROVED} from "./Types.sol";
 
 /// @title MerkleLog
 /// @notice The Merkle tree of RFC 9162 over SHA-256, as far as a verifier needs it.
@@ -30,6 +30,7 @@ library MerkleLog {
         returns (bytes32 hash)
     {
         bytes32 typeHash = Hashes.DECISION_TYPEHASH;
+        bytes32 outcome = OUTCOME_RECORDED;
         assembly ("memory-safe") {
             let memory_ := mload(0x40)
             // The decision's struct hash.
@@ -38,8 +39,9 @@ library MerkleLog {
             mstore(add(memory_, 0x40), calldataload(approval)) // proposalId
             mstore(add(memory_, 0x60), actionsHash)
             mstore(add(memory_, 0x80), STATUS_APPROVED)
-            calldatacopy(add(memory_, 0xa0), add(approval, 0x20), 0x60) // forWeight, againstWeight, abstainWeight
-            let structHash := keccak256(memory_, 0x100)
+            // forWeight, againstWeight, abstainWeight, executableFrom, executableUntil
+            calldatacopy(add(memory_, 0xa0), add(approval, 0x20), 0xa0)
+            let structHash := keccak256(memory_, 0x140)
             // Its digest, EIP-712.
             mstore(memory_, shl(240, 0x1901))
             mstore(add(memory_, 0x02), domainSeparator)
@@ -47,11 +49,11 @@ library MerkleLog {
             let subject := keccak256(memory_, 0x42)
             // The leaf, RFC 9162: 0x00, which is the last byte of the first word, and the entry.
             mstore(memory_, 0x00)
-            calldatacopy(add(memory_, 0x20), add(approval, 0x80), 0x60) // index, sequence, timestampMs
+            calldatacopy(add(memory_, 0x20), add(approval, 0xc0), 0x60) // index, sequence, timestampMs
             mstore(add(memory_, 0x80), KIND_DECISION)
             mstore(add(memory_, 0xa0), STATUS_APPROVED)
             mstore(add(memory_, 0xc0), subject)
-            mstore(add(memory_, 0xe0), calldataload(add(approval, 0xe0))) // outcome
+            mstore(add(memory_, 0xe0), outcome)
             if iszero(staticcall(gas(), 0x02, add(memory_, 0x1f), 0xe1, 0x00, 0x20)) { revert(0x00, 0x00) }
             hash := mload(0x00)
         }
@@ -61,6 +63,7 @@ library MerkleLog {
     /// @dev Assembly, because `sha256(abi.encodePacked(...))` allocates memory each time. The bytes are put behind the free
     /// memory pointer, and nothing keeps them. MerkleLog.t.sol compares it with the plain form.
     function hashNode(bytes32 left, bytes32 right) internal view returns (bytes32 hash) {
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             let input := mload(0x40)
             mstore8(input, 0x01)
@@ -122,6 +125,55 @@ library MerkleLog {
             }
             hash := mload(add(left, side))
         }
+    }
+
+    /// @notice Whether the tree of `secondSize` leaves with the root `second` begins with the tree of `firstSize` leaves with
+    /// the root `first`, RFC 9162 section 2.1.4.2. Only where both are of one size, it takes an empty proof; a tree without
+    /// leaves has none.
+    /// @dev Climbs from the last node that the two trees share, as the proof of inclusion of the first tree's last leaf
+    /// would: once to the first root, with the nodes on the left alone, and once to the second, with all.
+    /// @param first The root of the smaller tree.
+    /// @param firstSize How many leaves it has.
+    /// @param second The root of the larger tree.
+    /// @param secondSize How many leaves it has.
+    /// @param proof The consistency path.
+    function verifyConsistency(
+        bytes32 first,
+        uint64 firstSize,
+        bytes32 second,
+        uint64 secondSize,
+        bytes32[] calldata proof
+    ) internal view returns (bool) {
+        if (firstSize == 0 || firstSize > secondSize) return false;
+        if (firstSize == secondSize) return proof.length == 0 && first == second;
+
+        (uint256 node, uint256 last) = (firstSize - 1, secondSize - 1);
+        while (node & 1 == 1) {
+            node >>= 1;
+            last >>= 1;
+        }
+        // Where the first tree is full, its root is the node that they share, and the proof leaves that out.
+        uint256 next = node == 0 ? 0 : 1;
+        if (proof.length < next) return false;
+        bytes32 one = node == 0 ? first : proof[0];
+        bytes32 other = one;
+        for (; next < proof.length; ++next) {
+            if (last == 0) return false;
+            bytes32 sibling = proof[next];
+            if (node & 1 == 1 || node == last) {
+                one = hashNode(sibling, one);
+                other = hashNode(sibling, other);
+                while (node & 1 == 0 && node != 0) {
+                    node >>= 1;
+                    last >>= 1;
+                }
+            } else {
+                other = hashNode(other, sibling);
+            }
+            node >>= 1;
+            last >>= 1;
+        }
+        return last == 0 && one == first && other == second;
     }
 
     /// @notice Whether the leaves are at `indices`, which strictly ascend, in the tree of `size` leaves that has this root.

@@ -9,12 +9,29 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 import {Errors} from "./Errors.sol";
 import {Groups} from "./Groups.sol";
 import {Hashes} from "./Hashes.sol";
-import {IAgentCoordinator} from "./IAgentCoordinator.sol";
-import {CHOICE_ABSTAIN, CHOICE_AGAINST, CHOICE_FOR, Call, Lane, Proposal, ProposalStatus, Vote} from "./Types.sol";
+import {ILanes} from "./ILanes.sol";
+import {Policies} from "./Policies.sol";
+import {
+    Ballot,
+    Call,
+    CHOICE_ABSTAIN,
+    CHOICE_AGAINST,
+    CHOICE_FOR,
+    Content,
+    INBOX_EXECUTED,
+    Lane,
+    Policy,
+    Proposal,
+    ProposalStatus,
+    Vote
+} from "./Types.sol";
+
+// The locals `group` hide a view of that name, which is for callers from outside: the contract itself never calls it.
+// slither-disable-start shadowing-local
 
 /// @title Proposals
-/// @notice The on-chain lane: propose, vote, execute.
-abstract contract Proposals is Groups, EIP712, ReentrancyGuardTransient {
+/// @notice The on-chain lane: propose, vote, execute; and the escape lane, where what began off-chain comes to its end.
+abstract contract Proposals is Groups, ILanes, EIP712, ReentrancyGuardTransient {
     using SafeCast for uint256;
 
     struct ProposalState {
@@ -27,15 +44,26 @@ abstract contract Proposals is Groups, EIP712, ReentrancyGuardTransient {
         uint40 votingEnds;
         // the epoch in which it was made, and whose weights its tallies are of
         uint32 epoch;
+        uint8 class;
         // Rejected or Cancelled once it is; otherwise Open, whatever else has become of it
         ProposalStatus refused;
+        // whether it began off-chain, and came here by the escape lane
+        bool fromLog;
         // slot 3: all that a vote changes. 64 members of at most 2^64 - 1 weigh less than 2^70.
         uint72 forWeight;
         uint72 againstWeight;
         uint72 abstainWeight;
+        // when a vote approved it; 0 when none did, also where the end of the voting approved it
         uint40 approvedAt;
         // slot 4
-        mapping(address account => bool) voted;
+        mapping(address account => Cast) casts;
+    }
+
+    /// @dev What a voter has cast on a proposal.
+    struct Cast {
+        uint8 choice;
+        // how many votes were counted, the last of which counts; 0 before the first
+        uint32 count;
     }
 
     mapping(bytes32 proposalId => ProposalState) private _proposals;
@@ -44,46 +72,99 @@ abstract contract Proposals is Groups, EIP712, ReentrancyGuardTransient {
     // Transactions
     // ---------------------------------------------------------------------------------------------------------
 
-    /// @inheritdoc IAgentCoordinator
-    function propose(bytes32 groupId, Call[] calldata calls, string calldata description, uint64 salt)
+    /// @inheritdoc ILanes
+    function propose(bytes32 groupId, uint8 class, Call[] calldata calls, string calldata description, uint64 salt)
         external
         override
         returns (bytes32 proposalId)
     {
         GroupState storage group = _group(groupId);
         _voterWeight(group, groupId, msg.sender);
+        Policy storage policy = _policy(group, groupId, class);
+        require(!policy.onlyStalled || _hasStalled(group), Errors.LaneClosed(groupId, class));
+        Policies.checkCalls(policy.scope, policy.valueLimit, calls);
         bytes32 actionsHash = Hashes.hashCalls(calls);
-        proposalId = Hashes.proposalId(groupId, msg.sender, salt, actionsHash, keccak256(bytes(description)));
-        ProposalState storage state = _proposals[proposalId];
-        require(state.proposer == address(0), Errors.ProposalExists(proposalId));
-        require(!group.executed[proposalId], Errors.AlreadyExecuted(groupId, proposalId));
+        proposalId = Hashes.proposalId(groupId, msg.sender, salt, class, actionsHash, keccak256(bytes(description)));
 
-        uint40 votingEnds = (block.timestamp + group.votingPeriod).toUint40();
-        state.groupId = groupId;
-        state.actionsHash = actionsHash;
-        state.proposer = msg.sender;
-        state.votingEnds = votingEnds;
-        state.epoch = group.epoch;
-        emit ProposalCreated(groupId, proposalId, msg.sender, salt, calls, description, votingEnds);
+        uint40 votingEnds = (block.timestamp + policy.votingPeriod).toUint40();
+        _open(group, groupId, proposalId, actionsHash, msg.sender, class, votingEnds);
+        emit ProposalCreated(groupId, proposalId, msg.sender, class, salt, calls, description, votingEnds);
     }
 
-    /// @inheritdoc IAgentCoordinator
+    /// @inheritdoc ILanes
     function vote(bytes32 proposalId, uint8 choice) external override {
-        _castVote(proposalId, _proposal(proposalId), msg.sender, choice);
+        ProposalState storage state = _proposal(proposalId);
+        _requireOpen(proposalId, state);
+        _castVote(proposalId, state, msg.sender, choice);
     }
 
-    /// @inheritdoc IAgentCoordinator
+    /// @inheritdoc ILanes
     function voteBySig(bytes32 proposalId, address voter, uint8 choice, bytes calldata signature) external override {
         ProposalState storage state = _proposal(proposalId);
-        bytes32 digest =
-            _hashTypedDataV4(Hashes.hashVote(Vote({groupId: state.groupId, proposalId: proposalId, choice: choice})));
-        require(
-            SignatureChecker.isValidSignatureNowCalldata(voter, digest, signature), Errors.InvalidVoteSignature(voter)
-        );
+        _requireOpen(proposalId, state);
+        _checkVote(_votes(proposalId, state), voter, choice, state.casts[voter].count, signature);
         _castVote(proposalId, state, voter, choice);
     }
 
-    /// @inheritdoc IAgentCoordinator
+    /// @inheritdoc ILanes
+    function voteBySigs(bytes32 proposalId, Ballot[] calldata ballots) external override {
+        ProposalState storage state = _proposal(proposalId);
+        _requireOpen(proposalId, state);
+        for (uint256 i = 0; i < ballots.length; ++i) {
+            // What was decided by the ballots before takes no more, and need not.
+            if (_status(proposalId, state) != ProposalStatus.Open) return;
+            (address voter, uint8 choice) = (ballots[i].voter, ballots[i].choice);
+            Cast storage cast = state.casts[voter];
+            // Somebody sent this one before us.
+            if (cast.count != 0 && cast.choice == choice) continue;
+            _checkVote(_votes(proposalId, state), voter, choice, cast.count, ballots[i].signature);
+            _castVote(proposalId, state, voter, choice);
+        }
+    }
+
+    /// @inheritdoc ILanes
+    function approveFromLog(bytes32 groupId, Content calldata content, uint64 votingEnds, Ballot[] calldata ballots)
+        external
+        override
+        returns (bytes32 proposalId)
+    {
+        GroupState storage group = _group(groupId);
+        Policy storage policy = _policy(group, groupId, content.class);
+        require(policy.escape, Errors.NoEscape(groupId, content.class));
+        require(_hasStalled(group), Errors.NotStalled(groupId));
+        require(block.timestamp < votingEnds, Errors.VotingOver(votingEnds));
+        Policies.checkCalls(policy.scope, policy.valueLimit, content.calls);
+        bytes32 actionsHash = Hashes.hashCalls(content.calls);
+        bytes32 descriptionHash = keccak256(bytes(content.description));
+        proposalId =
+            Hashes.proposalId(groupId, content.proposer, content.salt, content.class, actionsHash, descriptionHash);
+        Vote memory votes = Vote({
+            groupId: groupId,
+            proposalId: proposalId,
+            choice: CHOICE_FOR,
+            epoch: group.epoch,
+            votingEnds: votingEnds,
+            nonce: 0
+        });
+        uint256 weight = _weightFor(group, votes, ballots);
+        uint256 total = group.epochs[group.epoch].totalWeight;
+        require(
+            weight * Policies.WHOLE >= uint256(policy.threshold) * total, Errors.NotEnoughWeight(proposalId, weight)
+        );
+
+        ProposalState storage state = _open(
+            group, groupId, proposalId, actionsHash, content.proposer, content.class, uint256(votingEnds).toUint40()
+        );
+        state.fromLog = true;
+        // It fits: no more than the weight of all voters.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        state.forWeight = uint72(weight);
+        state.approvedAt = block.timestamp.toUint40();
+        emit ProposalApprovedFromLog(groupId, proposalId, content, votingEnds, ballots);
+        emit ProposalDecided(groupId, proposalId, ProposalStatus.Approved, state.forWeight, 0, 0);
+    }
+
+    /// @inheritdoc ILanes
     function cancel(bytes32 proposalId) external override {
         ProposalState storage state = _proposal(proposalId);
         require(msg.sender == state.proposer, Errors.NotProposer(proposalId, msg.sender));
@@ -93,7 +174,7 @@ abstract contract Proposals is Groups, EIP712, ReentrancyGuardTransient {
         emit ProposalCancelled(state.groupId, proposalId);
     }
 
-    /// @inheritdoc IAgentCoordinator
+    /// @inheritdoc ILanes
     function execute(bytes32 proposalId, Call[] calldata calls) external override nonReentrant {
         ProposalState storage state = _proposal(proposalId);
         bytes32 groupId = state.groupId;
@@ -101,12 +182,15 @@ abstract contract Proposals is Groups, EIP712, ReentrancyGuardTransient {
         require(!group.executed[proposalId], Errors.AlreadyExecuted(groupId, proposalId));
         ProposalStatus status = _status(proposalId, state);
         require(status == ProposalStatus.Approved, Errors.ProposalNotApproved(proposalId, status));
-        uint256 readyAt = uint256(state.approvedAt) + group.timelock;
-        require(block.timestamp >= readyAt, Errors.TimelockNotOver(proposalId, readyAt));
+        (uint256 from,) = _window(state, group.classes[state.class]);
+        // A timelock counts seconds by the hour or day; what a block's producer can shift is far below that.
+        // slither-disable-next-line timestamp
+        require(block.timestamp >= from, Errors.TimelockNotOver(proposalId, from));
         (bytes memory payload, bytes32 given) = Hashes.encodeCalls(calls);
         require(given == state.actionsHash, Errors.ActionsMismatch(state.actionsHash, given));
 
         _markExecuted(group, groupId, proposalId, Lane.OnChain);
+        if (state.fromLog) _append(group, groupId, INBOX_EXECUTED, msg.sender, abi.encode(proposalId));
         _makeCalls(group.account, payload);
     }
 
@@ -114,15 +198,16 @@ abstract contract Proposals is Groups, EIP712, ReentrancyGuardTransient {
     // Views
     // ---------------------------------------------------------------------------------------------------------
 
-    /// @inheritdoc IAgentCoordinator
+    /// @inheritdoc ILanes
     function proposal(bytes32 proposalId) external view override returns (Proposal memory) {
         ProposalState storage state = _proposal(proposalId);
         return Proposal({
             groupId: state.groupId,
             actionsHash: state.actionsHash,
             proposer: state.proposer,
+            class: state.class,
             votingEnds: state.votingEnds,
-            approvedAt: state.approvedAt,
+            approvedAt: _approvedAt(proposalId, state),
             forWeight: state.forWeight,
             againstWeight: state.againstWeight,
             abstainWeight: state.abstainWeight,
@@ -130,76 +215,130 @@ abstract contract Proposals is Groups, EIP712, ReentrancyGuardTransient {
         });
     }
 
-    /// @inheritdoc IAgentCoordinator
+    /// @inheritdoc ILanes
     function proposalStatus(bytes32 proposalId) external view override returns (ProposalStatus) {
         return _status(proposalId, _proposal(proposalId));
     }
 
-    /// @inheritdoc IAgentCoordinator
-    function hasVoted(bytes32 proposalId, address account) external view override returns (bool) {
-        return _proposal(proposalId).voted[account];
+    /// @inheritdoc ILanes
+    function voteOf(bytes32 proposalId, address account) external view override returns (uint32 count, uint8 choice) {
+        Cast storage cast = _proposal(proposalId).casts[account];
+        return (cast.count, cast.choice);
     }
 
-    /// @inheritdoc IAgentCoordinator
+    /// @inheritdoc ILanes
     function hashVote(Vote calldata vote_) external view override returns (bytes32) {
         return _hashTypedDataV4(Hashes.hashVote(vote_));
-    }
-
-    /// @inheritdoc IAgentCoordinator
-    function hashCalls(Call[] calldata calls) external pure override returns (bytes32) {
-        return Hashes.hashCalls(calls);
-    }
-
-    /// @inheritdoc IAgentCoordinator
-    function proposalIdOf(bytes32 groupId, address proposer, uint64 salt, bytes32 actionsHash, bytes32 descriptionHash)
-        external
-        pure
-        override
-        returns (bytes32)
-    {
-        return Hashes.proposalId(groupId, proposer, salt, actionsHash, descriptionHash);
     }
 
     // ---------------------------------------------------------------------------------------------------------
     // Private
     // ---------------------------------------------------------------------------------------------------------
 
+    /// @dev Keeps a new proposal.
+    function _open(
+        GroupState storage group,
+        bytes32 groupId,
+        bytes32 proposalId,
+        bytes32 actionsHash,
+        address proposer,
+        uint8 class,
+        uint40 votingEnds
+    ) private returns (ProposalState storage state) {
+        state = _proposals[proposalId];
+        require(state.proposer == address(0), Errors.ProposalExists(proposalId));
+        require(!group.executed[proposalId], Errors.AlreadyExecuted(groupId, proposalId));
+        state.groupId = groupId;
+        state.actionsHash = actionsHash;
+        state.proposer = proposer;
+        state.votingEnds = votingEnds;
+        state.epoch = group.epoch;
+        state.class = class;
+    }
+
+    /// @dev Counts a vote on an open proposal, and closes the proposal if that settles it.
     function _castVote(bytes32 proposalId, ProposalState storage state, address voter, uint8 choice) private {
         bytes32 groupId = state.groupId;
         GroupState storage group = _group(groupId);
-        _requireOpen(proposalId, state);
+        Policy storage policy = group.classes[state.class];
+        require(choice <= CHOICE_ABSTAIN, Errors.InvalidChoice(choice));
         uint64 weight = _voterWeight(group, groupId, voter);
-        require(!state.voted[voter], Errors.AlreadyVoted(proposalId, voter));
-
-        state.voted[voter] = true;
-        if (choice == CHOICE_FOR) {
-            state.forWeight += weight;
-        } else if (choice == CHOICE_AGAINST) {
-            state.againstWeight += weight;
-        } else if (choice == CHOICE_ABSTAIN) {
-            state.abstainWeight += weight;
-        } else {
-            revert Errors.InvalidChoice(choice);
+        Cast storage cast = state.casts[voter];
+        uint32 count = cast.count;
+        if (count != 0) {
+            require(policy.revotes && cast.choice != choice, Errors.AlreadyVoted(proposalId, voter));
+            // Weights do not change within an epoch, and no vote is taken in another.
+            _count(state, cast.choice, weight, false);
         }
-        emit VoteCast(groupId, proposalId, voter, choice, weight);
-        _decide(proposalId, state, group);
+
+        _count(state, choice, weight, true);
+        (cast.choice, cast.count) = (choice, count + 1);
+        emit VoteCast(groupId, proposalId, voter, choice, weight, count);
+        _decide(proposalId, state, group, policy);
+    }
+
+    function _count(ProposalState storage state, uint8 choice, uint72 weight, bool adds) private {
+        if (choice == CHOICE_FOR) {
+            state.forWeight = adds ? state.forWeight + weight : state.forWeight - weight;
+        } else if (choice == CHOICE_AGAINST) {
+            state.againstWeight = adds ? state.againstWeight + weight : state.againstWeight - weight;
+        } else {
+            state.abstainWeight = adds ? state.abstainWeight + weight : state.abstainWeight - weight;
+        }
     }
 
     /// @dev Closes the proposal if the vote that was just counted settles it.
-    function _decide(bytes32 proposalId, ProposalState storage state, GroupState storage group) private {
-        ProposalStatus status;
-        if (state.forWeight >= group.threshold) {
-            status = ProposalStatus.Approved;
-            state.approvedAt = block.timestamp.toUint40();
-        } else if (_outOfReach(state, group)) {
-            status = ProposalStatus.Rejected;
-            state.refused = status;
-        } else {
-            return;
-        }
+    function _decide(bytes32 proposalId, ProposalState storage state, GroupState storage group, Policy storage policy)
+        private
+    {
+        ProposalStatus status = _verdict(state, group, policy, false);
+        if (status == ProposalStatus.Open) return;
+        if (status == ProposalStatus.Approved) state.approvedAt = block.timestamp.toUint40();
+        else state.refused = status;
         emit ProposalDecided(
             state.groupId, proposalId, status, state.forWeight, state.againstWeight, state.abstainWeight
         );
+    }
+
+    /// @dev What every vote on the proposal says, whoever casts it.
+    function _votes(bytes32 proposalId, ProposalState storage state) private view returns (Vote memory) {
+        return Vote({
+            groupId: state.groupId,
+            proposalId: proposalId,
+            choice: 0,
+            epoch: state.epoch,
+            votingEnds: state.votingEnds,
+            nonce: 0
+        });
+    }
+
+    /// @dev Reverts unless the voter signed exactly this vote.
+    function _checkVote(Vote memory signed, address voter, uint8 choice, uint32 nonce, bytes calldata signature)
+        private
+        view
+    {
+        (signed.choice, signed.nonce) = (choice, nonce);
+        bytes32 digest = _hashTypedDataV4(Hashes.hashVote(signed));
+        require(
+            SignatureChecker.isValidSignatureNowCalldata(voter, digest, signature), Errors.InvalidVoteSignature(voter)
+        );
+    }
+
+    /// @dev The weight of votes for that were given off-chain in the current epoch, by strictly ascending voter.
+    function _weightFor(GroupState storage group, Vote memory votes, Ballot[] calldata ballots)
+        private
+        view
+        returns (uint256 weight)
+    {
+        address previous = address(0);
+        for (uint256 i = 0; i < ballots.length; ++i) {
+            Ballot calldata ballot = ballots[i];
+            require(ballot.voter > previous, Errors.VotersNotAscending(previous, ballot.voter));
+            require(ballot.choice == CHOICE_FOR, Errors.InvalidChoice(ballot.choice));
+            previous = ballot.voter;
+            weight += _voterWeight(group, votes.groupId, ballot.voter);
+            _checkVote(votes, ballot.voter, CHOICE_FOR, 0, ballot.signature);
+        }
     }
 
     function _requireOpen(bytes32 proposalId, ProposalState storage state) private view {
@@ -213,21 +352,71 @@ abstract contract Proposals is Groups, EIP712, ReentrancyGuardTransient {
         require(state.proposer != address(0), Errors.UnknownProposal(proposalId));
     }
 
-    /// @dev Approval and rejection are settled by the vote that caused them, so they come before expiry. Execution
-    /// comes first: the anchored lane may execute a proposal whatever the on-chain lane made of it. The epoch ends the
-    /// voting as the time does: weights of two epochs never meet in one tally.
+    /// @dev The policy of a class, or a revert when the group has no such class.
+    function _policy(GroupState storage group, bytes32 groupId, uint8 class) private view returns (Policy storage) {
+        require(class < group.classes.length, Errors.UnknownClass(groupId, class));
+        return group.classes[class];
+    }
+
+    /// @dev What the votes decide, by the weights of the epoch in which the proposal was made.
+    function _verdict(ProposalState storage state, GroupState storage group, Policy storage policy, bool ended)
+        private
+        view
+        returns (ProposalStatus)
+    {
+        Policies.Rule memory rule = Policies.Rule({
+            threshold: policy.threshold,
+            basis: policy.basis,
+            turnout: policy.turnout,
+            veto: policy.veto,
+            revotes: policy.revotes
+        });
+        Policies.Tally memory tally = Policies.Tally({
+            forWeight: state.forWeight,
+            againstWeight: state.againstWeight,
+            abstainWeight: state.abstainWeight,
+            totalWeight: group.epochs[state.epoch].totalWeight
+        });
+        return Policies.verdict(rule, tally, ended);
+    }
+
+    /// @dev What a vote settled comes before what the end of the voting decides, and execution before all: the anchored
+    /// lane may execute a proposal whatever the on-chain lane made of it. A change of the members that comes before the
+    /// end of the voting ends it without a decision: weights of two epochs never meet in one tally.
     function _status(bytes32 proposalId, ProposalState storage state) private view returns (ProposalStatus) {
         GroupState storage group = _group(state.groupId);
         if (group.executed[proposalId]) return ProposalStatus.Executed;
-        if (state.approvedAt != 0) return ProposalStatus.Approved;
         if (state.refused != ProposalStatus.Open) return state.refused;
-        if (state.epoch != group.epoch || block.timestamp >= state.votingEnds) return ProposalStatus.Expired;
-        return ProposalStatus.Open;
+        Policy storage policy = group.classes[state.class];
+        // As with the timelock: a voting period is long beside what a block's producer can shift.
+        // slither-disable-start timestamp
+        if (state.approvedAt == 0) {
+            bool overtaken = state.epoch != group.epoch && group.epochs[state.epoch + 1].startedAt < state.votingEnds;
+            if (overtaken) return ProposalStatus.Expired;
+            if (block.timestamp < state.votingEnds) return ProposalStatus.Open;
+            ProposalStatus status = _verdict(state, group, policy, true);
+            if (status != ProposalStatus.Approved) return status;
+        }
+        (, uint256 until) = _window(state, policy);
+        return until != 0 && block.timestamp > until ? ProposalStatus.Expired : ProposalStatus.Approved;
+        // slither-disable-end timestamp
     }
 
-    /// @dev Whether approval can no longer be reached, even if all the weight that is left votes for it. The tallies are
-    /// of the current epoch, or no vote would have been taken.
-    function _outOfReach(ProposalState storage state, GroupState storage group) private view returns (bool) {
-        return group.totalWeight - state.againstWeight - state.abstainWeight < group.threshold;
+    /// @dev The first second at which an approved proposal may be executed, and the last, or 0 for no end.
+    function _window(ProposalState storage state, Policy storage policy)
+        private
+        view
+        returns (uint256 from, uint256 until)
+    {
+        uint256 approvedAt = state.approvedAt == 0 ? state.votingEnds : state.approvedAt;
+        from = approvedAt + policy.timelock;
+        until = policy.expiry == 0 ? 0 : from + policy.expiry;
+    }
+
+    /// @dev When the proposal was approved, by a vote or by the end of the voting; 0 while it is not.
+    function _approvedAt(bytes32 proposalId, ProposalState storage state) private view returns (uint64) {
+        if (state.approvedAt != 0) return state.approvedAt;
+        return _status(proposalId, state) == ProposalStatus.Approved ? state.votingEnds : 0;
     }
 }
+// slither-disable-end shadowing-local

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+pragma solidity 0.8.37;
+
+import {AgentCoordinator} from "../../src/AgentCoordinator.sol";
+import {Checkpoint, FLAG_REPLICA, FLAG_VOTER, Member, Policy} from "../../src/Types.sol";
+import {vm} from "../support/Vm.sol";
+
+/// @notice The real coordinator with a group that is in its second epoch, so that there are accounts of every kind: four
+/// replicas that have been so from the start or not, a voter that is no replica, and a replica of the epoch before.
+/// @dev Addresses are plain numbers, and a signature is anything that `ecrecover` is assumed to take for the signer's:
+/// halmos knows nothing of `ecrecover` but that equal input gives equal output.
+abstract contract ProofFixture {
+    uint256 internal constant START = 1_800_000_000;
+    uint64 internal constant TIMELOCK = 1 hours;
+    uint256 internal constant QUORUM = 3;
+    /// @dev Half of the order of secp256k1; a signature with a greater s has a twin with a smaller one.
+    uint256 internal constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
+
+    address internal constant FORMER = address(0xA1);
+    address internal constant VOTER = address(0xA4);
+    /// @dev The sequence at which the first epoch ended, when the log was empty.
+    uint64 internal constant BOUNDARY = 5;
+
+    AgentCoordinator internal coordinator;
+    bytes32 internal groupId;
+    bytes32 internal domainSeparator;
+
+    function setUp() public virtual {
+        vm.warp(START);
+        coordinator = new AgentCoordinator();
+        domainSeparator = coordinator.domainSeparator();
+        address[6] memory agents = [FORMER, address(0xA2), address(0xA3), VOTER, address(0xA5), address(0xA6)];
+        for (uint256 i = 0; i < agents.length; ++i) {
+            vm.prank(agents[i]);
+            coordinator.register(_key(agents[i]));
+        }
+        Policy memory policy = Policy({threshold: 3, votingPeriod: 1 days, timelock: TIMELOCK});
+        groupId = coordinator.createGroup(_members(FORMER), policy, "proofs");
+
+        Member[] memory next = _members(address(0xA6));
+        Checkpoint memory boundary = _checkpoint(0, BOUNDARY, 0, 0);
+        boundary.nextMembersHash = keccak256(abi.encode(next));
+        coordinator.anchorAndRotate(boundary, _signed(boundary, [FORMER, address(0xA2), address(0xA3)]), next);
+    }
+
+    /// @dev Whether the account is a replica of the epoch that the fixture is in.
+    function _isReplica(address account) internal pure returns (bool) {
+        return
+            account == address(0xA2) || account == address(0xA3) || account == address(0xA5) || account == address(0xA6);
+    }
+
+    /// @dev The three replicas that are in both epochs, the voter, and one more replica: all of weight 1.
+    function _members(address other) internal pure returns (Member[] memory members) {
+        members = new Member[](5);
+        uint256 first = other == FORMER ? 1 : 0;
+        if (first == 1) members[0] = _replica(FORMER);
+        members[first] = _replica(address(0xA2));
+        members[first + 1] = _replica(address(0xA3));
+        members[first + 2] = Member({account: VOTER, key: _key(VOTER), weight: 1, flags: FLAG_VOTER});
+        members[first + 3] = _replica(address(0xA5));
+        if (first == 0) members[4] = _replica(other);
+    }
+
+    function _replica(address account) private pure returns (Member memory) {
+        return Member({account: account, key: _key(account), weight: 1, flags: FLAG_VOTER | FLAG_REPLICA});
+    }
+
+    function _key(address account) private pure returns (bytes32) {
+        return bytes32(uint256(uint160(account)));
+    }
+
+    function _checkpoint(uint64 epoch, uint64 sequence, uint64 logSize, bytes32 logRoot)
+        internal
+        view
+        returns (Checkpoint memory)
+    {
+        return Checkpoint({
+            groupId: groupId,
+            epoch: epoch,
+            sequence: sequence,
+            logSize: logSize,
+            logRoot: logRoot,
+            stateRoot: 0,
+            inboxCount: 0,
+            nextMembersHash: 0
+        });
+    }
+
+    /// @dev The digest that replicas sign, written out from the format's description.
+    function _digest(Checkpoint memory checkpoint) internal view returns (bytes32) {
+        bytes32 typeHash = keccak256(
+            "Checkpoint(bytes32 groupId,uint64 epoch,uint64 sequence,uint64 logSize,bytes32 logRoot,bytes32 stateRoot,"
+            "uint64 inboxCount,bytes32 nextMembersHash)"
+        );
+        return keccak256(abi.encodePacked(hex"1901", domainSeparator, keccak256(abi.encode(typeHash, checkpoint))));
+    }
+
+    /// @dev Signatures that are assumed to be those of three replicas of the current epoch.
+    function _signedByQuorum(Checkpoint memory checkpoint) internal view returns (bytes memory) {
+        return _signed(checkpoint, [address(0xA2), address(0xA3), address(0xA5)]);
+    }
+
+    /// @dev Signatures that are assumed to be these signers'.
+    function _signed(Checkpoint memory checkpoint, address[3] memory signers)
+        private
+        view
+        returns (bytes memory signatures)
+    {
+        bytes32 digest = _digest(checkpoint);
+        for (uint256 i = 0; i < signers.length; ++i) {
+            bytes32 r = bytes32(i + 1);
+            vm.assume(ecrecover(digest, 27, r, bytes32(uint256(1))) == signers[i]);
+            signatures = bytes.concat(signatures, r, bytes32(uint256(1)), bytes1(uint8(27)));
+        }
+    }
+}
