@@ -4,7 +4,8 @@
 //! code from the chain, and compares. Immutables stand in the code, so what is deployed differs from what the
 //! compiler makes. None of them is passed over: each has one value that is right for an address on a chain, and
 //! [`Build::verify`] puts it into the compiled code before it compares. The coordinator's constructor also creates the
-//! [`GroupAccount`](crate::GroupAccount) that all groups' accounts delegate to, so its code is compared, too.
+//! [`GroupAccount`](crate::GroupAccount) that all groups' accounts delegate to, and the registry that it delegates to
+//! itself, so their code is compared, too.
 //!
 //! ```
 //! use alloy::primitives::Address;
@@ -36,6 +37,8 @@ pub struct Build {
     pub coordinator: CompiledContract,
     /// `GroupAccount`, which the coordinator's constructor creates.
     pub group_account: CompiledContract,
+    /// `GroupRegistry`, which it creates after that.
+    pub group_registry: CompiledContract,
 }
 
 /// Code on the chain that is not that of a build.
@@ -61,6 +64,7 @@ impl Build {
         Self {
             coordinator: read(include_str!("../artifacts/AgentCoordinator.json")),
             group_account: read(include_str!("../artifacts/GroupAccount.json")),
+            group_registry: read(include_str!("../artifacts/GroupRegistry.json")),
         }
     }
 
@@ -74,7 +78,8 @@ impl Build {
     /// Compares what is deployed with what this build is at that address on that chain.
     ///
     /// # Errors
-    /// [`Mismatch`] with the first difference: of the coordinator, else of the group accounts' implementation.
+    /// [`Mismatch`] with the first difference: of the coordinator, else of the group accounts' implementation, else of the
+    /// registry.
     pub fn verify(&self, deployed: &Deployed) -> Result<(), Mismatch> {
         let Deployed { chain_id, contract, .. } = *deployed;
         let values = Values::of(chain_id, contract);
@@ -82,6 +87,12 @@ impl Build {
         let parts = [
             (Part::Coordinator, contract, &self.coordinator, &deployed.coordinator_code),
             (Part::GroupAccount, account, &self.group_account, &deployed.group_account_code),
+            (
+                Part::GroupRegistry,
+                deployed.group_registry(),
+                &self.group_registry,
+                &deployed.group_registry_code,
+            ),
         ];
         for (part, address, compiled, found) in parts {
             difference::compare(compiled, &values, found).map_err(|difference| Mismatch {

@@ -68,15 +68,16 @@ pub enum CompileError {
 /// # Errors
 /// [`CompileError`]
 pub fn build(root: &Path) -> Result<Build, CompileError> {
-    let [coordinator, group_account] = artifacts(root)?.map(|artifact| artifact.contract);
-    Ok(Build { coordinator, group_account })
+    let [coordinator, group_account, group_registry] = artifacts(root)?.map(|artifact| artifact.contract);
+    Ok(Build { coordinator, group_account, group_registry })
 }
 
-/// As [`build`], with the ABIs: the artifacts of `AgentCoordinator` and of `GroupAccount`.
+/// As [`build`], with the ABIs: the artifacts of `AgentCoordinator`, of `GroupAccount` and of `GroupRegistry`. The
+/// coordinator's ABI takes in the registry's, which it passes calls on to.
 ///
 /// # Errors
 /// [`CompileError`]
-pub fn artifacts(root: &Path) -> Result<[Artifact; 2], CompileError> {
+pub fn artifacts(root: &Path) -> Result<[Artifact; 3], CompileError> {
     let settings = root.join(SETTINGS_FILE);
     if !settings.is_file() {
         return Err(CompileError::NoSources { root: root.to_owned() });
@@ -91,7 +92,10 @@ pub fn artifacts(root: &Path) -> Result<[Artifact; 2], CompileError> {
             .ok_or(CompileError::Incomplete { contract: name, part: "code".into() })?;
         Artifact::new(name, compiled.clone(), &names)
     };
-    Ok([artifact("AgentCoordinator")?, artifact("GroupAccount")?])
+    let registry = artifact("GroupRegistry")?;
+    let mut coordinator = artifact("AgentCoordinator")?;
+    coordinator.answer_for(&registry);
+    Ok([coordinator, artifact("GroupAccount")?, registry])
 }
 
 fn compile(root: &Path, profile: &Profile) -> Result<ProjectCompileOutput<SolcCompiler>, CompileError> {

@@ -28,6 +28,13 @@ pub const STATUS_EXPIRED: u8 = 3;
 /// `Decision::status`: cancelled.
 pub const STATUS_CANCELLED: u8 = 4;
 
+/// The kind of an inbox message: a command.
+pub const INBOX_COMMAND: u8 = 1;
+/// The kind of an inbox message: a proposal of the log was executed on-chain.
+pub const INBOX_EXECUTED: u8 = 2;
+/// The kind of an inbox message: a replica was convicted.
+pub const INBOX_CONVICTED: u8 = 3;
+
 /// Bytes of one signature in what `anchor` takes: r, s, v.
 pub const SIGNATURE_LENGTH: usize = 65;
 

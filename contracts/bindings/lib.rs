@@ -19,11 +19,11 @@
 //! # Example
 //!
 //! ```no_run
-//! use alloy::primitives::{B256, address};
+//! use alloy::primitives::{B128, B256, address};
 //! use alloy::providers::ProviderBuilder;
 //! use alloy::sol_types::SolStruct;
 //! use quorate_contracts::{
-//!     AgentCoordinator, CHOICE_FOR, FLAG_REPLICA, FLAG_VOTER, Member, Policy, Vote, eip712_domain,
+//!     AgentCoordinator, CHOICE_FOR, FLAG_REPLICA, FLAG_VOTER, Member, Policy, Terms, Vote, eip712_domain,
 //! };
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -39,13 +39,14 @@
 //!     .zip(keys)
 //!     .map(|(account, key)| Member { account: *account, key, weight: 1, flags: FLAG_VOTER | FLAG_REPLICA })
 //!     .collect();
-//! let policy = Policy { threshold: 3, votingPeriod: 3600, timelock: 0 };
+//! let class = Policy { name: B128::right_padding_from(b"default"), threshold: 7_500, votingPeriod: 3600, ..Policy::default() };
+//! let terms = Terms { classes: vec![class], stallTime: 3600, inboxDeadline: 86_400, ..Terms::default() };
 //! let salt = B256::repeat_byte(1);
 //! let group_id = coordinator.groupIdOf(agents[0], salt).call().await?;
-//! coordinator.createGroup(members, policy, salt).from(agents[0]).send().await?.watch().await?;
+//! coordinator.createGroup(members, terms, salt).from(agents[0]).send().await?.watch().await?;
 //!
 //! // What a voter signs when somebody else sends its vote.
-//! let vote = Vote { groupId: group_id, proposalId: proposal_id, choice: CHOICE_FOR };
+//! let vote = Vote { groupId: group_id, proposalId: proposal_id, choice: CHOICE_FOR, epoch: 0, votingEnds: 1_800_000_000, nonce: 0 };
 //! let digest = vote.eip712_signing_hash(&eip712_domain(31337, *coordinator.address()));
 //! # let _ = digest;
 //! # Ok(())
@@ -53,6 +54,7 @@
 //! ```
 
 mod account;
+mod checkpoint;
 pub mod code;
 #[cfg(feature = "compile")]
 pub mod compile;
@@ -66,13 +68,14 @@ pub mod rpc;
 
 pub use account::GroupAccount;
 pub use constants::{
-    CHOICE_ABSTAIN, CHOICE_AGAINST, CHOICE_FOR, FLAG_REPLICA, FLAG_VOTER, KIND_COMMAND, KIND_DECISION,
-    KIND_SYSTEM, Lane, ProposalStatus, SIGNATURE_LENGTH, STATUS_APPROVED, STATUS_CANCELLED, STATUS_EXPIRED,
-    STATUS_REJECTED, UnknownNumber,
+    CHOICE_ABSTAIN, CHOICE_AGAINST, CHOICE_FOR, FLAG_REPLICA, FLAG_VOTER, INBOX_COMMAND, INBOX_CONVICTED,
+    INBOX_EXECUTED, KIND_COMMAND, KIND_DECISION, KIND_SYSTEM, Lane, ProposalStatus, SIGNATURE_LENGTH,
+    STATUS_APPROVED, STATUS_CANCELLED, STATUS_EXPIRED, STATUS_REJECTED, UnknownNumber,
 };
 pub use coordinator::AgentCoordinator;
 pub use coordinator::AgentCoordinator::{
-    Anchor, Approval, Call, Checkpoint, Decision, Entry, EpochStart, Group, Member, Policy, Proposal, Vote,
+    Anchor, Approval, Ballot, Bond, Call, Checkpoint, Content, Decision, Entry, EpochStart, Group,
+    InboxState, Member, Policy, Proposal, Terms, Vote,
 };
 pub use domain::{DOMAIN_NAME, DOMAIN_VERSION, eip712_domain};
 pub use refusal::Refusal;

@@ -18,7 +18,7 @@ use alloy::transports::TransportError;
 use alloy::transports::http::reqwest::Url;
 use quorate_protocol::group::MAX_MEMBERS;
 use quorate_protocol::{
-    AgentId, Digest, Epoch, Group, GroupId, GroupIdentity, Member, Policy, ProposalId, PublicKey, Sequence,
+    AgentId, Digest, Epoch, Group, GroupId, GroupIdentity, Member, ProposalId, PublicKey, Sequence,
 };
 
 use crate::AgentCoordinator::{self, AgentCoordinatorErrors, AgentCoordinatorInstance};
@@ -26,6 +26,7 @@ use crate::Refusal;
 use crate::rpc::bounded_client;
 
 mod events;
+mod terms;
 
 pub use events::{AnchorEvent, MAX_ANCHORS};
 
@@ -172,7 +173,7 @@ impl CoordinatorReader {
         *self.coordinator.address()
     }
 
-    /// The group with the members of its current epoch, its policy and that epoch. What is returned satisfies
+    /// The group with the members of its current epoch, its terms and that epoch. What is returned satisfies
     /// [`Group::validate`], and the members hash to what the contract keeps.
     ///
     /// # Errors
@@ -197,7 +198,7 @@ impl CoordinatorReader {
         let start = self.epoch_start(group, epoch).await?;
         let start = start.ok_or(ReaderError::UnknownEpoch { group, epoch, current })?;
         let members = self.members_of_event(group, epoch).await?;
-        self.checked(group, epoch, members, &summary.policy, start.members_hash)
+        self.checked(group, epoch, members, &summary.terms, start.members_hash)
     }
 
     /// Where `epoch` of the group began, or nothing when it has not begun on the chain.
@@ -238,7 +239,7 @@ impl CoordinatorReader {
     pub async fn anchored_root(&self, group: GroupId, log_size: u64) -> Result<Option<Digest>, ReaderError> {
         let call = self.coordinator.anchoredRoot(group.0, log_size);
         let anchored = self.ask(group, "anchoredRoot", call.call()).await?;
-        Ok((anchored.anchoredAt != 0).then_some(Digest(anchored.logRoot)))
+        Ok((!anchored.is_zero()).then_some(Digest(anchored)))
     }
 
     /// The group's latest anchor, or nothing before the first.
@@ -270,7 +271,7 @@ impl CoordinatorReader {
     async fn current(&self, group: GroupId, summary: crate::Group) -> Result<Group, ReaderError> {
         let members = self.coordinator.members(group.0);
         let members = self.ask(group, "members", members.call()).await?;
-        self.checked(group, Epoch(summary.epoch), members, &summary.policy, Digest(summary.membersHash))
+        self.checked(group, Epoch(summary.epoch), members, &summary.terms, Digest(summary.membersHash))
     }
 
     /// The group of these members, once they form one and are those that the contract's state names.
@@ -279,7 +280,7 @@ impl CoordinatorReader {
         group: GroupId,
         epoch: Epoch,
         members: Vec<crate::Member>,
-        policy: &crate::Policy,
+        terms: &crate::Terms,
         members_hash: Digest,
     ) -> Result<Group, ReaderError> {
         let malformed = |reason: String| ReaderError::Malformed { question: "members", reason };
@@ -296,12 +297,8 @@ impl CoordinatorReader {
             })
             .collect();
         let identity = GroupIdentity { chain_id: self.chain_id, contract: AgentId(self.contract()), group };
-        let policy = Policy {
-            threshold: policy.threshold,
-            voting_period_s: policy.votingPeriod,
-            timelock_s: policy.timelock,
-        };
-        let read = Group { identity, epoch, members, policy };
+        let terms = terms::read(terms).map_err(malformed)?;
+        let read = Group { identity, epoch, members, terms };
         read.validate().map_err(|error| malformed(error.to_string()))?;
         if Digest(read.members_hash()) != members_hash {
             return Err(malformed("the members do not hash to the contract's members hash".into()));

@@ -17,7 +17,8 @@ async fn propose_many(network: &Network, count: u64, salt: u64) -> (Vec<Receipt>
     let mut longest = Duration::ZERO;
     for number in 0..count {
         let agent = &network.agents[usize::try_from(number).unwrap() % 4];
-        let propose = Propose { salt: salt + number, description: format!("{number}"), calls: vec![] };
+        let propose =
+            Propose { salt: salt + number, description: format!("{number}"), calls: vec![], class: 0 };
         let started = Instant::now();
         receipts.push(client.propose(agent, propose).await.unwrap().receipt);
         longest = longest.max(started.elapsed());

@@ -27,7 +27,7 @@ async fn adopt(network: &Network, client: &Client, members: Vec<Member>, epoch: 
 }
 
 async fn propose(client: &Client, agent: &Agent, salt: u64) -> Receipt {
-    let propose = Propose { salt, description: format!("proposal {salt}"), calls: vec![] };
+    let propose = Propose { salt, description: format!("proposal {salt}"), calls: vec![], class: 0 };
     client.propose(agent, propose).await.unwrap().receipt
 }
 
@@ -90,7 +90,7 @@ async fn a_key_is_rotated_and_the_group_pays_in_the_new_epoch() {
     let supplier = AgentId::from([0x51; 20]);
     let price = U256::from(1_000_000_000_000_000_000u128);
     let calls = vec![Call { target: supplier, value: price, data: vec![] }];
-    let pay = Propose { salt: 7, description: "Pay the supplier".into(), calls };
+    let pay = Propose { salt: 7, description: "Pay the supplier".into(), calls, class: 0 };
     let proposed = client.propose(&network.agents[1], pay).await.unwrap();
     for agent in &network.agents[..3] {
         client.vote(agent, proposed.proposal, Choice::For).await.unwrap();

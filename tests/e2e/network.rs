@@ -11,7 +11,7 @@ use alloy::providers::{DynProvider, Provider as _, ProviderBuilder};
 use alloy::rpc::types::TransactionRequest;
 use quorate_contracts::AgentCoordinator;
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
-use quorate_protocol::{GroupId, Member, Policy, PublicKey};
+use quorate_protocol::{GroupId, Member, Policy, PublicKey, Terms};
 use quorate_sdk::keystore::{ACCOUNT_FILE, KEY_FILE};
 use quorate_sdk::{Agent, ChainAgent, Client, CoordinatorReader, KeystoreOptions, ScryptCost};
 
@@ -158,11 +158,11 @@ impl Network {
             })
             .collect();
         members.sort_by_key(|member| member.agent);
-        let policy = Policy { threshold: 3, voting_period_s: 600, timelock_s: 0 };
+        let terms = Terms::of_class(Policy::of_weight(3, 4, 600, 0));
         let creator = ChainAgent::new(&anvil.url, contract, agents[0].account.clone()).await.unwrap();
         let salt = B256::repeat_byte(1);
         let chain_id = provider.get_chain_id().await.unwrap();
-        creator.create_group(&members, &policy, salt).await.unwrap();
+        creator.create_group(&members, &terms, salt).await.unwrap();
         let group = quorate_protocol::group::group_id(chain_id, contract, agents[0].id().0, salt);
 
         let reader = CoordinatorReader::connect(&anvil.url, contract).await.unwrap();

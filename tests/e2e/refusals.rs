@@ -8,7 +8,7 @@ use quorate_sdk::Agent;
 use crate::network::Network;
 
 fn command(network: &Network, agent: &Agent, nonce: u64) -> Command {
-    let propose = Propose { salt: nonce, description: "x".into(), calls: vec![] };
+    let propose = Propose { salt: nonce, description: "x".into(), calls: vec![], class: 0 };
     Command {
         group: network.group,
         agent: agent.id(),

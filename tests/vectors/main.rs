@@ -14,7 +14,7 @@ use quorate_protocol::merkle::{self, MerkleLog};
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::members::{Admit, MembersOperation, binding_digest};
 use quorate_protocol::operations::proposals::{Cancel, ProposalsOperation, Propose, Vote};
-use quorate_protocol::proposal::{actions_hash, proposal_id, vote_digest};
+use quorate_protocol::proposal::{ChainVote, actions_hash, proposal_id};
 use quorate_protocol::*;
 use serde_json::{Value, json};
 
@@ -58,8 +58,8 @@ fn group() -> Group {
             flags: FLAG_VOTER | FLAG_REPLICA,
         })
         .collect();
-    let policy = Policy { threshold: 30, voting_period_s: 3_600, timelock_s: 60 };
-    Group { identity: identity(), epoch: Epoch(0), members, policy }
+    let terms = Terms::of_class(Policy::of_weight(30, 40, 3_600, 60));
+    Group { identity: identity(), epoch: Epoch(0), members, terms }
 }
 
 fn calls() -> Vec<Call> {
@@ -79,6 +79,7 @@ fn calls() -> Vec<Call> {
 
 const DESCRIPTION: &str = "Pay the supplier \u{2013} October";
 const SALT: u64 = 7;
+const CLASS: u8 = 2;
 
 fn proposer() -> AgentId {
     group().members[0].agent
@@ -88,12 +89,14 @@ fn decision() -> Decision {
     let hash = actions_hash(&calls());
     Decision {
         group: identity().group,
-        proposal: proposal_id(&identity().group, proposer(), SALT, hash, DESCRIPTION),
+        proposal: proposal_id(&identity().group, proposer(), SALT, CLASS, hash, DESCRIPTION),
         actions_hash: hash,
         status: DecisionStatus::Approved,
         for_weight: 30,
         against_weight: 10,
         abstain_weight: 0,
+        executable_from: 1_700_003_601,
+        executable_until: 1_700_090_001,
     }
 }
 
@@ -134,11 +137,57 @@ fn signed_command(operations: Vec<Operation>) -> SignedCommand {
     SignedCommand::sign(command, key)
 }
 
+/// What votes decide, by every kind of class: rows of threshold, basis, turnout, veto, whether votes change, the weights
+/// for, against, abstaining and of all, and the verdicts before and after the end of the voting (0 open, else the status).
+#[test]
+fn policies() {
+    const ROWS: usize = 600;
+    // xorshift64*, so that the table is the same everywhere.
+    let mut state = 0x5175_6f72_6174_6531_u64;
+    let mut random = |below: u64| {
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        state.wrapping_mul(0x2545_f491_4f6c_dd1d) % below
+    };
+    let mut values = Vec::new();
+    for _ in 0..ROWS {
+        let basis = random(2);
+        let policy = Policy {
+            threshold: [5_001, 6_666, 7_500, 10_000, 5_001 + random(5_000) as u16][random(5) as usize],
+            basis: if basis == 0 { Basis::All } else { Basis::Cast },
+            turnout: [basis as u16, 2_500, 5_000, 10_000][random(4) as usize],
+            veto: [0, 0, 3_333, 1 + random(10_000) as u16][random(4) as usize],
+            revotes: random(4) == 0,
+            ..Policy::of_weight(1, 1, 60, 0)
+        };
+        // Small groups, where weights meet their thresholds exactly, and weights as large as they get.
+        let unit = [1, 1, 1, u128::from(u64::MAX)][random(4) as usize];
+        let [in_favour, against, abstain, left] = [8, 6, 4, 8].map(|most| u128::from(random(most)) * unit);
+        let total = (in_favour + against + abstain + left).max(1);
+        let weights = Weights { in_favour, against, abstain, total };
+        let verdict = |ended| policy.verdict(&weights, ended).map_or(0, |status| status as u64);
+        let (open, end) = (verdict(false), verdict(true));
+        let parts = [policy.threshold.into(), basis, policy.turnout.into(), policy.veto.into()];
+        let row = parts.into_iter().chain([u64::from(policy.revotes)]).map(|part| part.to_string());
+        let weights = [in_favour, against, abstain, total].map(|weight| weight.to_string());
+        values.extend(row.chain(weights).chain([open, end].map(|status| status.to_string())));
+    }
+    pinned("policies.json", &json!({ "columns": 11, "values": values }));
+}
+
 /// What Solidity computes too.
 #[test]
 fn evm() {
     let (identity, group) = (identity(), group());
     let (checkpoint, decision, entry) = (checkpoint(), decision(), entry());
+    let vote = ChainVote {
+        proposal: decision.proposal,
+        choice: Choice::For,
+        epoch: Epoch(3),
+        voting_ends: 1_700_003_600,
+        nonce: 1,
+    };
     let members: Vec<Value> = group
         .members
         .iter()
@@ -175,10 +224,15 @@ fn evm() {
         "salt": SALT,
         "proposer": proposer(),
         "proposalId": decision.proposal,
-        "voteForDigest": vote_digest(&identity, decision.proposal, Choice::For),
+        "class": CLASS,
+        "vote": {
+            "choice": vote.choice as u8, "epoch": 3, "votingEnds": vote.voting_ends, "nonce": 1,
+            "digest": vote.digest(&identity),
+        },
         "decision": {
             "status": decision.status as u8,
             "forWeight": 30, "againstWeight": 10, "abstainWeight": 0,
+            "executableFrom": decision.executable_from, "executableUntil": decision.executable_until,
             "digest": decision.digest(&identity),
         },
         "checkpoint": {
@@ -265,12 +319,16 @@ fn merkle_tree() -> Value {
 #[test]
 fn commands() {
     let proposal = decision().proposal;
-    let propose = Propose { salt: SALT, description: DESCRIPTION.into(), calls: calls() };
+    let propose = Propose { salt: SALT, description: DESCRIPTION.into(), calls: calls(), class: CLASS };
     let (account, key) = &keys()[3];
     let admit = Admit::sign(&identity(), account, key.public());
     let operations = [
         ("propose", ProposalsOperation::Propose(propose).to_operation()),
-        ("vote", ProposalsOperation::Vote(Vote { proposal, choice: Choice::Against }).to_operation()),
+        (
+            "vote",
+            ProposalsOperation::Vote(Vote { proposal, choice: Choice::Against, signature: None })
+                .to_operation(),
+        ),
         ("cancel", ProposalsOperation::Cancel(Cancel { proposal }).to_operation()),
         ("admit", MembersOperation::Admit(admit).to_operation()),
         ("leave", MembersOperation::Leave.to_operation()),
@@ -302,7 +360,7 @@ fn receipts() {
         entry::SystemEvent::Genesis {
             identity,
             members_hash: Digest(group.members_hash()),
-            policy: group.policy,
+            terms: group.terms.clone(),
         },
         entry::SystemEvent::EpochStarted { epoch: Epoch(0), members_hash: Digest(group.members_hash()) },
     ];

@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let agents = keys.split(',').map(|dir| Agent::open(dir, &password)).collect::<Result<Vec<_>, _>>()?;
 
     let salt = std::time::UNIX_EPOCH.elapsed()?.as_secs();
-    let proposal = Propose { salt, description: "Renew the domain".into(), calls: vec![] };
+    let proposal = Propose { salt, description: "Renew the domain".into(), calls: vec![], class: 0 };
     let proposed = client.propose(&agents[0], proposal).await?;
     println!("proposed {} in entry {}", proposed.proposal, proposed.receipt.record.entry.index);
 

@@ -150,6 +150,9 @@ pub enum SdkError {
     /// A change of members that the group could not make.
     #[error("the members cannot change like this: {0}")]
     MembersChange(#[from] MembersChangeError),
+    /// A group none of whose classes may change its members.
+    #[error("no class of the group permits a change of members")]
+    NoClassForMembers,
     /// An export of a log that cannot be read.
     #[error("the export cannot be read: {0}")]
     Export(String),

@@ -30,7 +30,7 @@
 //! let client = Client::connect(nodes, "http://127.0.0.1:8545", contract, group).await?;
 //!
 //! let alice = Agent::open("keys/alice", "correct horse battery staple")?;
-//! let proposal = Propose { salt: 1, description: "Renew the domain".into(), calls: vec![] };
+//! let proposal = Propose { salt: 1, description: "Renew the domain".into(), calls: vec![], class: 0 };
 //! let proposed = client.propose(&alice, proposal).await?;
 //! client.vote(&alice, proposed.proposal, Choice::For).await?;
 //!

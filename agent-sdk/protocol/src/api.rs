@@ -7,12 +7,15 @@
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
+use crate::account::AccountSignature;
 use crate::attestation::LogHead;
 use crate::codec::{self, CodecError, bounded_list};
 use crate::entry::EntryRecord;
 use crate::epoch::Handover;
 use crate::group::Group;
-use crate::ids::{AgentId, Digest, EntryIndex, Nonce, ProposalId, ReplicaIndex, Sequence, TimestampMs, View};
+use crate::ids::{
+    AgentId, Digest, EntryIndex, Epoch, Nonce, ProposalId, ReplicaIndex, Sequence, TimestampMs, View,
+};
 use crate::keys::PublicKey;
 use crate::proposal::{Call, Choice, DecisionStatus};
 
@@ -185,6 +188,11 @@ pub struct ProposalView {
     pub proposer: AgentId,
     /// The proposer's salt.
     pub salt: u64,
+    /// The class of decisions, by its place in the group's terms.
+    pub class: u8,
+    /// The epoch in which it was proposed, and the only one in which it takes votes.
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
+    pub epoch: Epoch,
     /// The proposal in words.
     pub description: String,
     /// What the group's account does when it is approved.
@@ -223,6 +231,10 @@ pub struct VoteView {
     pub choice: Choice,
     /// With what weight.
     pub weight: u64,
+    /// The account's signature by which the vote counts on-chain too, in a class that allows the escape lane.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub signature: Option<AccountSignature>,
 }
 
 /// A page of proposals in ascending order of id, as `GET /v1/groups/{group}/proposals` answers.
@@ -394,13 +406,20 @@ mod tests {
         let view = ProposalView {
             id: ProposalId::from([1; 32]),
             proposer: AgentId::from([2; 20]),
+            class: 1,
+            epoch: Epoch(2),
             salt: 3,
             description: "pay".into(),
             calls: vec![],
             opened: TimestampMs(4),
             closes: TimestampMs(5),
             status: ProposalStatus::Approved,
-            votes: vec![VoteView { voter: AgentId::from([2; 20]), choice: Choice::For, weight: u64::MAX }],
+            votes: vec![VoteView {
+                voter: AgentId::from([2; 20]),
+                choice: Choice::For,
+                weight: u64::MAX,
+                signature: None,
+            }],
             for_weight: u128::from(u64::MAX) * 2,
             against_weight: 0,
             abstain_weight: 0,

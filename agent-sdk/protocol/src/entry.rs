@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::codec;
 use crate::command::{CommandError, SignedCommand};
 use crate::domain;
-use crate::group::{GroupIdentity, Policy};
+use crate::group::GroupIdentity;
 use crate::ids::{Digest, EntryIndex, Epoch, Sequence, TimestampMs};
 use crate::merkle;
 use crate::outcome::Outcome;
+use crate::policy::Terms;
 use crate::proposal::{DecisionRecord, DecisionStatus};
 
 /// The length of a leaf: seven words.
@@ -169,9 +170,9 @@ pub enum SystemEvent {
         /// The hash of the first epoch's members, as the contract computes it.
         #[n(1)]
         members_hash: Digest,
-        /// When a proposal is decided.
+        /// What the group agreed on.
         #[n(2)]
-        policy: Policy,
+        terms: Terms,
     },
     /// A new set of members holds from here on.
     #[n(1)]

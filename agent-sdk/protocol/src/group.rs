@@ -1,7 +1,7 @@
 //! Groups: who the members are, what they may do, and the arithmetic of quorums.
 //!
 //! Quorum arithmetic is over replicas and decision thresholds are over voter weight. The two never mix:
-//! [`ReplicaSet`] knows no weights and [`Policy`] knows no replicas.
+//! [`ReplicaSet`] knows no weights and [`Policy`](crate::policy::Policy) knows no replicas.
 
 use alloy_primitives::{Address, B256, keccak256};
 use alloy_sol_types::{Eip712Domain, SolValue, eip712_domain, sol};
@@ -12,6 +12,7 @@ use crate::codec::bounded_list;
 use crate::faults::{self, Fault};
 use crate::ids::{AgentId, Epoch, GroupId, ReplicaIndex};
 use crate::keys::PublicKey;
+use crate::policy::{Terms, TermsError};
 
 /// The most members a group may have.
 pub const MAX_MEMBERS: usize = 64;
@@ -86,21 +87,6 @@ impl Member {
     }
 }
 
-/// When a proposal is decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
-#[cbor(map)]
-pub struct Policy {
-    /// The weight of votes for a proposal that approves it.
-    #[cbor(n(0), with = "crate::codec::u128")]
-    pub threshold: u128,
-    /// How long a proposal is open, in seconds.
-    #[n(1)]
-    pub voting_period_s: u64,
-    /// How long an approved proposal waits before it may execute on-chain, in seconds.
-    #[n(2)]
-    pub timelock_s: u64,
-}
-
 /// A set of members that cannot form a group.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum GroupError {
@@ -122,14 +108,9 @@ pub enum GroupError {
     /// Two members with one ed25519 key.
     #[error("{0} and another member share one ed25519 key")]
     SharedKey(AgentId),
-    /// A threshold that cannot be met or that two opposed majorities could meet.
-    #[error("threshold {threshold} is not above half of the total weight {total}, or is above the total")]
-    Threshold {
-        /// The policy's threshold.
-        threshold: u128,
-        /// The weight of all voters.
-        total: u128,
-    },
+    /// Terms that no group can have.
+    #[error(transparent)]
+    Terms(#[from] TermsError),
 }
 
 /// A group as the contract holds it for one epoch.
@@ -145,9 +126,9 @@ pub struct Group {
     /// The members, in strictly ascending order of address.
     #[cbor(n(2), decode_with = "bounded_list::<Member, Ctx, MAX_MEMBERS>")]
     pub members: Vec<Member>,
-    /// When a proposal is decided.
+    /// What the group agreed on when it was made.
     #[n(3)]
-    pub policy: Policy,
+    pub terms: Terms,
 }
 
 sol! {
@@ -188,11 +169,7 @@ impl Group {
         if replicas < MIN_REPLICAS {
             return Err(GroupError::TooFewReplicas(replicas));
         }
-        let (threshold, total) = (self.policy.threshold, self.total_weight());
-        if threshold > total || threshold <= total / 2 {
-            return Err(GroupError::Threshold { threshold, total });
-        }
-        Ok(())
+        Ok(self.terms.validate()?)
     }
 
     /// The weight of all voters.
@@ -291,6 +268,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::account::AccountKey;
     use crate::keys::AgentKey;
+    use crate::policy::Policy;
 
     /// A group of `n` members that are voters of weight 1 and replicas, with their keys in member order.
     pub(crate) fn sample_group(n: u8) -> (Group, Vec<(AccountKey, AgentKey)>) {
@@ -312,8 +290,9 @@ pub(crate) mod tests {
             contract: AgentId::from([0xc0; 20]),
             group: GroupId::from([7; 32]),
         };
-        let policy = Policy { threshold: u128::from(n) * 2 / 3 + 1, voting_period_s: 60, timelock_s: 0 };
-        (Group { identity, epoch: Epoch(0), members, policy }, keys)
+        let total = u128::from(n);
+        let terms = Terms::of_class(Policy::of_weight(total * 2 / 3 + 1, total, 60, 0));
+        (Group { identity, epoch: Epoch(0), members, terms }, keys)
     }
 
     #[test]
@@ -342,8 +321,8 @@ pub(crate) mod tests {
         assert_eq!(few.validate(), Err(GroupError::TooFewReplicas(3)));
 
         let mut half = group.clone();
-        half.policy.threshold = 2;
-        assert_eq!(half.validate(), Err(GroupError::Threshold { threshold: 2, total: 4 }));
+        half.terms.classes[0].threshold = 5_000;
+        assert!(matches!(half.validate(), Err(GroupError::Terms(_))));
 
         for flags in [0, 4, 7] {
             let mut idle = group.clone();

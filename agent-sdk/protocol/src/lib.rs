@@ -11,7 +11,8 @@
 //! | [`domain`] | the domain strings that every signed message starts with |
 //! | [`keys`] | ed25519 keys and the one signature verdict (ZIP 215), single and in batches |
 //! | [`account`] | secp256k1 accounts: signing and recovering EIP-712 digests |
-//! | [`group`] | members, policies, replica sets and quorum arithmetic |
+//! | [`group`] | members, replica sets and quorum arithmetic |
+//! | [`policy`] | what a group agreed on: classes of decisions, and when votes decide |
 //! | [`command`] | what an agent signs |
 //! | [`operations`] | the typed operations of each service, as a command carries them |
 //! | [`proposal`] | calls, proposal identifiers, votes and decisions |
@@ -41,6 +42,7 @@ pub mod keys;
 pub mod merkle;
 pub mod operations;
 pub mod outcome;
+pub mod policy;
 pub mod proposal;
 pub mod receipt;
 mod verified;
@@ -52,12 +54,13 @@ pub use checkpoint::{Checkpoint, CheckpointCertificate, SignedCheckpoint};
 pub use command::{Command, Operation, SignedCommand};
 pub use entry::{Entry, EntryBody, EntryKind, EntryRecord, EntryStatus};
 pub use epoch::{Handover, HandoverError, MembersChange, MembersChangeError};
-pub use group::{Group, GroupIdentity, Member, Policy, ReplicaSet};
+pub use group::{Group, GroupIdentity, Member, ReplicaSet};
 pub use ids::{
     AgentId, Digest, EntryIndex, Epoch, GroupId, Nonce, ProposalId, ReplicaIndex, Sequence, TimestampMs, View,
 };
 pub use keys::{AgentKey, PublicKey, Signature, SignatureCheck};
 pub use outcome::{Outcome, Refusal};
+pub use policy::{Basis, Policy, Scope, Terms, TermsError, Weights};
 pub use proposal::{Call, Choice, Decision, DecisionRecord, DecisionStatus};
 pub use receipt::{AnchorProof, Receipt, ReceiptError};
 pub use verified::Verified;

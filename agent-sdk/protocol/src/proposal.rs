@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{bounded_bytes, bounded_list, bounded_text};
 use crate::group::GroupIdentity;
-use crate::ids::{AgentId, Digest, GroupId, ProposalId};
+use crate::ids::{AgentId, Digest, Epoch, GroupId, ProposalId, TimestampMs};
 
 /// The most calls of a proposal.
 pub const MAX_CALLS: usize = 32;
@@ -103,6 +103,12 @@ pub struct Decision {
     /// Weight of the abstentions.
     #[cbor(n(6), with = "crate::codec::u128")]
     pub abstain_weight: u128,
+    /// The first second (Unix time) at which it may be executed; 0 unless it is approved.
+    #[n(7)]
+    pub executable_from: u64,
+    /// The last one, or 0 for no end.
+    #[n(8)]
+    pub executable_until: u64,
 }
 
 /// A decision with what an auditor needs to understand it: the body of a decision's entry. The decision
@@ -125,15 +131,18 @@ pub struct DecisionRecord {
     /// The calls that `actions_hash` covers.
     #[cbor(n(4), decode_with = "bounded_list::<Call, Ctx, MAX_CALLS>")]
     pub calls: Vec<Call>,
+    /// The class of decisions, by its place in the group's terms.
+    #[n(5)]
+    pub class: u8,
 }
 
 impl DecisionRecord {
-    /// Whether calls, description, proposer and salt are those that the decision names.
+    /// Whether calls, description, proposer, salt and class are those that the decision names.
     pub fn is_consistent(&self) -> bool {
         let decision = &self.decision;
         let hash = actions_hash(&self.calls);
         hash == decision.actions_hash
-            && proposal_id(&decision.group, self.proposer, self.salt, hash, &self.description)
+            && proposal_id(&decision.group, self.proposer, self.salt, self.class, hash, &self.description)
                 == decision.proposal
     }
 }
@@ -156,19 +165,23 @@ mod typed {
             uint128 forWeight;
             uint128 againstWeight;
             uint128 abstainWeight;
+            uint64 executableFrom;
+            uint64 executableUntil;
         }
 
         struct Vote {
             bytes32 groupId;
             bytes32 proposalId;
             uint8 choice;
+            uint64 epoch;
+            uint64 votingEnds;
+            uint32 nonce;
         }
     }
 }
 
 /// The preimage of the first word of a proposal id.
-pub const PROPOSAL_TYPE: &str =
-    "Proposal(bytes32 groupId,address proposer,uint64 salt,bytes32 actionsHash,bytes32 descriptionHash)";
+pub const PROPOSAL_TYPE: &str = "Proposal(bytes32 groupId,address proposer,uint64 salt,uint8 class,bytes32 actionsHash,bytes32 descriptionHash)";
 
 /// `keccak256(abi.encode(Call[]))`.
 pub fn actions_hash(calls: &[Call]) -> Digest {
@@ -184,24 +197,56 @@ pub fn proposal_id(
     group: &GroupId,
     proposer: AgentId,
     salt: u64,
+    class: u8,
     actions_hash: Digest,
     description: &str,
 ) -> ProposalId {
-    let words: (B256, B256, Address, u64, B256, B256) = (
+    let words: (B256, B256, Address, u64, U256, B256, B256) = (
         keccak256(PROPOSAL_TYPE),
         group.0,
         proposer.0,
         salt,
+        U256::from(class),
         actions_hash.0,
         keccak256(description.as_bytes()),
     );
     ProposalId(keccak256(words.abi_encode()))
 }
 
-/// The EIP-712 digest of a vote, for the contract's `voteBySig`.
-pub fn vote_digest(identity: &GroupIdentity, proposal: ProposalId, choice: Choice) -> B256 {
-    typed::Vote { groupId: identity.group.0, proposalId: proposal.0, choice: choice as u8 }
+/// A vote as the contract takes it with a signature: by `voteBySig`, and by `approveFromLog` for a proposal that began
+/// off-chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChainVote {
+    /// What is voted on.
+    pub proposal: ProposalId,
+    /// For, against or abstain.
+    pub choice: Choice,
+    /// The epoch that it was proposed in.
+    pub epoch: Epoch,
+    /// The end of its voting, in seconds of Unix time.
+    pub voting_ends: u64,
+    /// How many votes of the voter on it were counted before; 0 for one that is given off-chain.
+    pub nonce: u32,
+}
+
+impl ChainVote {
+    /// The EIP-712 digest that the voter's account signs.
+    pub fn digest(&self, identity: &GroupIdentity) -> B256 {
+        typed::Vote {
+            groupId: identity.group.0,
+            proposalId: self.proposal.0,
+            choice: self.choice as u8,
+            epoch: self.epoch.0,
+            votingEnds: self.voting_ends,
+            nonce: self.nonce,
+        }
         .eip712_signing_hash(&identity.eip712_domain())
+    }
+}
+
+/// The end of a voting that begins at `opened`: a whole second, so that it is the same on-chain.
+pub fn voting_end(opened: TimestampMs, voting_period_s: u32) -> TimestampMs {
+    TimestampMs((opened.0.div_ceil(1000) + u64::from(voting_period_s)) * 1000)
 }
 
 impl Decision {
@@ -215,6 +260,8 @@ impl Decision {
             forWeight: self.for_weight,
             againstWeight: self.against_weight,
             abstainWeight: self.abstain_weight,
+            executableFrom: self.executable_from,
+            executableUntil: self.executable_until,
         };
         Digest(decision.eip712_signing_hash(&identity.eip712_domain()))
     }
@@ -233,13 +280,16 @@ mod tests {
         let record = DecisionRecord {
             decision: Decision {
                 group,
-                proposal: proposal_id(&group, proposer, 7, hash, "pay"),
+                proposal: proposal_id(&group, proposer, 7, 1, hash, "pay"),
                 actions_hash: hash,
                 status: DecisionStatus::Approved,
                 for_weight: 3,
                 against_weight: 0,
                 abstain_weight: 1,
+                executable_from: 9,
+                executable_until: 0,
             },
+            class: 1,
             proposer,
             salt: 7,
             description: "pay".into(),
@@ -247,6 +297,7 @@ mod tests {
         };
         assert!(record.is_consistent());
         assert!(!DecisionRecord { salt: 8, ..record.clone() }.is_consistent());
+        assert!(!DecisionRecord { class: 0, ..record.clone() }.is_consistent());
         assert!(!DecisionRecord { description: "pay more".into(), ..record.clone() }.is_consistent());
         assert!(!DecisionRecord { calls: vec![], ..record }.is_consistent());
     }

@@ -214,14 +214,23 @@ mod tests {
         let proposer = group.members[1].agent;
         let decision = Decision {
             group: group.identity.group,
-            proposal: proposal_id(&group.identity.group, proposer, 3, hash, "tea"),
+            proposal: proposal_id(&group.identity.group, proposer, 3, 0, hash, "tea"),
             actions_hash: hash,
             status: DecisionStatus::Approved,
             for_weight: 3,
             against_weight: 1,
             abstain_weight: 0,
+            executable_from: 9,
+            executable_until: 0,
         };
-        let record = DecisionRecord { decision, proposer, salt: 3, description: "tea".into(), calls: vec![] };
+        let record = DecisionRecord {
+            decision,
+            proposer,
+            salt: 3,
+            description: "tea".into(),
+            calls: vec![],
+            class: 0,
+        };
         let event = SystemEvent::EpochStarted { epoch: Epoch(1), members_hash: Digest::from([3; 32]) };
         let results = vec![OperationResult { body: vec![2] }];
         vec![

@@ -13,7 +13,7 @@ use quorate_protocol::operations::proposals::{ProposalsOperation, Propose, Vote}
 use quorate_protocol::proposal::{actions_hash, proposal_id};
 use quorate_protocol::{
     AgentId, Choice, Command, Epoch, Group, GroupId, Member, Nonce, Operation, Policy, ProposalId, PublicKey,
-    Sequence, Signature, SignedCommand, TimestampMs,
+    Sequence, Signature, SignedCommand, Terms, TimestampMs,
 };
 use quorate_services::StateMachine;
 
@@ -32,8 +32,8 @@ fn group() -> Group {
         .collect();
     let identity =
         GroupIdentity { chain_id: 31337, contract: AgentId::from([0xc0; 20]), group: GroupId::from([7; 32]) };
-    let policy = Policy { threshold: 3, voting_period_s: 3600, timelock_s: 0 };
-    Group { identity, epoch: Epoch(0), members, policy }
+    let terms = Terms::of_class(Policy::of_weight(3, 4, 3600, 0));
+    Group { identity, epoch: Epoch(0), members, terms }
 }
 
 fn command(member: u8, nonce: u64, operation: Operation) -> SignedCommand {
@@ -64,12 +64,16 @@ fn commands() -> Vec<SignedCommand> {
             &GroupId::from([7; 32]),
             AgentId::from([1; 20]),
             salt,
+            0,
             actions_hash(&calls),
             description,
         );
-        send(1, ProposalsOperation::Propose(Propose { salt, description: description.into(), calls }));
+        send(
+            1,
+            ProposalsOperation::Propose(Propose { salt, description: description.into(), calls, class: 0 }),
+        );
         for voter in 2..=4 {
-            send(voter, ProposalsOperation::Vote(Vote { proposal, choice: Choice::For }));
+            send(voter, ProposalsOperation::Vote(Vote { proposal, choice: Choice::For, signature: None }));
         }
     }
     commands
@@ -114,7 +118,7 @@ fn main() {
     println!("restored   {} pairs in {:.0} ms", machine.pairs().count(), start.elapsed().as_secs_f64() * 1e3);
 
     let proposals = (0..165).map(|i| {
-        let operation = Propose { salt: PROPOSALS + i, description: "more".into(), calls: vec![] };
+        let operation = Propose { salt: PROPOSALS + i, description: "more".into(), calls: vec![], class: 0 };
         command(1, PROPOSALS + i, ProposalsOperation::Propose(operation).to_operation())
     });
     let proposals: Vec<_> = proposals.collect();

@@ -8,7 +8,7 @@ use alloy::providers::{Provider, ProviderBuilder};
 use crate::reader::{ReaderError, parse_url, within};
 use crate::rpc::bounded_client;
 
-/// The code of a coordinator, and of the group accounts' implementation that it must have created.
+/// The code of a coordinator, and of the two contracts that it must have created.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deployed {
     /// The chain.
@@ -19,6 +19,8 @@ pub struct Deployed {
     pub coordinator_code: Bytes,
     /// The code at [`Self::group_account`]; empty where there is none.
     pub group_account_code: Bytes,
+    /// The code at [`Self::group_registry`]; empty where there is none.
+    pub group_registry_code: Bytes,
 }
 
 impl Deployed {
@@ -32,9 +34,10 @@ impl Deployed {
         let provider = ProviderBuilder::new().disable_recommended_fillers().connect_client(client);
         let chain_id = within(timeout, provider.get_chain_id()).await?;
         let coordinator_code = within(timeout, provider.get_code_at(contract)).await?;
-        let deployed = Self { chain_id, contract, coordinator_code, group_account_code: Bytes::new() };
+        let deployed = Self { chain_id, contract, coordinator_code, ..Self::default() };
         let group_account_code = within(timeout, provider.get_code_at(deployed.group_account())).await?;
-        Ok(Self { group_account_code, ..deployed })
+        let group_registry_code = within(timeout, provider.get_code_at(deployed.group_registry())).await?;
+        Ok(Self { group_account_code, group_registry_code, ..deployed })
     }
 
     /// Where the group accounts' implementation must be: it is the first contract that the coordinator created, and a
@@ -43,9 +46,20 @@ impl Deployed {
     pub fn group_account(&self) -> Address {
         group_account_of(self.contract)
     }
+
+    /// Where the registry must be: it is the second contract that the coordinator created.
+    #[must_use]
+    pub fn group_registry(&self) -> Address {
+        group_registry_of(self.contract)
+    }
 }
 
 /// See [`Deployed::group_account`].
 pub(super) fn group_account_of(coordinator: Address) -> Address {
     coordinator.create(1)
+}
+
+/// See [`Deployed::group_registry`].
+pub(super) fn group_registry_of(coordinator: Address) -> Address {
+    coordinator.create(2)
 }

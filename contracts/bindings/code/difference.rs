@@ -14,7 +14,7 @@ const SHOWN_BYTES: usize = 8;
 /// The bytes of an immutable.
 const WORD: usize = 32;
 
-/// One of the two contracts whose code is compared.
+/// One of the contracts whose code is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
@@ -22,6 +22,8 @@ pub enum Part {
     Coordinator,
     /// The `GroupAccount` that the groups' accounts delegate to.
     GroupAccount,
+    /// The `GroupRegistry` that the coordinator delegates to.
+    GroupRegistry,
 }
 
 impl fmt::Display for Part {
@@ -29,6 +31,7 @@ impl fmt::Display for Part {
         formatter.write_str(match self {
             Self::Coordinator => "the code of AgentCoordinator",
             Self::GroupAccount => "the code of the groups' accounts (GroupAccount)",
+            Self::GroupRegistry => "the code of the registry (GroupRegistry)",
         })
     }
 }

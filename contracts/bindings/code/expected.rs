@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, B256, U256, keccak256};
 
-use super::deployed::group_account_of;
+use super::deployed::{group_account_of, group_registry_of};
 use crate::{DOMAIN_NAME, DOMAIN_VERSION, eip712_domain};
 
-/// The values of all immutables of a coordinator and of the accounts that it makes, by name.
+/// The values of all immutables of a coordinator and of what it makes, by name.
 pub(super) struct Values(BTreeMap<&'static str, B256>);
 
 impl Values {
@@ -23,7 +23,9 @@ impl Values {
             ("EIP712._name", short_string(DOMAIN_NAME)),
             ("EIP712._version", short_string(DOMAIN_VERSION)),
             ("GroupAccount.coordinator", coordinator.into_word()),
-            ("Groups.groupAccountImplementation", group_account_of(coordinator).into_word()),
+            ("AgentCoordinator.groupRegistry", group_registry_of(coordinator).into_word()),
+            ("GroupRegistry._self", group_registry_of(coordinator).into_word()),
+            ("GroupRegistry.groupAccountImplementation", group_account_of(coordinator).into_word()),
         ]))
     }
 

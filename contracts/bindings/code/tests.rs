@@ -13,7 +13,7 @@ fn contract() -> Address {
 /// What a chain has after an honest deployment: this test fills the immutables in by itself.
 fn honest() -> Deployed {
     let build = Build::built_in();
-    let account = contract().create(1);
+    let (account, registry) = (contract().create(1), contract().create(2));
     let values = [
         ("EIP712._cachedChainId", U256::from(CHAIN).to_be_bytes()),
         ("EIP712._cachedDomainSeparator", crate::eip712_domain(CHAIN, contract()).separator().0),
@@ -23,7 +23,9 @@ fn honest() -> Deployed {
         ("EIP712._name", hex!("51756f7261746500000000000000000000000000000000000000000000000007")),
         ("EIP712._version", hex!("3100000000000000000000000000000000000000000000000000000000000001")),
         ("GroupAccount.coordinator", contract().into_word().0),
-        ("Groups.groupAccountImplementation", account.into_word().0),
+        ("AgentCoordinator.groupRegistry", registry.into_word().0),
+        ("GroupRegistry._self", registry.into_word().0),
+        ("GroupRegistry.groupAccountImplementation", account.into_word().0),
     ];
     let filled = |compiled: &CompiledContract| {
         let mut code = compiled.deployed_bytecode.to_vec();
@@ -40,6 +42,7 @@ fn honest() -> Deployed {
         contract: contract(),
         coordinator_code: filled(&build.coordinator),
         group_account_code: filled(&build.group_account),
+        group_registry_code: filled(&build.group_registry),
     }
 }
 
@@ -74,7 +77,8 @@ fn every_immutable_of_the_artifacts_has_a_value_and_room_for_it() {
     assert_eq!(build.coordinator.immutables.len(), 8);
     assert_eq!(build.group_account.immutables.len(), 1);
     let values = Values::of(CHAIN, contract());
-    for compiled in [&build.coordinator, &build.group_account] {
+    assert_eq!(build.group_registry.immutables.len(), 2);
+    for compiled in [&build.coordinator, &build.group_account, &build.group_registry] {
         for (name, places) in &compiled.immutables {
             assert!(values.get(name).is_some() && !places.is_empty(), "{name}");
             for Place { start, length } in places {
@@ -104,9 +108,11 @@ fn a_changed_byte_of_the_code_is_named_with_its_place() {
 fn no_byte_is_passed_over() {
     let (build, honest) = (Build::built_in(), honest());
     let values = Values::of(CHAIN, contract());
-    for (compiled, code) in
-        [(&build.coordinator, &honest.coordinator_code), (&build.group_account, &honest.group_account_code)]
-    {
+    for (compiled, code) in [
+        (&build.coordinator, &honest.coordinator_code),
+        (&build.group_account, &honest.group_account_code),
+        (&build.group_registry, &honest.group_registry_code),
+    ] {
         // A step that is prime to the length of a word meets every part of the code in a short time.
         for offset in (0..code.len()).step_by(97) {
             let changed = changed(code, |code| code[offset] ^= 0x80);
@@ -130,9 +136,9 @@ fn an_immutable_with_another_value_is_named() {
     assert_eq!(found, Difference::Immutable { name, offset: at.start, expected, found: stranger });
 
     // An immutable that the constructor never set.
-    let at = place("Groups.groupAccountImplementation");
+    let at = place("AgentCoordinator.groupRegistry");
     let found = difference(|code| code[at.start..at.start + 32].fill(0));
-    assert!(found.to_string().contains("Groups.groupAccountImplementation"), "{found}");
+    assert!(found.to_string().contains("AgentCoordinator.groupRegistry"), "{found}");
 }
 
 #[test]
@@ -167,6 +173,9 @@ fn missing_code_is_a_difference_of_its_own() {
     let gone = Deployed { group_account_code: Bytes::new(), ..honest() };
     let mismatch = Build::built_in().verify(&gone).unwrap_err();
     assert_eq!((mismatch.part, mismatch.difference), (Part::GroupAccount, Difference::NoCode));
+    let gone = Deployed { group_registry_code: Bytes::new(), ..honest() };
+    let mismatch = Build::built_in().verify(&gone).unwrap_err();
+    assert_eq!((mismatch.part, mismatch.difference), (Part::GroupRegistry, Difference::NoCode));
 }
 
 #[test]

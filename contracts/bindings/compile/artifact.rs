@@ -1,6 +1,8 @@
 //! What is committed of a compiled contract: enough for the bindings, a deployment and a comparison, and nothing that
 //! changes while the contract does not.
 
+use std::collections::BTreeMap;
+
 use alloy::json_abi::JsonAbi;
 use foundry_compilers::artifacts::{CompactDeployedBytecode, ConfigurableContractArtifact};
 use serde::Serialize;
@@ -54,6 +56,21 @@ impl Artifact {
             immutables,
         };
         Ok(Self { contract_name: name, abi: compiled.abi.ok_or_else(|| missing("ABI"))?, contract })
+    }
+
+    /// Takes the other's functions, events and errors into the ABI.
+    pub(super) fn answer_for(&mut self, other: &Self) {
+        fn merge<T: Clone + PartialEq>(into: &mut BTreeMap<String, Vec<T>>, from: &BTreeMap<String, Vec<T>>) {
+            for (name, items) in from {
+                let known = into.entry(name.clone()).or_default();
+                known.extend(items.iter().filter(|item| !known.contains(item)).cloned().collect::<Vec<_>>());
+            }
+        }
+        merge(&mut self.abi.functions, &other.abi.functions);
+        merge(&mut self.abi.events, &other.abi.events);
+        merge(&mut self.abi.errors, &other.abi.errors);
+        // What it is not told to do by a function, it does not do.
+        self.abi.fallback = None;
     }
 
     /// The file's contents. The ABI's items are sorted by name, so equal contracts make equal files.

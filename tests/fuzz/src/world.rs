@@ -77,8 +77,8 @@ fn group(keys: &[Keys]) -> Group {
         contract: AgentId::from([0xc0; 20]),
         group: GroupId::from([7; 32]),
     };
-    let policy = Policy { threshold: 3, voting_period_s: 60, timelock_s: 5 };
-    Group { identity, epoch: Epoch(0), members: members.collect(), policy }
+    let terms = Terms::of_class(Policy::of_weight(3, 4, 60, 5));
+    Group { identity, epoch: Epoch(0), members: members.collect(), terms }
 }
 
 /// A proposal of the first member that pays somebody.
@@ -86,7 +86,12 @@ pub fn propose() -> Propose {
     let pay = Call { target: AgentId::from([0xaa; 20]), value: U256::from(1_000_000), data: vec![] };
     let call =
         Call { target: AgentId::from([0xbb; 20]), value: U256::ZERO, data: vec![0xa9, 5, 0x9c, 0xbb, 1, 2] };
-    Propose { salt: 7, description: "Pay the supplier \u{2013} October".into(), calls: vec![pay, call] }
+    Propose {
+        salt: 7,
+        description: "Pay the supplier \u{2013} October".into(),
+        calls: vec![pay, call],
+        class: 0,
+    }
 }
 
 impl World {
@@ -145,7 +150,9 @@ impl World {
         let mut withdrawn = propose();
         withdrawn.salt += 1;
         let (paid, other) = (self.proposal(&propose()), self.proposal(&withdrawn));
-        let vote = |proposal, choice| ProposalsOperation::Vote(Vote { proposal, choice }).to_operation();
+        let vote = |proposal, choice| {
+            ProposalsOperation::Vote(Vote { proposal, choice, signature: None }).to_operation()
+        };
         let of = |by: usize, nonce, operations| command(identity, &self.keys[by], nonce, operations);
         vec![
             vec![
@@ -166,7 +173,7 @@ impl World {
     fn proposal(&self, propose: &Propose) -> ProposalId {
         let hash = actions_hash(&propose.calls);
         let group = &self.group.identity.group;
-        proposal_id(group, self.keys[0].id(), propose.salt, hash, &propose.description)
+        proposal_id(group, self.keys[0].id(), propose.salt, 0, hash, &propose.description)
     }
 
     /// The first members of the group, as many as make a quorum.

@@ -90,10 +90,12 @@ impl Agent {
                 salt: *salt,
                 description: description(*salt),
                 calls: calls.clone(),
+                class: 0,
             })
             .to_operation(),
             Task::Vote(proposal, choice) => {
-                ProposalsOperation::Vote(Vote { proposal: *proposal, choice: *choice }).to_operation()
+                ProposalsOperation::Vote(Vote { proposal: *proposal, choice: *choice, signature: None })
+                    .to_operation()
             }
             Task::Cancel(proposal) => {
                 ProposalsOperation::Cancel(Cancel { proposal: *proposal }).to_operation()
@@ -122,7 +124,7 @@ impl Agent {
         match task {
             Task::Propose { salt, calls } => {
                 let id =
-                    proposal_id(&identity.group, self.id, *salt, actions_hash(calls), &description(*salt));
+                    proposal_id(&identity.group, self.id, *salt, 0, actions_hash(calls), &description(*salt));
                 Some((id, Operation::Propose))
             }
             Task::Vote(proposal, choice) => Some((*proposal, Operation::Vote(self.id, *choice))),

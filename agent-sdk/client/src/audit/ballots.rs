@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, HashMap};
 use quorate_protocol::command::MAX_COMMAND_BYTES;
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::proposals::{ProposalsOperation, Propose};
-use quorate_protocol::proposal::{actions_hash, proposal_id};
+use quorate_protocol::proposal::{actions_hash, proposal_id, voting_end};
 use quorate_protocol::{
-    AgentId, Choice, DecisionRecord, DecisionStatus, Epoch, Group, Operation, ProposalId, TimestampMs, codec,
+    AgentId, Choice, DecisionRecord, DecisionStatus, Epoch, Group, Operation, Policy, ProposalId,
+    TimestampMs, Weights, codec,
 };
 
 use super::report::Fault;
@@ -23,7 +24,9 @@ pub(super) struct Ballots {
 #[derive(Debug)]
 struct OpenProposal {
     proposer: AgentId,
-    opened: TimestampMs,
+    /// The end of its voting.
+    closes: TimestampMs,
+    policy: Policy,
     /// The epoch that it was proposed in, whose members alone vote on it, and the weight of all of them.
     epoch: Epoch,
     total: u128,
@@ -46,12 +49,19 @@ impl Ballots {
         }
         let fault = |proposal, reason: String| Err(Some(Fault::Decision { proposal, reason }));
         match codec::decode(&operation.body, MAX_COMMAND_BYTES).map_err(|_| None)? {
-            ProposalsOperation::Propose(Propose { salt, description, calls }) => {
+            ProposalsOperation::Propose(Propose { salt, description, calls, class }) => {
                 let hash = actions_hash(&calls);
-                let id = proposal_id(&group.identity.group, agent, salt, hash, &description);
+                let id = proposal_id(&group.identity.group, agent, salt, class, hash, &description);
+                let Some(policy) = group.terms.class(class).cloned() else {
+                    return fault(id, format!("the group has no class {class}"));
+                };
+                if let Err(error) = policy.check_calls(group.identity.contract, &calls) {
+                    return fault(id, format!("its class does not permit it: {error}"));
+                }
                 let proposal = OpenProposal {
                     proposer: agent,
-                    opened: time,
+                    closes: voting_end(time, policy.voting_period_s),
+                    policy,
                     epoch: group.epoch,
                     total: group.total_weight(),
                     votes: BTreeMap::new(),
@@ -71,7 +81,8 @@ impl Ballots {
                 if open.epoch != group.epoch {
                     return fault(vote.proposal, format!("{agent} votes on it after the end of its epoch"));
                 }
-                if open.votes.insert(agent, (vote.choice, member.weight)).is_some() {
+                let before = open.votes.insert(agent, (vote.choice, member.weight));
+                if before.is_some_and(|(choice, _)| !open.policy.revotes || choice == vote.choice) {
                     return fault(vote.proposal, format!("{agent} votes on it twice"));
                 }
             }
@@ -105,16 +116,28 @@ impl Ballots {
         if counted != (decision.for_weight, decision.against_weight, decision.abstain_weight) {
             return fault(format!("the votes in the log weigh {counted:?} for, against and abstaining"));
         }
-        let (threshold, total) = (group.policy.threshold, open.total);
-        let approved = counted.0 >= threshold;
-        let rejected = !approved && total.saturating_sub(counted.1 + counted.2) < threshold;
-        let closes = open.opened.plus(group.policy.voting_period_s.saturating_mul(1000));
+        let (in_favour, against, abstain) = counted;
+        let weights = Weights { in_favour, against, abstain, total: open.total };
+        let verdict = open.policy.verdict(&weights, false);
+        let over = time >= open.closes;
         let follows = match decision.status {
-            DecisionStatus::Approved => approved,
-            DecisionStatus::Rejected => rejected,
-            DecisionStatus::Expired => !approved && !rejected && time >= closes,
-            DecisionStatus::Cancelled => !approved && !rejected && open.withdrawn,
+            DecisionStatus::Cancelled => verdict.is_none() && open.withdrawn,
+            // Weights of two epochs are never added up.
+            DecisionStatus::Expired if open.epoch != group.epoch => verdict.is_none() && over,
+            status => {
+                verdict == Some(status) || (over && open.policy.verdict(&weights, true) == Some(status))
+            }
         };
-        if follows { Ok(()) } else { fault(format!("it cannot be {:?} by its votes", decision.status)) }
+        if !follows {
+            return fault(format!("it cannot be {:?} by its votes", decision.status));
+        }
+        let window = match decision.status {
+            DecisionStatus::Approved => open.policy.window(time),
+            _ => (0, 0),
+        };
+        if window != (decision.executable_from, decision.executable_until) {
+            return fault(format!("it may be executed from {} to {}, by its class", window.0, window.1));
+        }
+        Ok(())
     }
 }

@@ -228,8 +228,8 @@ impl LogAudit {
         event: &SystemEvent,
         now: (Sequence, TimestampMs),
     ) -> Result<(), Fault> {
-        let (identity, members_hash, policy) = match event {
-            SystemEvent::Genesis { identity, members_hash, policy } => (identity, members_hash, policy),
+        let (identity, members_hash, terms) = match event {
+            SystemEvent::Genesis { identity, members_hash, terms } => (identity, members_hash, terms),
             SystemEvent::EpochStarted { .. } if index.0 == 0 => {
                 return Err(Fault::Genesis("the first entry of a log is its genesis"));
             }
@@ -248,8 +248,8 @@ impl LogAudit {
                 "the members of the first epoch are not known, so nothing can be checked",
             ));
         }
-        if *members_hash != Digest(self.group.members_hash()) || *policy != self.group.policy {
-            return Err(Fault::Genesis("the genesis has other members or another policy than the contract"));
+        if *members_hash != Digest(self.group.members_hash()) || *terms != self.group.terms {
+            return Err(Fault::Genesis("the genesis has other members or other terms than the contract"));
         }
         Ok(())
     }

@@ -1,9 +1,12 @@
 //! From the words of the protocol to the contract's.
 
-use alloy::primitives::B256;
+use alloy::primitives::{B128, B256, Bytes};
 use quorate_contracts as contract;
+use quorate_protocol::api::ProposalView;
 use quorate_protocol::merkle::join_proofs;
-use quorate_protocol::{Call, DecisionStatus, EntryBody, Member, Policy, Receipt};
+use quorate_protocol::{
+    AccountSignature, AgentId, Call, Choice, DecisionStatus, EntryBody, Member, Policy, Receipt, Terms,
+};
 
 use crate::error::SdkError;
 
@@ -32,11 +35,32 @@ pub(super) fn member(member: &Member) -> contract::Member {
     }
 }
 
-pub(super) fn policy(policy: &Policy) -> contract::Policy {
+pub(super) fn terms(terms: &Terms) -> contract::Terms {
+    contract::Terms {
+        classes: terms.classes.iter().map(policy).collect(),
+        stallTime: terms.stall_time_s,
+        inboxDeadline: terms.inbox_deadline_s,
+        evidenceWindow: terms.evidence_window_s,
+        reporterShare: terms.reporter_share,
+        bond: terms.bond,
+    }
+}
+
+fn policy(policy: &Policy) -> contract::Policy {
     contract::Policy {
+        name: B128::right_padding_from(policy.name.as_bytes()),
+        valueLimit: policy.value_limit,
         threshold: policy.threshold,
+        basis: policy.basis as u8,
+        turnout: policy.turnout,
+        veto: policy.veto,
+        scope: policy.scope as u8,
         votingPeriod: policy.voting_period_s,
         timelock: policy.timelock_s,
+        expiry: policy.expiry_s,
+        revotes: policy.revotes,
+        escape: policy.escape,
+        onlyStalled: policy.only_stalled,
     }
 }
 
@@ -49,6 +73,21 @@ pub(super) fn calls(calls: &[Call]) -> Vec<contract::Call> {
             data: call.data.clone().into(),
         })
         .collect()
+}
+
+pub(super) fn ballot(voter: AgentId, choice: Choice, signature: &AccountSignature) -> contract::Ballot {
+    let signature = Bytes::copy_from_slice(&signature.0);
+    contract::Ballot { voter: voter.0, choice: choice as u8, signature }
+}
+
+pub(super) fn content(proposal: &ProposalView) -> contract::Content {
+    contract::Content {
+        proposer: proposal.proposer.0,
+        salt: proposal.salt,
+        class: proposal.class,
+        calls: calls(&proposal.calls),
+        description: proposal.description.clone(),
+    }
 }
 
 /// The decision in a receipt, with its proof under an anchored root.
@@ -73,10 +112,11 @@ pub(super) fn anchored_decision(receipt: &Receipt) -> Result<AnchoredDecision, S
             forWeight: decision.for_weight,
             againstWeight: decision.against_weight,
             abstainWeight: decision.abstain_weight,
+            executableFrom: decision.executable_from,
+            executableUntil: decision.executable_until,
             index: entry.index.0,
             sequence: entry.sequence.0,
             timestampMs: entry.timestamp.0,
-            outcome: entry.outcome.0,
             calls: calls(&record.calls),
         },
         proof: anchor.proof.iter().map(|hash| hash.0).collect(),

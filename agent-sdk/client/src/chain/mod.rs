@@ -18,12 +18,13 @@ use alloy::rpc::types::TransactionReceipt;
 use alloy::signers::local::PrivateKeySigner;
 use quorate_contracts::rpc::bounded_client;
 use quorate_contracts::{AgentCoordinator, AgentCoordinator::AgentCoordinatorInstance, Refusal};
+use quorate_protocol::api::ProposalView;
 use quorate_protocol::group::group_id;
 use quorate_protocol::operations::proposals::Propose;
-use quorate_protocol::proposal::{actions_hash, proposal_id, vote_digest};
+use quorate_protocol::proposal::{ChainVote, actions_hash, proposal_id};
 use quorate_protocol::{
-    AccountKey, AccountSignature, AgentId, Call, Choice, GroupId, GroupIdentity, Member, Policy, ProposalId,
-    PublicKey, Receipt,
+    AccountKey, AccountSignature, AgentId, Call, Choice, Epoch, GroupId, GroupIdentity, Member, ProposalId,
+    PublicKey, Receipt, SignedCheckpoint, SignedCommand, Terms, U256,
 };
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -123,13 +124,12 @@ impl ChainAgent {
     pub async fn create_group(
         &self,
         members: &[Member],
-        policy: &Policy,
+        terms: &Terms,
         salt: B256,
     ) -> Result<(GroupId, Included), SdkError> {
         let id = group_id(self.chain_id, *self.coordinator.address(), self.account.address(), salt);
         let members = members.iter().map(convert::member).collect();
-        let included =
-            self.send(self.coordinator.createGroup(members, convert::policy(policy), salt)).await?;
+        let included = self.send(self.coordinator.createGroup(members, convert::terms(terms), salt)).await?;
         Ok((id, included))
     }
 
@@ -142,11 +142,11 @@ impl ChainAgent {
         group: GroupId,
         propose: &Propose,
     ) -> Result<(ProposalId, Included), SdkError> {
-        let Propose { salt, description, calls } = propose;
-        let id = proposal_id(&group, self.id(), *salt, actions_hash(calls), description);
+        let Propose { salt, description, calls, class } = propose;
+        let id = proposal_id(&group, self.id(), *salt, *class, actions_hash(calls), description);
         let calls = convert::calls(calls);
         let included =
-            self.send(self.coordinator.propose(group.0, calls, description.clone(), *salt)).await?;
+            self.send(self.coordinator.propose(group.0, *class, calls, description.clone(), *salt)).await?;
         Ok((id, included))
     }
 
@@ -159,10 +159,22 @@ impl ChainAgent {
     }
 
     /// The account's signature on a vote, for somebody else to send with [`Self::vote_by_sig`].
-    pub fn sign_vote(&self, group: GroupId, proposal: ProposalId, choice: Choice) -> AccountSignature {
+    pub fn sign_vote(&self, group: GroupId, vote: &ChainVote) -> AccountSignature {
         let contract = AgentId(*self.coordinator.address());
         let identity = GroupIdentity { chain_id: self.chain_id, contract, group };
-        self.account.sign_digest(&vote_digest(&identity, proposal, choice))
+        self.account.sign_digest(&vote.digest(&identity))
+    }
+
+    /// What a voter signs who has not voted on a proposal of the on-chain lane: its epoch and the end of its voting are
+    /// the contract's.
+    ///
+    /// # Errors
+    /// [`SdkError::Reverted`] when there is no such proposal or group, [`SdkError::ChainUnreachable`].
+    pub async fn first_vote(&self, proposal: ProposalId, choice: Choice) -> Result<ChainVote, SdkError> {
+        let known = self.ask(self.coordinator.proposal(proposal.0)).await?;
+        let group = self.ask(self.coordinator.group(known.groupId)).await?;
+        let voting_ends = known.votingEnds;
+        Ok(ChainVote { proposal, choice, epoch: Epoch(group.epoch), voting_ends, nonce: 0 })
     }
 
     /// Sends the vote that `voter` signed. Anybody may.
@@ -178,6 +190,95 @@ impl ChainAgent {
     ) -> Result<Included, SdkError> {
         let signature = Bytes::copy_from_slice(&signature.0);
         self.send(self.coordinator.voteBySig(proposal.0, voter.0, choice as u8, signature)).await
+    }
+
+    /// Sends several votes on one proposal that their voters signed. Those that are counted already are passed over.
+    ///
+    /// # Errors
+    /// As [`Self::register`].
+    pub async fn vote_by_sigs(
+        &self,
+        proposal: ProposalId,
+        ballots: &[(AgentId, Choice, AccountSignature)],
+    ) -> Result<Included, SdkError> {
+        let ballots =
+            ballots.iter().map(|(voter, choice, signature)| convert::ballot(*voter, *choice, signature));
+        self.send(self.coordinator.voteBySigs(proposal.0, ballots.collect())).await
+    }
+
+    /// Approves a proposal that began off-chain by the votes that it has there, when anchors have stalled; then it is
+    /// executed with [`Self::execute`]. Anybody may. The proposal is as a node shows it: the contract checks the votes'
+    /// signatures, which name the proposal.
+    ///
+    /// # Errors
+    /// As [`Self::register`].
+    pub async fn approve_from_log(
+        &self,
+        group: GroupId,
+        proposal: &ProposalView,
+    ) -> Result<Included, SdkError> {
+        let ballots = proposal
+            .votes
+            .iter()
+            .filter(|vote| vote.choice == Choice::For)
+            .filter_map(|vote| Some(convert::ballot(vote.voter, vote.choice, vote.signature.as_ref()?)))
+            .collect();
+        let voting_ends = proposal.closes.seconds();
+        let content = convert::content(proposal);
+        self.send(self.coordinator.approveFromLog(group.0, content, voting_ends, ballots)).await
+    }
+
+    /// Puts a signed command into the group's inbox: its replicas have to take it into the log. For an agent whose
+    /// commands no node takes. The account must be registered, and need not be the agent's.
+    ///
+    /// # Errors
+    /// As [`Self::register`].
+    pub async fn enqueue(&self, group: GroupId, command: &SignedCommand) -> Result<Included, SdkError> {
+        self.send(self.coordinator.enqueue(group.0, command.encode().into())).await
+    }
+
+    /// Adds `wei` to a replica's bond. Only the replica gets it back.
+    ///
+    /// # Errors
+    /// As [`Self::register`].
+    pub async fn deposit(&self, group: GroupId, replica: AgentId, wei: U256) -> Result<Included, SdkError> {
+        self.send(self.coordinator.deposit(group.0, replica.0).value(wei)).await
+    }
+
+    /// Asks for the account's bond, once it is no replica any more. It can be withdrawn after the evidence window and a
+    /// day.
+    ///
+    /// # Errors
+    /// As [`Self::register`].
+    pub async fn request_withdrawal(&self, group: GroupId) -> Result<Included, SdkError> {
+        self.send(self.coordinator.requestWithdrawal(group.0)).await
+    }
+
+    /// Takes the account's bond back, after [`Self::request_withdrawal`].
+    ///
+    /// # Errors
+    /// As [`Self::register`].
+    pub async fn withdraw(&self, group: GroupId) -> Result<Included, SdkError> {
+        self.send(self.coordinator.withdraw(group.0)).await
+    }
+
+    /// Shows the contract that a replica signed two different checkpoints of one sequence. It forfeits its bond, of
+    /// which the account has its share.
+    ///
+    /// # Errors
+    /// As [`Self::register`].
+    pub async fn report_equivocation(
+        &self,
+        first: &SignedCheckpoint,
+        second: &SignedCheckpoint,
+    ) -> Result<Included, SdkError> {
+        let call = self.coordinator.reportEquivocation(
+            (&first.checkpoint).into(),
+            Bytes::copy_from_slice(&first.signature.0),
+            (&second.checkpoint).into(),
+            Bytes::copy_from_slice(&second.signature.0),
+        );
+        self.send(call).await
     }
 
     /// Withdraws an open proposal of the on-chain lane that the account made.
@@ -217,6 +318,15 @@ impl ChainAgent {
         let convert::AnchoredDecisions { group, size, approvals, proof } =
             convert::anchored_decisions(receipts)?;
         self.send(self.coordinator.executeAnchoredBatch(group, size, approvals, proof)).await
+    }
+
+    /// Asks the contract, at the latest block.
+    async fn ask<D>(&self, call: CallBuilder<&DynProvider, D>) -> Result<D::CallOutput, SdkError>
+    where
+        D: CallDecoder + Unpin,
+    {
+        let answer = tokio::time::timeout(QUESTION_TIMEOUT, call.call()).await.map_err(|_| no_answer())?;
+        answer.map_err(|error| refused(&error, None))
     }
 
     /// Sends a transaction and waits until a block includes it.

@@ -12,9 +12,13 @@ pub(super) fn of(refusal: &Refusal) -> String {
         Refusal::Coordinator(error) => of_groups(error)
             .or_else(|| of_proposals(error))
             .or_else(|| of_anchors(error))
+            .or_else(|| of_bonds(error))
             .unwrap_or_else(|| "a condition that this version does not know".into()),
         Refusal::Account(GroupAccountErrors::CallFailed(e)) => {
             format!("call {} to {} failed: {}", e.position, e.target, of_foreign(&e.reason))
+        }
+        Refusal::Account(GroupAccountErrors::NotSelf(e)) => {
+            format!("{} is not the account itself, in a call that the group decided on", e.caller)
         }
         Refusal::Account(GroupAccountErrors::NotCoordinator(e)) => {
             format!("{} is not the coordinator that drives the group's account", e.caller)
@@ -55,15 +59,38 @@ fn of_groups(error: &E) -> Option<String> {
         E::InvalidWeight(e) => {
             format!("weight {} of {}: a voter has weight, and nobody else has", e.weight, e.account)
         }
-        E::InvalidThreshold(e) => format!(
-            "threshold {} is not above half of the total weight {}, or is above the total",
-            e.threshold, e.totalWeight
-        ),
-        E::InvalidVotingPeriod(e) => {
-            format!("a voting period of {} seconds, 1 to {} are allowed", e.votingPeriod, e.maximum)
+        E::InvalidClassCount(e) => {
+            format!("{} classes of decisions, 1 to {} are allowed", e.count, e.maximum)
         }
-        E::InvalidTimelock(e) => {
-            format!("a timelock of {} seconds, at most {} are allowed", e.timelock, e.maximum)
+        E::InvalidName(e) => format!("class {} has no name, or that of another", e.class),
+        E::InvalidThreshold(e) => format!(
+            "class {}: threshold {} is not above 5000 basis points, or is above 10000",
+            e.class, e.threshold
+        ),
+        E::InvalidTurnout(e) => {
+            format!("class {}: turnout {} is above 10000, or 0 where votes cast decide", e.class, e.turnout)
+        }
+        E::InvalidVeto(e) => format!("class {}: veto {} is above 10000 basis points", e.class, e.veto),
+        E::InvalidVotingPeriod(e) => {
+            format!("class {}: a voting period of {} seconds; 1 to a year's", e.class, e.votingPeriod)
+        }
+        E::InvalidTimelock(e) => format!("class {}: a timelock of {} s, above a year", e.class, e.timelock),
+        E::InvalidExpiry(e) => format!("class {}: an expiry of {} s, above a year", e.class, e.expiry),
+        E::InvalidEscape(e) => format!(
+            "class {}: the escape lane needs a threshold of all weight, and neither turnout, nor veto, nor votes that change",
+            e.class
+        ),
+        E::InvalidStallTime(e) => format!("a stall time of {} s; 1 to a year's are allowed", e.stallTime),
+        E::InvalidInboxDeadline(e) => {
+            format!("an inbox deadline of {} s; 1 to a year's are allowed", e.inboxDeadline)
+        }
+        E::InvalidEvidenceWindow(e) => format!("an evidence window of {} s, above a year", e.evidenceWindow),
+        E::InvalidReporterShare(e) => {
+            format!("a reporter's share of {} basis points, at most 5000 are allowed", e.reporterShare)
+        }
+        E::NotDelegated(_) => "this is the registry's own address; use the coordinator's".into(),
+        E::InvalidCommandLength(e) => {
+            format!("a command of {} bytes, 1 to {} are allowed", e.length, e.maximum)
         }
         E::NotMember(e) => format!("{} is not a member of group {}", e.account, e.groupId),
         E::NotVoter(e) => format!("{} is not a voter of group {}, or has left", e.account, e.groupId),
@@ -95,11 +122,56 @@ fn of_proposals(error: &E) -> Option<String> {
             "proposal {} may be executed from {} seconds since the Unix epoch on",
             e.proposalId, e.readyAt
         ),
+        E::ExecutionExpired(e) => format!(
+            "proposal {} could be executed until {} seconds since the Unix epoch",
+            e.proposalId, e.until
+        ),
+        E::UnknownClass(e) => format!("the group has no class {}", e.class),
+        E::LaneClosed(e) => {
+            format!("proposals of class {} are made off-chain, unless anchors have stalled", e.class)
+        }
+        E::CallNotPermitted(e) => format!("call {} is not of a kind that the class permits", e.position),
+        E::ValueNotPermitted(e) => {
+            format!("call {} sends more than the {} wei that the class' limit leaves", e.position, e.left)
+        }
+        E::NoEscape(e) => format!("class {} does not allow the escape lane", e.class),
+        E::NotStalled(e) => format!("the anchors of group {} have not stalled", e.groupId),
+        E::VotingOver(e) => format!("the voting ended at {} seconds since the Unix epoch", e.votingEnds),
+        E::VotersNotAscending(e) => {
+            format!(
+                "votes must be in ascending order of their voters, {} comes after {}",
+                e.voter, e.previous
+            )
+        }
+        E::NotEnoughWeight(e) => format!("the votes weigh {}, less than the threshold", e.weight),
         E::AlreadyExecuted(e) => format!("proposal {} has been executed already", e.proposalId),
         E::InsufficientBalance(e) => {
             format!("the group's account has {} wei, the call needs {}", e.balance, e.needed)
         }
         E::ReentrancyGuardReentrantCall(_) => "a call tried to execute another proposal meanwhile".into(),
+        _ => return None,
+    })
+}
+
+fn of_bonds(error: &E) -> Option<String> {
+    Some(match error {
+        E::NoBonds(e) => format!("group {} has no bonds", e.groupId),
+        E::NothingDeposited(_) => "a deposit must be above zero".into(),
+        E::NoBond(e) => format!("{} has no bond in the group", e.account),
+        E::WithdrawalAskedFor(e) => format!("{} has asked for its bond, which takes no more", e.account),
+        E::WithdrawalNotAskedFor(e) => format!("{} has to ask for its bond first", e.account),
+        E::BondNotReleased(e) => {
+            format!("the bond can be withdrawn from {} seconds since the Unix epoch on", e.releasedAt)
+        }
+        E::StillReplica(e) => format!("{} is a replica of the current epoch", e.account),
+        E::NoContradiction(_) => {
+            "the two checkpoints are not different ones of one group, epoch and sequence".into()
+        }
+        E::DifferentSigners(e) => format!("{} signed one checkpoint and {} the other", e.first, e.second),
+        E::EvidenceTooOld(e) => {
+            format!("evidence of epoch {} counted until {} seconds since the Unix epoch", e.epoch, e.until)
+        }
+        E::AlreadyConvicted(e) => format!("{} was convicted before", e.replica),
         _ => return None,
     })
 }
@@ -114,7 +186,15 @@ fn of_anchors(error: &E) -> Option<String> {
         E::LogRootMismatch(e) => {
             format!("root {} for {} entries, anchored is {}", e.given, e.logSize, e.anchored)
         }
-        E::InboxNotSupported(_) => "checkpoints cannot have taken in commands from the chain yet".into(),
+        E::ZeroLogRoot(_) => "no log has the root zero".into(),
+        E::InvalidInboxCount(e) => format!(
+            "the checkpoint took {} inbox messages in; {} were taken before, and there are {}",
+            e.count, e.taken, e.length
+        ),
+        E::InboxOverdue(e) => format!(
+            "the log had to take inbox message {} in by {} seconds since the Unix epoch",
+            e.index, e.dueAt
+        ),
         E::NextMembersMissing(_) => {
             "the checkpoint ends its epoch; it is anchored with the next members".into()
         }
@@ -132,10 +212,6 @@ fn of_anchors(error: &E) -> Option<String> {
         E::UnknownAnchor(e) => {
             format!("no log of {} entries is anchored; wait for the next anchor", e.logSize)
         }
-        E::AnchorTimelockNotOver(e) => format!(
-            "decisions in the log of {} entries may be executed from {} seconds since the Unix epoch on",
-            e.logSize, e.readyAt
-        ),
         E::EntryNotIncluded(e) => {
             format!("the proof does not lead from entry {} to the root of {} entries", e.index, e.logSize)
         }

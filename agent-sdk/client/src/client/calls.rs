@@ -7,10 +7,11 @@ use quorate_protocol::command::{MAX_COMMAND_BYTES, MAX_OPERATIONS};
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::members::{Admit, MembersOperation};
 use quorate_protocol::operations::proposals::{Cancel, ProposalsOperation, ProposalsOutcome, Propose, Vote};
+use quorate_protocol::proposal::ChainVote;
 use quorate_protocol::receipt::MAX_RECEIPT_BYTES;
 use quorate_protocol::{
-    Choice, Command, DecisionRecord, Digest, Member, MembersChange, Operation, Outcome, ProposalId, Receipt,
-    Refusal, SignedCommand, TimestampMs,
+    AccountSignature, Choice, Command, DecisionRecord, Digest, Member, MembersChange, Operation, Outcome,
+    ProposalId, Receipt, Refusal, Scope, SignedCommand, TimestampMs,
 };
 
 use super::retry::{Failed, Patience};
@@ -82,20 +83,47 @@ impl Client {
         let change = MembersChange { epoch: group.epoch, members };
         change.apply(&group)?;
         let calls = vec![change.call(&group.identity)];
-        self.propose(agent, Propose { salt, description, calls }).await
+        let class = group.terms.classes.iter().position(|policy| policy.scope == Scope::Anything);
+        let class = class.and_then(|class| u8::try_from(class).ok()).ok_or(SdkError::NoClassForMembers)?;
+        self.propose(agent, Propose { salt, description, calls, class }).await
     }
 
-    /// Votes on an open proposal. `agent` must be a voter that has not voted on it.
+    /// Votes on an open proposal. `agent` must be a voter that has not voted on it, or for something else in a class
+    /// where votes may change. In a group with a class that allows the escape lane, a node is asked for the proposal
+    /// first, because there the vote carries the account's signature on the end of the voting.
     ///
     /// # Errors
     /// As [`Self::execute`].
     pub async fn vote(&self, agent: &Agent, proposal: ProposalId, choice: Choice) -> Result<Voted, SdkError> {
-        let operation = ProposalsOperation::Vote(Vote { proposal, choice }).to_operation();
+        let signature = self.chain_signature(agent, proposal, choice).await?;
+        let operation = ProposalsOperation::Vote(Vote { proposal, choice, signature }).to_operation();
         let receipt = self.execute(agent, vec![operation]).await?;
         match evidence::proposals_outcome(&receipt)? {
             ProposalsOutcome::Voted { weight } => Ok(Voted { weight, receipt }),
             other => Err(unexpected(&receipt, &other)),
         }
+    }
+
+    /// The signature by which a vote counts on-chain too, where the proposal's class wants one.
+    async fn chain_signature(
+        &self,
+        agent: &Agent,
+        proposal: ProposalId,
+        choice: Choice,
+    ) -> Result<Option<AccountSignature>, SdkError> {
+        let group = &self.inner.group;
+        if !group.terms.classes.iter().any(|policy| policy.escape) {
+            return Ok(None);
+        }
+        // What a node makes up here gets the vote refused. The class is bound to the proposal's id, and the group
+        // refuses a signature for another deadline or epoch.
+        let Some(view) = self.proposal(proposal).await? else { return Ok(None) };
+        if !group.terms.class(view.class).is_some_and(|policy| policy.escape) {
+            return Ok(None);
+        }
+        let voting_ends = view.closes.seconds();
+        let vote = ChainVote { proposal, choice, epoch: view.epoch, voting_ends, nonce: 0 };
+        Ok(Some(agent.account.sign_digest(&vote.digest(&group.identity))))
     }
 
     /// Withdraws an open proposal that `agent` made.

@@ -35,7 +35,7 @@ fn story() -> World {
     let admit = MembersOperation::Admit(plain.admission(&world.group.identity)).to_operation();
     let voter = world.agents[0].clone();
     let admit = world.sign(&voter, admit);
-    let propose = Propose { salt: 1, description: "me too".into(), calls: vec![] };
+    let propose = Propose { salt: 1, description: "me too".into(), calls: vec![], class: 0 };
     let refused = world.sign(&plain, ProposalsOperation::Propose(propose).to_operation());
     let leave = world.sign(&plain, MembersOperation::Leave.to_operation());
     world.execute(&[admit, refused, leave]);

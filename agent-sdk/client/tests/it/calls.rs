@@ -54,7 +54,7 @@ impl Stage {
 }
 
 fn proposal(salt: u64) -> Propose {
-    Propose { salt, description: "renew the domain".into(), calls: vec![] }
+    Propose { salt, description: "renew the domain".into(), calls: vec![], class: 0 }
 }
 
 /// Something in the log already, for nodes to give the wrong receipt of.

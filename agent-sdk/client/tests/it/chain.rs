@@ -12,7 +12,9 @@ use alloy::signers::local::PrivateKeySigner;
 use quorate_contracts::AgentCoordinator;
 use quorate_contracts::reader::{CoordinatorReader, ReaderError};
 use quorate_protocol::operations::proposals::Propose;
-use quorate_protocol::{AgentId, Call, Choice, Epoch, Group, GroupId, Policy, ProposalId, ReceiptError};
+use quorate_protocol::{
+    AgentId, Call, Choice, Epoch, Group, GroupId, Policy, ProposalId, ReceiptError, Terms,
+};
 use quorate_sdk::audit::{self, AuditOptions};
 use quorate_sdk::{Agent, ChainAgent, Client, SdkError, verify_receipt, verify_receipt_with};
 
@@ -93,13 +95,13 @@ impl Stage {
             assert!(included.gas_used > 21_000 && included.block > 0);
             chain.push(account);
         }
-        let policy = Policy { threshold: 3, voting_period_s: 3600, timelock_s: 0 };
+        let terms = Terms::of_class(Policy::of_weight(3, 4, 3600, 0));
         let salt = B256::repeat_byte(5);
-        let (id, _) = chain[0].create_group(&members(&agents), &policy, salt).await.unwrap();
+        let (id, _) = chain[0].create_group(&members(&agents), &terms, salt).await.unwrap();
 
         let reader = CoordinatorReader::connect(&anvil.url, contract).await.unwrap();
         let group = reader.group(id).await.unwrap();
-        assert_eq!((group.members.clone(), group.policy), (members(&agents), policy));
+        assert_eq!((group.members.clone(), group.terms.clone()), (members(&agents), terms));
         let funds = reader.group_account(id).await.unwrap();
         let payment = alloy::rpc::types::TransactionRequest::default().to(funds).value(U256::from(1_000));
         // Another provider: the first one counts nonces by itself.
@@ -154,7 +156,7 @@ async fn reading_names_what_is_not_there() {
 async fn the_on_chain_lane_decides_and_pays() {
     let stage = Stage::new().await;
     let calls = payment(0xaa, 300);
-    let propose = Propose { salt: 1, description: "pay".into(), calls: calls.clone() };
+    let propose = Propose { salt: 1, description: "pay".into(), calls: calls.clone(), class: 0 };
     let (id, _) = stage.chain[0].propose(stage.id(), &propose).await.unwrap();
     let again = stage.chain[0].propose(stage.id(), &propose).await.unwrap_err();
     assert!(again.to_string().contains("exists already"), "{again}");
@@ -162,7 +164,8 @@ async fn the_on_chain_lane_decides_and_pays() {
     assert!(refusal(stage.chain[0].vote(id, Choice::Against).await).contains("voted"));
     assert!(refusal(stage.chain[0].execute(id, &calls).await).contains("is open, not approved"));
     stage.chain[1].vote(id, Choice::For).await.unwrap();
-    let signature = stage.chain[2].sign_vote(stage.id(), id, Choice::For);
+    let vote = stage.chain[2].first_vote(id, Choice::For).await.unwrap();
+    let signature = stage.chain[2].sign_vote(stage.id(), &vote);
     let (sender, voter) = (&stage.chain[0], stage.agents[2].id());
     assert!(
         refusal(sender.vote_by_sig(id, voter, Choice::Against, &signature).await).contains("not the vote")
@@ -189,7 +192,7 @@ async fn transactions_of_one_account_take_turns() {
     let mut tasks = tokio::task::JoinSet::new();
     for salt in 0..12 {
         let (account, group) = (stage.chain[0].clone(), stage.id());
-        let propose = Propose { salt, description: "many".into(), calls: vec![] };
+        let propose = Propose { salt, description: "many".into(), calls: vec![], class: 0 };
         tasks.spawn(async move { account.propose(group, &propose).await });
     }
     for result in tasks.join_all().await {
@@ -210,7 +213,7 @@ async fn another_program_on_the_same_account_is_given_way() {
         tasks.spawn(async move {
             for number in 0..5 {
                 let salt = 10 * program + number;
-                let propose = Propose { salt, description: "both".into(), calls: vec![] };
+                let propose = Propose { salt, description: "both".into(), calls: vec![], class: 0 };
                 own.propose(group, &propose).await?;
             }
             Ok::<(), SdkError>(())

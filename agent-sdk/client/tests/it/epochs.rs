@@ -68,7 +68,7 @@ async fn a_client_follows_the_group_from_epoch_to_epoch() {
     let client = client(&node, &first, 20_000);
     // The world itself acts for the first three.
     let voter = world.lock().unwrap().agents[3].clone();
-    let proposal = |salt| Propose { salt, description: "tea".into(), calls: vec![] };
+    let proposal = |salt| Propose { salt, description: "tea".into(), calls: vec![], class: 0 };
     let before = client.propose(&voter, proposal(1)).await.unwrap().receipt;
     assert_eq!(before.epoch, Epoch(0));
 

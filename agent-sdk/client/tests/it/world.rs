@@ -12,7 +12,7 @@ use quorate_protocol::{
     AccountKey, AgentId, AgentKey, AnchorProof, Attestation, Call, Checkpoint, CheckpointCertificate, Choice,
     Command, Digest, EntryBody, EntryRecord, Epoch, Group, GroupId, GroupIdentity, Handover, LogCertificate,
     LogHead, Member, MembersChange, Nonce, Operation, Policy, ProposalId, Receipt, Sequence,
-    SignedCheckpoint, SignedCommand, TimestampMs,
+    SignedCheckpoint, SignedCommand, Terms, TimestampMs,
 };
 use quorate_sdk::Agent;
 use quorate_services::{Admission, StateMachine};
@@ -64,8 +64,8 @@ impl World {
             contract: AgentId::from([0xc0; 20]),
             group: GroupId::from([group; 32]),
         };
-        let policy = Policy { threshold: 3, voting_period_s: 3600, timelock_s: 0 };
-        Self::of(Group { identity, epoch: Epoch(0), members: members(&agents), policy }, agents)
+        let terms = Terms::of_class(Policy::of_weight(3, 4, 3600, 0));
+        Self::of(Group { identity, epoch: Epoch(0), members: members(&agents), terms }, agents)
     }
 
     pub(crate) fn of(group: Group, agents: Vec<Agent>) -> Self {
@@ -133,7 +133,8 @@ impl World {
 
     /// Proposes as member 0 and has the members from 0 on vote, each in a batch of its own.
     pub(crate) fn decide(&mut self, description: &str, calls: Vec<Call>, choices: &[Choice]) -> ProposalId {
-        let propose = Propose { salt: self.records.len() as u64, description: description.into(), calls };
+        let propose =
+            Propose { salt: self.records.len() as u64, description: description.into(), calls, class: 0 };
         let proposer = self.agents[0].clone();
         let command = self.sign(&proposer, ProposalsOperation::Propose(propose.clone()).to_operation());
         self.execute(&[command]);
@@ -141,11 +142,12 @@ impl World {
             &self.group.identity.group,
             proposer.id(),
             propose.salt,
+            0,
             quorate_protocol::proposal::actions_hash(&propose.calls),
             &propose.description,
         );
         for (voter, choice) in self.agents.clone().iter().zip(choices) {
-            let vote = ProposalsOperation::Vote(Vote { proposal, choice: *choice });
+            let vote = ProposalsOperation::Vote(Vote { proposal, choice: *choice, signature: None });
             let command = self.sign(voter, vote.to_operation());
             self.execute(&[command]);
         }

@@ -4,6 +4,7 @@ use minicbor::{Decode, Encode};
 use serde::Serialize;
 
 use super::ServiceOperation;
+use crate::account::AccountSignature;
 use crate::codec::{bounded_list, bounded_text};
 use crate::ids::{ProposalId, TimestampMs};
 use crate::proposal::{Call, Choice, MAX_CALLS, MAX_DESCRIPTION_BYTES};
@@ -15,7 +16,7 @@ pub enum ProposalsOperation {
     /// A voter proposes actions; the proposal opens at the batch's time.
     #[n(0)]
     Propose(#[n(0)] Propose),
-    /// A voter votes on an open proposal, once.
+    /// A voter votes on an open proposal: once, or for something else where votes may change.
     #[n(1)]
     Vote(#[n(0)] Vote),
     /// The proposer withdraws an open proposal.
@@ -38,6 +39,9 @@ pub struct Propose {
     /// itself is the result.
     #[cbor(n(2), decode_with = "bounded_list::<Call, Ctx, MAX_CALLS>")]
     pub calls: Vec<Call>,
+    /// The class of decisions, by its place in the group's terms.
+    #[n(3)]
+    pub class: u8,
 }
 
 /// A voter's choice.
@@ -50,6 +54,10 @@ pub struct Vote {
     /// For, against or abstain.
     #[n(1)]
     pub choice: Choice,
+    /// In a class that allows the escape lane, and only there: the account's signature on
+    /// [`ChainVote::digest`](crate::proposal::ChainVote::digest), with nonce 0, by which the vote counts on-chain too.
+    #[n(2)]
+    pub signature: Option<AccountSignature>,
 }
 
 /// A withdrawal.

@@ -4,7 +4,7 @@ use quorate_protocol::checkpoint::CheckpointSignature;
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::{
     AccountKey, AgentId, AgentKey, Checkpoint, CheckpointCertificate, Digest, Epoch, Group, GroupId,
-    GroupIdentity, Handover, Member, Policy, Sequence, SignedCheckpoint,
+    GroupIdentity, Handover, Member, Policy, Sequence, SignedCheckpoint, Terms,
 };
 
 /// A group of four replicas with their accounts, in member order.
@@ -24,8 +24,8 @@ pub(super) fn sample_group() -> (Group, Vec<AccountKey>) {
         .collect();
     let identity =
         GroupIdentity { chain_id: 31337, contract: AgentId::from([0xc0; 20]), group: GroupId::from([7; 32]) };
-    let policy = Policy { threshold: 3, voting_period_s: 60, timelock_s: 0 };
-    (Group { identity, epoch: Epoch(0), members, policy }, keys.into_iter().map(|(key, _)| key).collect())
+    let terms = Terms::of_class(Policy::of_weight(3, 4, 60, 0));
+    (Group { identity, epoch: Epoch(0), members, terms }, keys.into_iter().map(|(key, _)| key).collect())
 }
 
 /// The root that the sample log has at `log_size`.

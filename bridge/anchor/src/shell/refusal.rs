@@ -30,17 +30,17 @@ fn explain(refusal: &Errors) -> Option<String> {
         Errors::LogRootMismatch(error) => {
             format!("for {} entries the root {} is already anchored", error.logSize, error.anchored)
         }
-        Errors::InboxNotSupported(error) => {
-            format!("it counts {} inbox commands, and the contract has no inbox", error.inboxCount)
+        Errors::InvalidInboxCount(error) => format!(
+            "it took {} inbox messages in; {} were taken before, and the contract has {}",
+            error.count, error.taken, error.length
+        ),
+        Errors::InboxOverdue(error) => {
+            format!("the log has not taken inbox message {} in, which was due", error.index)
         }
         Errors::NextMembersMissing(_) => "it ends its epoch, and the next members are missing".to_owned(),
         Errors::MembersMismatch(error) => {
             format!("the next members hash to {}, it names {}", error.given, error.expected)
         }
-        Errors::InvalidThreshold(error) => format!(
-            "the group's threshold {} does not fit the next members' weight {}",
-            error.threshold, error.totalWeight
-        ),
         Errors::NotEnoughSignatures(error) => {
             format!("it has {} signatures, {} are needed", error.count, error.quorum)
         }

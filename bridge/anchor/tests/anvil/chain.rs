@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use alloy::network::TransactionBuilder;
-use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy::primitives::{Address, B128, B256, Bytes, U256};
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::rpc::types::{Filter, Log, TransactionRequest};
 use alloy::sol_types::SolEvent;
@@ -14,7 +14,7 @@ use quorate_protocol::checkpoint::CheckpointSignature;
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::{
     AccountKey, AgentId, AgentKey, Checkpoint, CheckpointCertificate, Digest, Epoch, Group, GroupId,
-    GroupIdentity, Handover, Member, Policy, ReplicaIndex, Sequence, SignedCheckpoint,
+    GroupIdentity, Handover, Member, Policy, ReplicaIndex, Sequence, SignedCheckpoint, Terms,
 };
 
 /// A running anvil. Killed when dropped.
@@ -110,13 +110,26 @@ impl Deployment {
                 flags: member.flags,
             })
             .collect();
-        let policy = quorate_contracts::Policy { threshold: 3, votingPeriod: 3600, timelock: 0 };
+        let class = quorate_contracts::Policy {
+            name: B128::right_padding_from(b"default"),
+            valueLimit: u128::MAX,
+            threshold: 7_500,
+            scope: 3,
+            votingPeriod: 3600,
+            ..Default::default()
+        };
+        let terms = quorate_contracts::Terms {
+            classes: vec![class],
+            stallTime: 3600,
+            inboxDeadline: 86_400,
+            ..Default::default()
+        };
         let id = coordinator.groupIdOf(deployer, B256::ZERO).call().await.unwrap();
-        let create = coordinator.createGroup(on_chain, policy, B256::ZERO).from(deployer);
+        let create = coordinator.createGroup(on_chain, terms, B256::ZERO).from(deployer);
         create.send().await.unwrap().watch().await.unwrap();
         let identity = GroupIdentity { chain_id: 31337, contract: AgentId(contract), group: GroupId(id) };
-        let policy = Policy { threshold: 3, voting_period_s: 3600, timelock_s: 0 };
-        Self { provider, group: Group { identity, epoch: Epoch(0), members, policy }, keys }
+        let terms = Terms::of_class(Policy::of_weight(3, 4, 3600, 0));
+        Self { provider, group: Group { identity, epoch: Epoch(0), members, terms }, keys }
     }
 
     /// The accounts by their rank in the turn that follows the anchor of `sequence`.

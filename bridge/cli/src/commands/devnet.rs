@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use quorate_protocol::{GroupIdentity, Policy};
+use quorate_protocol::{GroupIdentity, Policy, Terms};
 use serde::Serialize;
 
 use crate::args::OutputOptions;
@@ -21,7 +21,7 @@ const WATCH: Duration = Duration::from_millis(250);
 /// Ether in the group's account at first.
 const FUNDING_ETHER: u64 = 1_000;
 /// How long a proposal takes votes, in seconds.
-const VOTING_PERIOD_S: u64 = 300;
+const VOTING_PERIOD_S: u32 = 300;
 
 /// Runs a chain, the contract, a group and its nodes on this machine until Ctrl-C.
 ///
@@ -157,7 +157,7 @@ impl Devnet {
         let threshold = u128::from(self.nodes) / 2 + 1;
         Ok(Plan {
             members,
-            policy: Policy { threshold, voting_period_s: VOTING_PERIOD_S, timelock_s: 0 },
+            terms: Terms::of_class(Policy::of_weight(threshold, self.nodes.into(), VOTING_PERIOD_S, 0)),
             funding: amount::whole_ether(FUNDING_ETHER),
             ports: Ports::well_known_or_free(self.nodes)?,
             namespaces: Vec::new(),

@@ -1,15 +1,16 @@
 //! `quorate group`: creates a group in the contract, shows one, and proposes a change of its members.
 
 mod change;
+mod file;
+mod terms;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use change::Change;
 use clap::{Args, Subcommand};
 use quorate_contracts::reader::{CoordinatorReader, EpochStart};
-use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
-use quorate_protocol::{AgentId, B256, Group as ProtocolGroup, GroupId, Member, Policy, PublicKey};
-use serde::{Deserialize, Serialize};
+use quorate_protocol::{AgentId, B256, Group as ProtocolGroup, GroupId, Member};
+use serde::Serialize;
 
 use crate::args::OutputOptions;
 use crate::chain::act;
@@ -25,14 +26,14 @@ use crate::sdk;
 pub(crate) enum Group {
     /// Creates a group of registered agents; the keys of --keys pay for it and have no part in it
     Create(Create),
-    /// Shows a group as the contract has it: its epoch, members and policy
+    /// Shows a group as the contract has it: its epoch, members and terms
     Show(Show),
     Change(Change),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Create {
-    /// A TOML file with a table policy (threshold, voting_period_s, timelock_s) and a list of tables members (account, key, weight, replica)
+    /// A TOML file with the members ([[members]] with account, key, weight, replica) and the terms ([policy] with threshold, voting_period_s, timelock_s, or [[classes]]; README.md has them all)
     file: PathBuf,
     /// Uses the contract of `quorate contract deploy` instead of that of --contract, and deploys it where it is missing
     #[arg(long)]
@@ -45,34 +46,6 @@ pub(crate) struct Create {
 pub(crate) struct Show {
     #[command(flatten)]
     output: OutputOptions,
-}
-
-/// The file that describes a group to be.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct GroupFile {
-    policy: PolicyTable,
-    members: Vec<MemberTable>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PolicyTable {
-    threshold: u64,
-    voting_period_s: u64,
-    #[serde(default)]
-    timelock_s: u64,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MemberTable {
-    account: AgentId,
-    key: PublicKey,
-    #[serde(default)]
-    weight: u64,
-    #[serde(default)]
-    replica: bool,
 }
 
 /// A group as the contract has it.
@@ -88,9 +61,9 @@ struct Shown {
 
 impl Report for Shown {
     fn text(&self) -> String {
-        let ProtocolGroup { identity, epoch, members, policy } = &self.group;
+        let ProtocolGroup { identity, epoch, members, terms } = &self.group;
         format!(
-            "group    {}\ncontract {} on chain {}\naccount  {}\nepoch    {epoch}, from entry {} on; a quorum is {} of {} replicas\npolicy   {} of weight {} approve within {} s; execution waits {} s\n\n{}",
+            "group    {}\ncontract {} on chain {}\naccount  {}\nepoch    {epoch}, from entry {} on; a quorum is {} of {} replicas\nweight   {} of all voters\n{}\n{}\n{}",
             identity.group,
             identity.contract,
             identity.chain_id,
@@ -98,10 +71,9 @@ impl Report for Shown {
             self.began_at_entry,
             self.quorum,
             self.group.replicas().len(),
-            policy.threshold,
             self.group.total_weight(),
-            policy.voting_period_s,
-            policy.timelock_s,
+            terms::summary(terms),
+            terms::classes_table(terms),
             members_table(members)
         )
     }
@@ -154,7 +126,7 @@ impl Group {
 
 impl Create {
     async fn create(&self, connection: &Connection) -> Result<(AgentId, GroupId), CliError> {
-        let (members, policy) = read(&self.file)?;
+        let (members, terms) = file::read(&self.file)?;
         let agent = sdk::agent(connection).await?;
         let contract = if self.deploy {
             AgentId(deployment::ensure(connection.rpc()?, &agent.account).await?)
@@ -163,59 +135,7 @@ impl Create {
         };
         let creator = act(connection.rpc()?, contract, &agent).await?;
         let salt = B256::from(rand::random::<[u8; 32]>());
-        let (group, _) = creator.create_group(&members, &policy, salt).await?;
+        let (group, _) = creator.create_group(&members, &terms, salt).await?;
         Ok((contract, group))
-    }
-}
-
-fn read(path: &Path) -> Result<(Vec<Member>, Policy), CliError> {
-    let text = std::fs::read_to_string(path).map_err(CliError::unreadable(path))?;
-    let file: GroupFile = toml::from_str(&text).map_err(|error| CliError::Config {
-        path: path.to_owned(),
-        cause: error.to_string().trim_end().to_owned(),
-        mend: "write [policy] with threshold, voting_period_s and timelock_s, and [[members]] with account, key, weight and replica".into(),
-    })?;
-    let mut members: Vec<Member> = file
-        .members
-        .iter()
-        .map(|member| {
-            let voter = if member.weight > 0 { FLAG_VOTER } else { 0 };
-            let replica = if member.replica { FLAG_REPLICA } else { 0 };
-            Member { agent: member.account, key: member.key, weight: member.weight, flags: voter | replica }
-        })
-        .collect();
-    // The contract wants them in this order; people list them in another.
-    members.sort_by_key(|member| member.agent);
-    let PolicyTable { threshold, voting_period_s, timelock_s } = file.policy;
-    Ok((members, Policy { threshold: u128::from(threshold), voting_period_s, timelock_s }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_group_file_lists_members_in_any_order() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("group.toml");
-        let member = |digit: char, rest: &str| {
-            let repeated = |count| digit.to_string().repeat(count);
-            format!("[[members]]\naccount = \"0x{}\"\nkey = \"0x{}\"\n{rest}\n", repeated(40), repeated(64))
-        };
-        let text = format!(
-            "[policy]\nthreshold = 2\nvoting_period_s = 60\n{}{}",
-            member('b', "weight = 3"),
-            member('a', "replica = true")
-        );
-        std::fs::write(&path, text).unwrap();
-        let (members, policy) = read(&path).unwrap();
-        assert!(members[0].is_replica() && !members[0].is_voter());
-        assert!(members[1].is_voter() && !members[1].is_replica());
-        assert_eq!((policy.threshold, policy.timelock_s), (2, 0));
-
-        std::fs::write(&path, "[policy]\nthreshold = 2\n").unwrap();
-        let error = read(&path).unwrap_err();
-        assert_eq!(error.exit(), crate::exit::Exit::Config);
-        assert!(error.to_string().contains("voting_period_s"), "{error}");
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use quorate_protocol::operations::proposals::Propose as ProposeOperation;
-use quorate_protocol::{AgentId, Call, ProposalId, TimestampMs, U256};
+use quorate_protocol::{AgentId, Call, ProposalId, Terms, TimestampMs, U256};
 use serde::Serialize;
 
 use crate::amount;
@@ -23,6 +23,9 @@ pub(crate) struct Propose {
     /// A call that the group's account makes when it is approved, as ADDRESS:DATA or ADDRESS:DATA:AMOUNT with DATA in hex; made after the payments
     #[arg(long = "call", value_name = "ADDRESS:DATA[:AMOUNT]", value_parser = call)]
     calls: Vec<Call>,
+    /// The class of decisions, by its name; the group's first one if it is not given
+    #[arg(long, value_name = "NAME")]
+    class: Option<String>,
     /// Tells apart two proposals that are otherwise the same; a random number if it is not given
     #[arg(long)]
     salt: Option<u64>,
@@ -75,7 +78,8 @@ impl Propose {
         let client = sdk::client(&connection).await?;
         let calls = self.payments.into_iter().chain(self.calls).collect();
         let salt = self.salt.unwrap_or_else(rand::random);
-        let operation = ProposeOperation { salt, description: self.description, calls };
+        let class = class_of(&client.group().terms, self.class.as_deref())?;
+        let operation = ProposeOperation { salt, description: self.description, calls, class };
         let proposed = client.propose(&agent, operation).await?;
         format.print(&Proposed {
             proposal: proposed.proposal,
@@ -83,6 +87,18 @@ impl Propose {
             entry: proposed.receipt.record.entry.index.0,
         })
     }
+}
+
+/// The place of the class with this name, or of the first.
+fn class_of(terms: &Terms, name: Option<&str>) -> Result<u8, CliError> {
+    let Some(name) = name else { return Ok(0) };
+    terms.class_named(name).ok_or_else(|| {
+        let known: Vec<_> = terms.classes.iter().map(|policy| policy.name.as_str()).collect();
+        CliError::Usage {
+            cause: format!("the group has no class {name:?}"),
+            mend: format!("name one of: {}", known.join(", ")),
+        }
+    })
 }
 
 #[cfg(test)]

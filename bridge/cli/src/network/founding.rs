@@ -6,7 +6,7 @@ use alloy::providers::{DynProvider, Provider};
 use alloy::rpc::types::TransactionRequest;
 use futures_util::future::try_join_all;
 use quorate_contracts::reader::CoordinatorReader;
-use quorate_protocol::{AgentId, GroupIdentity, Member, Policy};
+use quorate_protocol::{AgentId, GroupIdentity, Member, Terms};
 use quorate_sdk::Agent;
 
 use crate::amount;
@@ -45,7 +45,7 @@ pub(crate) struct Founded {
 pub(crate) async fn found(
     rpc_url: &str,
     founders: &[Founder],
-    policy: Policy,
+    terms: &Terms,
     funding: U256,
 ) -> Result<Founded, CliError> {
     let provider = chain::connect(rpc_url)?;
@@ -63,7 +63,7 @@ pub(crate) async fn found(
     let mut members: Vec<Member> = founders.iter().map(member).collect();
     members.sort_by_key(|member| member.agent);
     let creator = chain::act(rpc_url, contract, first).await?;
-    let (group, _) = creator.create_group(&members, &policy, B256::from(rand::random::<[u8; 32]>())).await?;
+    let (group, _) = creator.create_group(&members, terms, B256::from(rand::random::<[u8; 32]>())).await?;
     let reader = CoordinatorReader::connect(rpc_url, contract.0).await?;
     let account = reader.group_account(group).await?;
     fund(&provider, account, funding).await?;

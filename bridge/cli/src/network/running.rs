@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alloy::primitives::U256;
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
-use quorate_protocol::{AgentId, Policy};
+use quorate_protocol::{AgentId, Terms};
 use quorate_sdk::Agent;
 use quorate_sdk::keystore::{KeystoreOptions, ScryptCost};
 use rustix::process::Signal;
@@ -32,7 +32,7 @@ pub(crate) struct Plan {
     /// Its members, in the order of the story.
     pub(crate) members: Vec<PlannedMember>,
     /// When a proposal is decided.
-    pub(crate) policy: Policy,
+    pub(crate) terms: Terms,
     /// Wei in the group's account at first.
     pub(crate) funding: U256,
     /// Where it listens.
@@ -109,7 +109,7 @@ impl Network {
             .zip(&members)
             .map(|(planned, member)| founder(planned, &member.agent))
             .collect();
-        let founded = found(&anvil.url, &founders, plan.policy, plan.funding).await?;
+        let founded = found(&anvil.url, &founders, &plan.terms, plan.funding).await?;
 
         let replicas: Vec<usize> = (0..members.len()).filter(|at| plan.members[*at].replica).collect();
         let endpoints: Vec<(AgentId, NodePorts)> = replicas

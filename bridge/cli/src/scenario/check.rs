@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use alloy::primitives::U256;
 use quorate_protocol::proposal::MAX_DESCRIPTION_BYTES;
-use quorate_protocol::{Choice, DecisionStatus, Policy};
+use quorate_protocol::{Choice, DecisionStatus, Policy, Weights};
 
 use super::{Lane, Organisation, OrganisationIndex, Proposal, ProposalIndex, Scenario, Step, Target, file};
 use crate::amount;
@@ -15,7 +15,7 @@ const MAX_ORGANISATIONS: usize = 16;
 /// The most commands that the latency is measured over.
 const MAX_BURST: usize = 10_000;
 /// The longest voting period: the demo waits for a proposal to expire.
-const MAX_VOTING_PERIOD_S: u64 = 30;
+const MAX_VOTING_PERIOD_S: u32 = 30;
 /// The most characters of a name, so that tables stay tables.
 const MAX_NAME: usize = 32;
 
@@ -93,7 +93,7 @@ fn policy(policy: &file::Policy, organisations: &[Organisation]) -> Result<Polic
     if policy.timelock_s > MAX_VOTING_PERIOD_S {
         return Err(format!("policy: timelock_s {} is above {MAX_VOTING_PERIOD_S}", policy.timelock_s));
     }
-    Ok(Policy { threshold, voting_period_s: policy.voting_period_s, timelock_s: policy.timelock_s })
+    Ok(Policy::of_weight(threshold, total, policy.voting_period_s, policy.timelock_s))
 }
 
 fn total_weight(organisations: &[Organisation]) -> u128 {
@@ -220,20 +220,16 @@ impl Scenario {
 
     /// What the votes make of a proposal, and how many of them come after that.
     fn outcome(&self, votes: &[(OrganisationIndex, Choice)]) -> (Option<DecisionStatus>, usize) {
-        let (threshold, total) = (self.policy.threshold, total_weight(&self.organisations));
-        let (mut approving, mut lost) = (0, 0);
+        let mut weights = Weights { total: total_weight(&self.organisations), ..Weights::default() };
         for (at, (voter, choice)) in votes.iter().enumerate() {
             let weight = u128::from(self.organisations[*voter].weight);
             match choice {
-                Choice::For => approving += weight,
-                Choice::Against | Choice::Abstain => lost += weight,
+                Choice::For => weights.in_favour += weight,
+                Choice::Against => weights.against += weight,
+                Choice::Abstain => weights.abstain += weight,
             }
-            let later = votes.len() - at - 1;
-            if approving >= threshold {
-                return (Some(DecisionStatus::Approved), later);
-            }
-            if total - lost < threshold {
-                return (Some(DecisionStatus::Rejected), later);
+            if let Some(status) = self.policy.verdict(&weights, false) {
+                return (Some(status), votes.len() - at - 1);
             }
         }
         (None, 0)

@@ -25,9 +25,9 @@ fn default_burst() -> usize {
 #[serde(deny_unknown_fields)]
 pub(super) struct Policy {
     pub(super) threshold: u64,
-    pub(super) voting_period_s: u64,
+    pub(super) voting_period_s: u32,
     #[serde(default)]
-    pub(super) timelock_s: u64,
+    pub(super) timelock_s: u32,
 }
 
 #[derive(Debug, Deserialize)]

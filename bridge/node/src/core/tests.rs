@@ -176,10 +176,10 @@ fn change_key(fixture: &Fixture) -> Vec<SignedCommand> {
     members[0].key = AgentKey::from_secret(&[99; 32]).public();
     let calls = vec![MembersChange { epoch: Epoch(0), members }.call(&fixture.group.identity)];
     let group = &fixture.group.identity.group;
-    let proposal = proposal_id(group, fixture.agent(1), 0, actions_hash(&calls), "change");
-    let propose = Propose { salt: 0, description: "change".into(), calls };
+    let proposal = proposal_id(group, fixture.agent(1), 0, 0, actions_hash(&calls), "change");
+    let propose = Propose { salt: 0, description: "change".into(), calls, class: 0 };
     let mut commands = vec![fixture.sign(1, 0, ProposalsOperation::Propose(propose))];
-    let vote = || ProposalsOperation::Vote(Vote { proposal, choice: Choice::For });
+    let vote = || ProposalsOperation::Vote(Vote { proposal, choice: Choice::For, signature: None });
     commands.extend((1..4).map(|voter| fixture.sign(voter, 1, vote())));
     commands
 }

@@ -7,7 +7,7 @@ use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::proposals::{ProposalsOperation, Propose};
 use quorate_protocol::{
     AccountKey, AgentId, AgentKey, Command, Digest, EntryIndex, EntryRecord, Epoch, Group, GroupId,
-    GroupIdentity, LogHead, Member, Nonce, Policy, SignedCommand, TimestampMs, Verified,
+    GroupIdentity, LogHead, Member, Nonce, Policy, SignedCommand, Terms, TimestampMs, Verified,
 };
 
 use super::{ExecutedBatch, Ledger, LedgerReader, RecordSource, SignedHead, SourceError};
@@ -41,8 +41,8 @@ impl Fixture {
             contract: AgentId::from([0xc0; 20]),
             group: GroupId::from([7; 32]),
         };
-        let policy = Policy { threshold: 3, voting_period_s: 3600, timelock_s: 0 };
-        Self { group: Arc::new(Group { identity, epoch: Epoch(0), members, policy }), keys }
+        let terms = Terms::of_class(Policy::of_weight(3, 4, 3600, 0));
+        Self { group: Arc::new(Group { identity, epoch: Epoch(0), members, terms }), keys }
     }
 
     pub(crate) fn agent(&self, member: usize) -> AgentId {
@@ -51,7 +51,8 @@ impl Fixture {
 
     /// A command of `member` that proposes something nobody proposed before.
     pub(crate) fn command(&self, member: usize, nonce: u64) -> SignedCommand {
-        let propose = Propose { salt: nonce, description: format!("proposal {nonce}"), calls: vec![] };
+        let propose =
+            Propose { salt: nonce, description: format!("proposal {nonce}"), calls: vec![], class: 0 };
         self.sign(member, nonce, ProposalsOperation::Propose(propose))
     }
 

@@ -1,7 +1,7 @@
 use quorate_protocol::entry::SystemEvent;
 use quorate_protocol::{
     AgentKey, Command, Decision, DecisionRecord, DecisionStatus, Digest, EntryBody, EntryIndex, EntryRecord,
-    Epoch, Group, GroupId, Nonce, Operation, Outcome, Policy, ProposalId, Sequence, SignedCommand,
+    Epoch, Group, GroupId, Nonce, Operation, Outcome, Policy, ProposalId, Sequence, SignedCommand, Terms,
     TimestampMs,
 };
 use redb::TableDefinition;
@@ -52,9 +52,11 @@ fn decision(proposal: ProposalId) -> DecisionRecord {
         for_weight: 3,
         against_weight: 0,
         abstain_weight: 0,
+        executable_from: 0,
+        executable_until: 0,
     };
     let (proposer, description) = (agent(), String::new());
-    DecisionRecord { decision, proposer, salt: 0, description, calls: vec![] }
+    DecisionRecord { decision, proposer, salt: 0, description, calls: vec![], class: 0 }
 }
 
 fn executed(sequence: u64, records: Vec<EntryRecord>) -> Write {
@@ -186,8 +188,8 @@ fn evidence_is_kept_once_and_bounded() {
 fn the_group_survives() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let policy = Policy { threshold: 3, voting_period_s: 60, timelock_s: 0 };
-    let group = Group { identity: identity(), epoch: Epoch(2), members: vec![], policy };
+    let terms = Terms::of_class(Policy::of_weight(3, 4, 60, 0));
+    let group = Group { identity: identity(), epoch: Epoch(2), members: vec![], terms };
     write(&store, vec![Write::Group(group.clone())]);
     assert_eq!(store.group().unwrap(), Some(group));
 }

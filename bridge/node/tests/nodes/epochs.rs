@@ -26,9 +26,11 @@ async fn change(network: &mut Network, at: u8, by: &[u8], nonce: u64, mut member
     let next = change.apply(&group).unwrap();
     let calls = vec![change.call(&group.identity)];
     let proposer = AgentId(keys(by[0]).account.address());
-    let id = proposal_id(&group.identity.group, proposer, nonce, actions_hash(&calls), "change");
-    let vote = || ProposalsOperation::Vote(Vote { proposal: id, choice: Choice::For }).to_operation();
-    let propose = Propose { salt: nonce, description: "change".into(), calls };
+    let id = proposal_id(&group.identity.group, proposer, nonce, 0, actions_hash(&calls), "change");
+    let vote = || {
+        ProposalsOperation::Vote(Vote { proposal: id, choice: Choice::For, signature: None }).to_operation()
+    };
+    let propose = Propose { salt: nonce, description: "change".into(), calls, class: 0 };
     let propose = ProposalsOperation::Propose(propose).to_operation();
     for (turn, &voter) in by.iter().enumerate() {
         let operations: Vec<Operation> = if turn == 0 { vec![propose.clone(), vote()] } else { vec![vote()] };

@@ -11,7 +11,7 @@ use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::proposals::{ProposalsOperation, Propose};
 use quorate_protocol::{
     AccountKey, AgentId, AgentKey, Command, Digest, Epoch, Group, GroupId, GroupIdentity, Member, Nonce,
-    Operation, Policy, Receipt, SignedCommand, TimestampMs,
+    Operation, Policy, Receipt, SignedCommand, Terms, TimestampMs,
 };
 
 /// How long anything may take on a loaded machine.
@@ -43,7 +43,7 @@ pub(crate) fn group(n: u8) -> Group {
         },
         epoch: Epoch(0),
         members,
-        policy: Policy { threshold: u128::from(n / 2 + 1), voting_period_s: 60, timelock_s: 0 },
+        terms: Terms::of_class(Policy::of_weight(u128::from(n / 2 + 1), n.into(), 60, 0)),
     }
 }
 
@@ -191,7 +191,8 @@ impl Network {
     }
 
     pub(crate) fn command(&self, of: u8, nonce: u64) -> SignedCommand {
-        let propose = Propose { salt: nonce, description: format!("proposal {nonce}"), calls: vec![] };
+        let propose =
+            Propose { salt: nonce, description: format!("proposal {nonce}"), calls: vec![], class: 0 };
         self.command_with(of, nonce, vec![ProposalsOperation::Propose(propose).to_operation()])
     }
 

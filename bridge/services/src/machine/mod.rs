@@ -61,7 +61,7 @@ impl StateMachine {
         let event = SystemEvent::Genesis {
             identity: group.identity,
             members_hash: Digest(group.members_hash()),
-            policy: group.policy,
+            terms: group.terms.clone(),
         };
         let record = EntryRecord::new(
             &group.identity,

@@ -2,10 +2,13 @@
 //!
 //! The rules are those of the contract's on-chain lane:
 //! - A voter proposes; the id follows from the proposal's content, and an id is used once for ever.
-//! - A voter votes once on an open proposal, with its weight.
-//! - Approved as soon as the weight for it reaches the threshold; rejected as soon as what is left could
-//!   no longer bring it there; expired in the first batch at or after the end of the voting period;
-//!   cancelled when its proposer withdraws it before any of these.
+//! - A proposal is of a class, which permits its calls.
+//! - A voter votes on an open proposal with its weight: once, or for something else in a class where votes may
+//!   change.
+//! - When the votes decide is for the class' [`Policy`](quorate_protocol::Policy) to say: with a vote, or in the
+//!   first batch at or after the end of the voting. Cancelled when its proposer withdraws it before.
+//! - In a class that allows the escape lane, a vote carries the account's signature by which it counts on-chain
+//!   too.
 //! - A proposal takes votes in the epoch that it was made in. After a change of members it can only be
 //!   cancelled or expire: the weights of two sets of voters do not add up.
 //! - A change of members ([`MembersChange`]) must be sound in the epoch that it is proposed in.
@@ -18,9 +21,9 @@ mod refusal;
 use quorate_protocol::command::MAX_COMMAND_BYTES;
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::proposals::{Cancel, ProposalsOperation, ProposalsOutcome, Propose, Vote};
-use quorate_protocol::proposal::{actions_hash, proposal_id};
+use quorate_protocol::proposal::{ChainVote, actions_hash, proposal_id, voting_end};
 use quorate_protocol::{
-    Choice, Decision, DecisionRecord, DecisionStatus, MembersChange, ProposalId, TimestampMs, codec,
+    Decision, DecisionRecord, DecisionStatus, Group, MembersChange, Policy, ProposalId, TimestampMs, codec,
 };
 
 use crate::members::Agent;
@@ -73,7 +76,8 @@ impl Service for Proposals {
         for proposal in due {
             let tally =
                 Tally::read(context.state(), proposal).expect("what is due is open, so it has a tally");
-            close(context, proposal, tally, DecisionStatus::Expired);
+            let status = end_of_voting(context, &tally);
+            close(context, proposal, tally, status);
         }
     }
 
@@ -90,23 +94,27 @@ fn propose(
     if !proposer.voter {
         return Err(ProposalsRefusal::NotAVoter(proposer.id));
     }
-    let Propose { salt, description, calls } = proposal;
+    let Propose { salt, description, calls, class } = proposal;
     let group = context.group();
+    let policy = group.terms.class(class).ok_or(ProposalsRefusal::UnknownClass(class))?;
+    if let Err(error) = policy.check_calls(group.identity.contract, &calls) {
+        return Err(ProposalsRefusal::NotPermitted { class: policy.name.clone(), error });
+    }
     let change = MembersChange::of(&group.identity, &calls)
         .and_then(|change| change.map(|change| change.apply(group)).transpose());
     if let Err(error) = change {
         return Err(ProposalsRefusal::InvalidMembersChange(error));
     }
     let actions_hash = actions_hash(&calls);
-    let id = proposal_id(&group.identity.group, proposer.id, salt, actions_hash, &description);
+    let id = proposal_id(&group.identity.group, proposer.id, salt, class, actions_hash, &description);
     if Tally::read(context.state(), id).is_some() {
         return Err(ProposalsRefusal::ProposalExists(id));
     }
     let opened = context.time();
-    let closes = opened.plus(group.policy.voting_period_s.saturating_mul(1000));
+    let closes = voting_end(opened, policy.voting_period_s);
     let text = Text { proposer: proposer.id, salt, description, calls, actions_hash, opened };
     context.write(&Text::key(id), &text);
-    context.write(&Tally::key(id), &Tally::open(proposer.id, closes, context.group().epoch));
+    context.write(&Tally::key(id), &Tally::open(proposer.id, closes, group.epoch, class));
     context.write(&record::closing_key(closes, id), &());
     Ok(ProposalsOutcome::Proposed { proposal: id, closes })
 }
@@ -119,28 +127,70 @@ fn vote(
     if !voter.voter {
         return Err(ProposalsRefusal::NotAVoter(voter.id));
     }
-    let Vote { proposal, choice } = vote;
+    let Vote { proposal, choice, signature } = vote;
     let mut tally = open_tally(context, proposal)?;
-    let epoch = context.group().epoch;
+    let group = context.group();
+    let epoch = group.epoch;
     if tally.epoch != epoch {
         return Err(ProposalsRefusal::OtherEpoch { proposal, expected: tally.epoch, found: epoch });
     }
+    let policy = policy_of(group, &tally);
+    check_signature(group, policy, &tally, voter, &vote)?;
     let ballot_key = Ballot::key(proposal, voter.id);
-    if let Some(Ballot { choice, .. }) = context.state().read(&ballot_key) {
-        return Err(ProposalsRefusal::AlreadyVoted { proposal, choice });
+    if let Some(Ballot { choice: before, weight, .. }) = context.state().read(&ballot_key) {
+        if !policy.revotes || before == choice {
+            return Err(ProposalsRefusal::AlreadyVoted { proposal, choice: before });
+        }
+        *tally.weight_of(before) -= u128::from(weight);
     }
-    context.write(&ballot_key, &Ballot { choice, weight: voter.weight });
-    let weight = u128::from(voter.weight);
-    match choice {
-        Choice::For => tally.for_weight += weight,
-        Choice::Against => tally.against_weight += weight,
-        Choice::Abstain => tally.abstain_weight += weight,
-    }
-    match tally.verdict(context.group().policy.threshold, context.group().total_weight()) {
+    context.write(&ballot_key, &Ballot { choice, weight: voter.weight, signature });
+    *tally.weight_of(choice) += u128::from(voter.weight);
+    match policy.verdict(&tally.weights(group), false) {
         Some(status) => close(context, proposal, tally, status),
         None => context.write(&Tally::key(proposal), &tally),
     }
     Ok(ProposalsOutcome::Voted { weight: voter.weight })
+}
+
+/// The policy of the proposal's class, which was known when it was proposed; the terms of a group stay as they are.
+fn policy_of<'g>(group: &'g Group, tally: &Tally) -> &'g Policy {
+    group.terms.class(tally.class).expect("a proposal's class is known")
+}
+
+/// Where the class allows the escape lane, a vote carries the signature by which it counts on-chain; elsewhere, none.
+fn check_signature(
+    group: &Group,
+    policy: &Policy,
+    tally: &Tally,
+    voter: &Agent,
+    vote: &Vote,
+) -> Result<(), ProposalsRefusal> {
+    let Vote { proposal, choice, signature } = *vote;
+    match signature {
+        None if policy.escape => Err(ProposalsRefusal::UnsignedVote(proposal)),
+        Some(_) if !policy.escape => Err(ProposalsRefusal::NeedlessSignature(proposal)),
+        None => Ok(()),
+        Some(signature) => {
+            let voting_ends = tally.closes.0 / 1000;
+            let vote = ChainVote { proposal, choice, epoch: tally.epoch, voting_ends, nonce: 0 };
+            if signature.recover(&vote.digest(&group.identity)) == Some(voter.id.0) {
+                Ok(())
+            } else {
+                Err(ProposalsRefusal::BadVoteSignature { proposal, voter: voter.id })
+            }
+        }
+    }
+}
+
+/// What a proposal comes to whose voting is over. A change of members that came before has ended it without a
+/// decision: weights of different sets of voters are never added up.
+fn end_of_voting(context: &Context<'_, '_>, tally: &Tally) -> DecisionStatus {
+    let group = context.group();
+    if tally.epoch != group.epoch {
+        return DecisionStatus::Expired;
+    }
+    let verdict = policy_of(group, tally).verdict(&tally.weights(group), true);
+    verdict.expect("the end of the voting decides")
 }
 
 fn cancel(
@@ -175,6 +225,10 @@ fn open_tally(context: &Context<'_, '_>, proposal: ProposalId) -> Result<Tally, 
 fn close(context: &mut Context<'_, '_>, proposal: ProposalId, mut tally: Tally, status: DecisionStatus) {
     assert!(tally.closing.is_none(), "proposal {proposal} is closed already");
     let text = Text::read(context.state(), proposal).expect("a tally stands beside its proposal's text");
+    let (executable_from, executable_until) = match status {
+        DecisionStatus::Approved => policy_of(context.group(), &tally).window(context.time()),
+        _ => (0, 0),
+    };
     let decision = Decision {
         group: context.group().identity.group,
         proposal,
@@ -183,9 +237,11 @@ fn close(context: &mut Context<'_, '_>, proposal: ProposalId, mut tally: Tally, 
         for_weight: tally.for_weight,
         against_weight: tally.against_weight,
         abstain_weight: tally.abstain_weight,
+        executable_from,
+        executable_until,
     };
     let Text { proposer, salt, description, calls, .. } = text;
-    let record = DecisionRecord { decision, proposer, salt, description, calls };
+    let record = DecisionRecord { decision, proposer, salt, description, calls, class: tally.class };
     let entry = context.draft(Draft::Decision(Box::new(record)));
     context.remove(&record::closing_key(tally.closes, proposal));
     tally.closing = Some(Closing { status, entry });

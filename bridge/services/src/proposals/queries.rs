@@ -14,15 +14,17 @@ pub(crate) fn show(state: View<'_>, id: ProposalId) -> Option<ProposalView> {
     let stem = Ballot::stem(id);
     let votes = state
         .scan::<Ballot>(&stem)
-        .map(|(key, Ballot { choice, weight })| {
+        .map(|(key, Ballot { choice, weight, signature })| {
             let voter: [u8; 20] = key[stem.len()..].try_into().expect("a vote's key ends with its voter");
-            VoteView { voter: AgentId::from(voter), choice, weight }
+            VoteView { voter: AgentId::from(voter), choice, weight, signature }
         })
         .collect();
     Some(ProposalView {
         id,
         proposer,
         salt,
+        class: tally.class,
+        epoch: tally.epoch,
         description,
         calls,
         opened,

@@ -5,7 +5,8 @@
 
 use minicbor::{Decode, Encode};
 use quorate_protocol::{
-    AgentId, Call, Choice, DecisionStatus, Digest, EntryIndex, Epoch, ProposalId, TimestampMs,
+    AccountSignature, AgentId, Call, Choice, DecisionStatus, Digest, EntryIndex, Epoch, Group, ProposalId,
+    TimestampMs, Weights,
 };
 
 use crate::state::View;
@@ -58,6 +59,9 @@ pub(super) struct Tally {
     /// The epoch that it was proposed in. Weights of different sets of voters are never added up.
     #[n(6)]
     pub(super) epoch: Epoch,
+    /// The class of decisions.
+    #[n(7)]
+    pub(super) class: u8,
 }
 
 /// How a proposal closed.
@@ -72,9 +76,9 @@ pub(super) struct Closing {
 
 impl Tally {
     /// The tally of a new proposal.
-    pub(super) fn open(proposer: AgentId, closes: TimestampMs, epoch: Epoch) -> Self {
+    pub(super) fn open(proposer: AgentId, closes: TimestampMs, epoch: Epoch, class: u8) -> Self {
         let (for_weight, against_weight, abstain_weight) = (0, 0, 0);
-        Self { proposer, closes, for_weight, against_weight, abstain_weight, closing: None, epoch }
+        Self { proposer, closes, for_weight, against_weight, abstain_weight, closing: None, epoch, class }
     }
 
     pub(super) fn key(proposal: ProposalId) -> Vec<u8> {
@@ -85,15 +89,22 @@ impl Tally {
         state.read(&Self::key(proposal))
     }
 
-    /// What the votes so far decide.
-    pub(super) fn verdict(&self, threshold: u128, total: u128) -> Option<DecisionStatus> {
-        let reachable = total.saturating_sub(self.against_weight).saturating_sub(self.abstain_weight);
-        if self.for_weight >= threshold {
-            Some(DecisionStatus::Approved)
-        } else if reachable < threshold {
-            Some(DecisionStatus::Rejected)
-        } else {
-            None
+    /// The weight of the votes for one choice.
+    pub(super) fn weight_of(&mut self, choice: Choice) -> &mut u128 {
+        match choice {
+            Choice::For => &mut self.for_weight,
+            Choice::Against => &mut self.against_weight,
+            Choice::Abstain => &mut self.abstain_weight,
+        }
+    }
+
+    /// What a policy decides by, among the voters of `group`.
+    pub(super) fn weights(&self, group: &Group) -> Weights {
+        Weights {
+            in_favour: self.for_weight,
+            against: self.against_weight,
+            abstain: self.abstain_weight,
+            total: group.total_weight(),
         }
     }
 }
@@ -105,6 +116,9 @@ pub(super) struct Ballot {
     pub(super) choice: Choice,
     #[n(1)]
     pub(super) weight: u64,
+    /// By which it counts on-chain too.
+    #[n(2)]
+    pub(super) signature: Option<AccountSignature>,
 }
 
 impl Ballot {

@@ -1,5 +1,6 @@
 //! The rules of the proposals service that forbid an operation.
 
+use quorate_protocol::policy::ScopeError;
 use quorate_protocol::{AgentId, Choice, DecisionStatus, Epoch, MembersChangeError, ProposalId, TimestampMs};
 
 use crate::service::ServiceRefusal;
@@ -13,6 +14,17 @@ pub enum ProposalsRefusal {
     /// An id is used once for ever.
     #[error("proposal {0} exists already: propose with another salt")]
     ProposalExists(ProposalId),
+    /// The group has no such class.
+    #[error("there is no class {0}: the group's terms list the classes")]
+    UnknownClass(u8),
+    /// The class is not for such calls.
+    #[error("the class {class} does not permit this: {error}")]
+    NotPermitted {
+        /// The class.
+        class: String,
+        /// What it does not permit.
+        error: ScopeError,
+    },
     /// There is no such proposal.
     #[error("proposal {0} does not exist")]
     UnknownProposal(ProposalId),
@@ -32,7 +44,21 @@ pub enum ProposalsRefusal {
         /// The end of the voting period.
         closes: TimestampMs,
     },
-    /// A voter votes once.
+    /// In a class that allows the escape lane, a vote counts on-chain too.
+    #[error("votes on proposal {0} carry the account's signature: its class allows the escape lane")]
+    UnsignedVote(ProposalId),
+    /// In any other class, it does not.
+    #[error("votes on proposal {0} carry no account's signature: its class does not allow the escape lane")]
+    NeedlessSignature(ProposalId),
+    /// The signature is not the voter's on this vote.
+    #[error("the vote on proposal {proposal} is not signed by the account of {voter}")]
+    BadVoteSignature {
+        /// The proposal.
+        proposal: ProposalId,
+        /// The voter.
+        voter: AgentId,
+    },
+    /// A voter votes once, or for something else where votes may change.
     #[error("a vote on proposal {proposal} is counted already, choice {}", *.choice as u8)]
     AlreadyVoted {
         /// The proposal.
@@ -69,9 +95,14 @@ impl ProposalsRefusal {
         match self {
             Self::NotAVoter(_) => "not_a_voter",
             Self::ProposalExists(_) => "proposal_exists",
+            Self::UnknownClass(_) => "unknown_class",
+            Self::NotPermitted { .. } => "not_permitted",
             Self::UnknownProposal(_) => "unknown_proposal",
             Self::ProposalClosed { .. } => "proposal_closed",
             Self::VotingOver { .. } => "voting_over",
+            Self::UnsignedVote(_) => "unsigned_vote",
+            Self::NeedlessSignature(_) => "needless_signature",
+            Self::BadVoteSignature { .. } => "bad_vote_signature",
             Self::AlreadyVoted { .. } => "already_voted",
             Self::OtherEpoch { .. } => "other_epoch",
             Self::InvalidMembersChange(_) => "invalid_members_change",

@@ -17,8 +17,8 @@ fn change(group: &Group, proposer: &Keys, change: &MembersChange) -> (Operation,
 }
 
 fn propose_calls(group: &Group, proposer: &Keys, calls: Vec<Call>) -> (Operation, ProposalId) {
-    let id = proposal_id(&group.identity.group, proposer.id(), 1, actions_hash(&calls), "change");
-    let proposal = Propose { salt: 1, description: "change".into(), calls };
+    let id = proposal_id(&group.identity.group, proposer.id(), 1, 0, actions_hash(&calls), "change");
+    let proposal = Propose { salt: 1, description: "change".into(), calls, class: 0 };
     (ProposalsOperation::Propose(proposal).to_operation(), id)
 }
 

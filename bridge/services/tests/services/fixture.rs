@@ -10,7 +10,7 @@ use quorate_protocol::operations::proposals::{Cancel, ProposalsOperation, Propos
 use quorate_protocol::proposal::{actions_hash, proposal_id};
 use quorate_protocol::{
     AccountKey, AgentId, AgentKey, Call, Choice, Command, EntryBody, EntryIndex, EntryRecord, Epoch, Group,
-    GroupId, Member, Nonce, Operation, Outcome, Policy, ProposalId, Refusal, Sequence, SignedCommand,
+    GroupId, Member, Nonce, Operation, Outcome, Policy, ProposalId, Refusal, Sequence, SignedCommand, Terms,
     TimestampMs, U256,
 };
 use quorate_services::{Disposition, Executed, StateMachine};
@@ -86,8 +86,8 @@ pub(crate) fn group() -> (Group, Vec<Keys>) {
     members.sort_by_key(|member| member.agent);
     let identity =
         GroupIdentity { chain_id: 31337, contract: AgentId::from([0xc0; 20]), group: GroupId::from([7; 32]) };
-    let policy = Policy { threshold: 5, voting_period_s: PERIOD_MS / 1000, timelock_s: 0 };
-    (Group { identity, epoch: Epoch(0), members, policy }, keys)
+    let terms = Terms::of_class(Policy::of_weight(5, 8, (PERIOD_MS / 1000) as u32, 0));
+    (Group { identity, epoch: Epoch(0), members, terms }, keys)
 }
 
 pub(crate) fn calls() -> Vec<Call> {
@@ -95,16 +95,17 @@ pub(crate) fn calls() -> Vec<Call> {
 }
 
 pub(crate) fn propose(salt: u64) -> Operation {
-    ProposalsOperation::Propose(Propose { salt, description: "pay".into(), calls: calls() }).to_operation()
+    ProposalsOperation::Propose(Propose { salt, description: "pay".into(), calls: calls(), class: 0 })
+        .to_operation()
 }
 
 /// The id of what `proposer` proposes with [`propose`].
 pub(crate) fn id_of(proposer: &Keys, salt: u64) -> ProposalId {
-    proposal_id(&GroupId::from([7; 32]), proposer.id(), salt, actions_hash(&calls()), "pay")
+    proposal_id(&GroupId::from([7; 32]), proposer.id(), salt, 0, actions_hash(&calls()), "pay")
 }
 
 pub(crate) fn vote(proposal: ProposalId, choice: Choice) -> Operation {
-    ProposalsOperation::Vote(Vote { proposal, choice }).to_operation()
+    ProposalsOperation::Vote(Vote { proposal, choice, signature: None }).to_operation()
 }
 
 pub(crate) fn cancel(proposal: ProposalId) -> Operation {

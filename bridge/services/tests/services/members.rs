@@ -86,7 +86,7 @@ fn a_state_of_another_group_or_without_its_parts_is_not_restored() {
     assert_eq!(refused(&foreign, &store), expected);
 
     let mut other_policy = group.clone();
-    other_policy.policy.threshold += 1;
+    other_policy.terms.classes[0].threshold += 1;
     assert_eq!(refused(&other_policy, &store), ServicesError::ForeignMembers(group.identity.group));
 
     for (key, value) in &store.0 {

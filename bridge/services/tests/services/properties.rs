@@ -223,7 +223,8 @@ impl Poll {
     fn verdict(&self, group: &Group) -> Option<DecisionStatus> {
         let (approving, against, abstaining) = self.weights(group);
         let undecided = group.total_weight() - approving - against - abstaining;
-        let threshold = group.policy.threshold;
+        let part = u128::from(group.terms.classes[0].threshold);
+        let threshold = (part * group.total_weight()).div_ceil(10_000);
         match () {
             () if self.cancelled => Some(DecisionStatus::Cancelled),
             () if approving >= threshold => Some(DecisionStatus::Approved),
@@ -284,10 +285,11 @@ fn follow(
                 &group.identity.group,
                 agent,
                 proposal.salt,
+                0,
                 hash,
                 &proposal.description,
             );
-            let poll = Poll { closes: time + PERIOD_MS, ..Poll::default() };
+            let poll = Poll { closes: time.div_ceil(1000) * 1000 + PERIOD_MS, ..Poll::default() };
             prop_assert!(polls.insert(id, poll).is_none(), "{} is proposed twice", id);
             return Ok(());
         }

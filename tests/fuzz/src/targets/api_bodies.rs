@@ -7,7 +7,7 @@ use quorate_protocol::api::{
     ProposalStatus, ProposalView, ProposalsPage, StableStatus, VoteView,
 };
 use quorate_protocol::{
-    B256, Choice, EntryIndex, Nonce, ProposalId, ReplicaIndex, Sequence, TimestampMs, View,
+    B256, Choice, EntryIndex, Epoch, Nonce, ProposalId, ReplicaIndex, Sequence, TimestampMs, View,
 };
 use quorate_sdk::AgentPublic;
 use serde::Serialize;
@@ -54,12 +54,19 @@ fn proposal() -> ProposalView {
         id: ProposalId::from([5; 32]),
         proposer: WORLD.keys[0].id(),
         salt: 7,
+        class: 0,
+        epoch: Epoch(1),
         description: "Pay the supplier \u{2013} \"October\"".into(),
         calls: propose().calls,
         opened: TimestampMs(1),
         closes: TimestampMs(2),
         status: ProposalStatus::Approved,
-        votes: vec![VoteView { voter: WORLD.keys[1].id(), choice: Choice::Against, weight: 1 }],
+        votes: vec![VoteView {
+            voter: WORLD.keys[1].id(),
+            choice: Choice::Against,
+            weight: 1,
+            signature: None,
+        }],
         for_weight: u128::MAX,
         against_weight: 1,
         abstain_weight: 0,

@@ -16,7 +16,7 @@ use quorate_pbft::message::{CatchUp, Forward};
 use quorate_pbft::{Batch, CommittedBatch, Message};
 use quorate_protocol::{
     AgentId, Checkpoint, CheckpointCertificate, Command, Digest, Group, Handover, Member, Nonce, Policy,
-    Sequence, SignedCommand, domain,
+    Sequence, SignedCommand, Terms, domain,
 };
 
 use super::seen::Seen;
@@ -82,8 +82,8 @@ impl Impostor {
     fn handover(&self, stage: &Stage<'_>) -> Frame {
         let members: Vec<Member> = stage.context.replicas.iter().map(|(_, member)| member.clone()).collect();
         let (identity, epoch) = (stage.context.identity, stage.context.epoch);
-        let policy = Policy { threshold: 1, voting_period_s: 1, timelock_s: 0 };
-        let next = Group { identity, epoch: epoch.next(), members: members.clone(), policy };
+        let terms = Terms::of_class(Policy::of_weight(1, 1, 1, 0));
+        let next = Group { identity, epoch: epoch.next(), members: members.clone(), terms };
         let checkpoint = Checkpoint {
             group: identity.group,
             epoch,

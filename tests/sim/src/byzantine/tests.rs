@@ -12,7 +12,7 @@ use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::keys::verify_all;
 use quorate_protocol::{
     AccountKey, AgentId, AgentKey, Checkpoint, Command, Digest, Epoch, Group, GroupId, GroupIdentity, Member,
-    Nonce, Operation, Policy, ReplicaIndex, Sequence, Signature, SignedCheckpoint, SignedCommand,
+    Nonce, Operation, Policy, ReplicaIndex, Sequence, Signature, SignedCheckpoint, SignedCommand, Terms,
     TimestampMs, View, domain,
 };
 
@@ -51,8 +51,8 @@ impl Party {
             contract: AgentId::from([0xcc; 20]),
             group: GroupId::from([0x11; 32]),
         };
-        let policy = Policy { threshold: 3, voting_period_s: 60, timelock_s: 0 };
-        let group = Group { identity, epoch: Epoch(0), members: keys.iter().map(member).collect(), policy };
+        let terms = Terms::of_class(Policy::of_weight(3, 4, 60, 0));
+        let group = Group { identity, epoch: Epoch(0), members: keys.iter().map(member).collect(), terms };
         let context = Arc::new(Context::of(&group, Sequence(0)));
         Self { context, keys, random: Random::new(seed), now_ms: 0 }
     }

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::{
     AgentId, Digest, Epoch, Group, GroupId, GroupIdentity, Member, Policy, ProposalId, Receipt, Sequence,
-    SignedCommand, TimestampMs,
+    SignedCommand, Terms, TimestampMs,
 };
 
 use crate::agents::Agent;
@@ -380,7 +380,7 @@ fn genesis(replicas: usize) -> Group {
         identity,
         epoch: Epoch(0),
         members,
-        policy: Policy { threshold, voting_period_s: 600, timelock_s: 0 },
+        terms: Terms::of_class(Policy::of_weight(threshold, replicas as u128, 600, 0)),
     };
     assert_eq!(group.validate(), Ok(()), "a simulation begins with a sound group");
     group

@@ -125,8 +125,10 @@ impl World {
     fn rules_of(&self, proposal: &quorate_protocol::ProposalId) -> Rules {
         let epoch = self.history.opened_in(proposal).map_or(Epoch(0), |index| self.reference.epoch_at(index));
         let group = &self.groups[epoch.0 as usize];
-        let total = group.members.iter().map(|member| member.weight).sum();
-        let threshold = u64::try_from(group.policy.threshold).expect("a simulated group is small");
+        let total: u64 = group.members.iter().map(|member| member.weight).sum();
+        let policy = &group.terms.classes[0];
+        let threshold =
+            (u64::from(policy.threshold) * total).div_ceil(u64::from(quorate_protocol::policy::WHOLE));
         Rules { threshold, total }
     }
 }

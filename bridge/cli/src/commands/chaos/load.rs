@@ -225,11 +225,12 @@ impl Load {
         match &job.deed {
             Deed::Propose(_) => {
                 let salt = rand::random();
-                let propose = Propose { salt, description: format!("proposal {salt:x}"), calls: Vec::new() };
+                let propose =
+                    Propose { salt, description: format!("proposal {salt:x}"), calls: Vec::new(), class: 0 };
                 ("propose", voter(), proposals(ProposalsOperation::Propose(propose)))
             }
             Deed::Vote(proposal, choice) => {
-                let vote = Vote { proposal: *proposal, choice: *choice };
+                let vote = Vote { proposal: *proposal, choice: *choice, signature: None };
                 ("vote", voter(), proposals(ProposalsOperation::Vote(vote)))
             }
             Deed::Cancel(proposal) => {

@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use quorate_protocol::Policy;
+use quorate_protocol::{Policy, Terms};
 use tokio::task::JoinSet;
 
 use fault::Kind;
@@ -57,7 +57,7 @@ const BLOCK_TIME: Duration = Duration::from_millis(500);
 /// Agents that vote without a node of their own.
 const PLAIN_VOTERS: u16 = 8;
 /// How long a proposal takes votes, in seconds.
-const VOTING_PERIOD_S: u64 = 300;
+const VOTING_PERIOD_S: u32 = 300;
 /// How long the load runs before the first fault, and after the last.
 const WARM_UP: Duration = Duration::from_secs(3);
 /// The name of the report in a directory that is kept.
@@ -333,11 +333,12 @@ impl Chaos {
         };
         Ok(Plan {
             members,
-            policy: Policy {
-                threshold: u128::from(voters) / 2 + 1,
-                voting_period_s: VOTING_PERIOD_S,
-                timelock_s: 0,
-            },
+            terms: Terms::of_class(Policy::of_weight(
+                u128::from(voters) / 2 + 1,
+                voters.into(),
+                VOTING_PERIOD_S,
+                0,
+            )),
             funding: amount::whole_ether(1),
             ports,
             namespaces: fabric.map(Fabric::namespaces).unwrap_or_default(),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 use quorate_protocol::operations::proposals::Propose;
-use quorate_protocol::{Choice, DecisionStatus};
+use quorate_protocol::{Choice, DecisionStatus, Weights};
 
 use super::report::Latency;
 use super::stage::Stage;
@@ -53,6 +53,7 @@ impl Stage<'_> {
                 salt: rand::random(),
                 description: format!("measurement {round} of {}", self.name(proposer)),
                 calls: Vec::new(),
+                class: 0,
             };
             let start = Instant::now();
             let proposed = self.client.propose(self.agent(proposer), operation).await?;
@@ -75,12 +76,13 @@ impl Stage<'_> {
         let organisations = &self.scenario.organisations;
         let mut by_weight: Vec<usize> = (0..organisations.len()).collect();
         by_weight.sort_by_key(|at| std::cmp::Reverse(organisations[*at].weight));
-        let mut weight = 0;
+        let total = organisations.iter().map(|organisation| u128::from(organisation.weight)).sum();
+        let mut weights = Weights { total, ..Weights::default() };
         by_weight
             .into_iter()
             .take_while(|at| {
-                let needed = weight < self.scenario.policy.threshold;
-                weight += u128::from(organisations[*at].weight);
+                let needed = self.scenario.policy.verdict(&weights, false).is_none();
+                weights.in_favour += u128::from(organisations[*at].weight);
                 needed
             })
             .collect()

@@ -36,6 +36,7 @@ use crate::output::progress::Progress;
 use crate::output::{Format, Report as _, print, short, to_json};
 use crate::scenario::Scenario;
 use crate::{amount, signals};
+use quorate_protocol::Terms;
 
 /// How fast the demo's chain makes blocks.
 const BLOCK_TIME: Duration = Duration::from_millis(250);
@@ -161,7 +162,7 @@ impl Demo {
         }
         Ok(Plan {
             members,
-            policy: scenario.policy,
+            terms: Terms::of_class(scenario.policy.clone()),
             funding: scenario.funding,
             ports: Ports::free(self.nodes)?,
             namespaces: Vec::new(),
@@ -179,11 +180,11 @@ fn tell_start(network: &Network, scenario: &Scenario, progress: &Progress) {
         short(identity.contract)
     ));
     progress.tell(&format!(
-        "  Group {} shares account {} with {} in it; weight {} of {} approves.",
+        "  Group {} shares account {} with {} in it; {} % of the weight {} approve.",
         short(identity.group),
         short(network.founded.account),
         amount::ether(scenario.funding),
-        scenario.policy.threshold,
+        f64::from(scenario.policy.threshold) / 100.0,
         scenario.organisations.iter().map(|organisation| u128::from(organisation.weight)).sum::<u128>()
     ));
     for (at, node) in network.nodes().iter().enumerate() {

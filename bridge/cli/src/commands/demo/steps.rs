@@ -38,7 +38,7 @@ impl Stage<'_> {
 
     /// Awaits the proposals that nothing but time closes.
     pub(super) async fn await_expiries(&mut self) -> Result<(), CliError> {
-        let limit = Duration::from_secs(self.scenario.policy.voting_period_s) + DECISION_LIMIT;
+        let limit = Duration::from_secs(self.scenario.policy.voting_period_s.into()) + DECISION_LIMIT;
         for at in 0..self.made.len() {
             if self.made[at].row.is_none() {
                 let name = &self.scenario.proposals[self.made[at].index].name;
@@ -59,12 +59,14 @@ impl Stage<'_> {
             salt: rand::random(),
             description: proposal.description.clone(),
             calls: self.calls(proposal),
+            class: 0,
         };
         let proposed = self.client.propose(self.agent(proposal.proposer), operation).await?;
         self.note_recovery();
         let mut made = Made { index, id: proposed.proposal, votes: Vec::new(), row: None };
         for (voter, choice) in &proposal.votes {
-            let vote = ProposalsOperation::Vote(Vote { proposal: made.id, choice: *choice }).to_operation();
+            let vote = ProposalsOperation::Vote(Vote { proposal: made.id, choice: *choice, signature: None })
+                .to_operation();
             let command = self.client.sign(self.agent(*voter), vec![vote]).await?;
             let receipt = self.client.submit(command.clone()).await?;
             made.votes.push((*voter, command, receipt.record.entry.index.0));
@@ -135,7 +137,8 @@ impl Stage<'_> {
         signed_by: OrganisationIndex,
     ) -> Result<(), CliError> {
         let id = self.made(proposal).id;
-        let vote = ProposalsOperation::Vote(Vote { proposal: id, choice: Choice::For }).to_operation();
+        let vote = ProposalsOperation::Vote(Vote { proposal: id, choice: Choice::For, signature: None })
+            .to_operation();
         let command = self.client.sign(self.agent(voter), vec![vote]).await?.command().clone();
         let bytes =
             domain::signing_bytes(domain::COMMAND, &command.group, Epoch(0), &codec::encode(&command));

@@ -166,7 +166,7 @@ impl Change {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use quorate_protocol::{GroupId, GroupIdentity, Policy};
+    use quorate_protocol::{GroupId, GroupIdentity, Policy, Terms};
 
     use super::*;
 
@@ -187,8 +187,8 @@ mod tests {
     fn group() -> Group {
         let member = |digit| Member { agent: id(digit), key: key(digit), weight: 1, flags: 3 };
         let identity = GroupIdentity { chain_id: 1, contract: id(0xc0), group: GroupId::from([7; 32]) };
-        let policy = Policy { threshold: 3, voting_period_s: 60, timelock_s: 0 };
-        Group { identity, epoch: Epoch(2), members: [1, 2, 3, 4].map(member).to_vec(), policy }
+        let terms = Terms::of_class(Policy::of_weight(3, 4, 60, 0));
+        Group { identity, epoch: Epoch(2), members: [1, 2, 3, 4].map(member).to_vec(), terms }
     }
 
     fn parse(line: &[String]) -> Result<Change, String> {

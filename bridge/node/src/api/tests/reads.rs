@@ -25,11 +25,11 @@ use crate::ledger::Ledger;
 fn proposal(node: &Node, member: usize, nonce: u64) -> ProposalId {
     let group = &node.fixture.group.identity.group;
     let description = format!("proposal {nonce}");
-    proposal_id(group, node.fixture.agent(member), nonce, actions_hash(&[]), &description)
+    proposal_id(group, node.fixture.agent(member), nonce, 0, actions_hash(&[]), &description)
 }
 
 async fn vote(node: &Node, member: usize, nonce: u64, proposal: ProposalId) {
-    let vote = ProposalsOperation::Vote(Vote { proposal, choice: Choice::For });
+    let vote = ProposalsOperation::Vote(Vote { proposal, choice: Choice::For, signature: None });
     let receipt = node.receipt(&node.fixture.sign(member, nonce, vote)).await;
     assert_eq!(receipt.record.entry.status, EntryStatus::Applied);
 }
