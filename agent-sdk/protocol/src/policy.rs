@@ -273,10 +273,12 @@ impl Policy {
         in_favour != 0 && reaches(in_favour, self.threshold, base)
     }
 
-    /// When what is approved at `time` may be executed: from which second (Unix time) to which, 0 for no end.
+    /// When what is approved at `time` may be executed: from which second (Unix time) to which. The first is 0 without a
+    /// timelock, for the chain's clock may be behind the group's; the last is 0 for no end.
     pub fn window(&self, time: TimestampMs) -> (u64, u64) {
-        let from = time.0.div_ceil(1000) + u64::from(self.timelock_s);
-        let until = if self.expiry_s == 0 { 0 } else { from + u64::from(self.expiry_s) };
+        let released = time.seconds() + u64::from(self.timelock_s);
+        let from = if self.timelock_s == 0 { 0 } else { released };
+        let until = if self.expiry_s == 0 { 0 } else { released + u64::from(self.expiry_s) };
         (from, until)
     }
 

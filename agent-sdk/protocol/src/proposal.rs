@@ -103,7 +103,7 @@ pub struct Decision {
     /// Weight of the abstentions.
     #[cbor(n(6), with = "crate::codec::u128")]
     pub abstain_weight: u128,
-    /// The first second (Unix time) at which it may be executed; 0 unless it is approved.
+    /// The first second (Unix time) at which it may be executed; 0 for at once, and unless it is approved.
     #[n(7)]
     pub executable_from: u64,
     /// The last one, or 0 for no end.

@@ -94,7 +94,7 @@ fn who_is_gone_submits_nothing_and_proposals_of_the_old_epoch_take_no_votes() {
     assert_eq!(gone.dispositions, [Disposition::Dropped(DropReason::UnknownAgent)]);
     let nonce = machine.machine.agent(keys[0].id()).unwrap().next_nonce.0;
     assert_eq!(code(&machine.one(2, keys[0].command(nonce, vec![vote(open, Choice::For)]))), "other_epoch");
-    let expired = machine.batch(2 + PERIOD_MS, &[]);
+    let expired = machine.batch(1_000 + PERIOD_MS, &[]);
     assert_eq!(decisions(&expired.records)[0].decision.status, DecisionStatus::Expired);
 }
 

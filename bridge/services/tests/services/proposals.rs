@@ -126,7 +126,7 @@ fn more_than_a_batch_may_expire_is_done_over_several() {
         let operations = (0..16).map(|position| propose(16 * nonce + position)).collect();
         assert!(is_applied(&machine.one(1, keys[0].command(nonce, operations))));
     }
-    let closes = 1 + PERIOD_MS;
+    let closes = 1_000 + PERIOD_MS;
     let first = machine.batch(closes, &[]);
     assert_eq!(first.records.len(), 1_024);
     assert_eq!(machine.machine.next_due(), Some(TimestampMs(closes)));
