@@ -21,6 +21,7 @@
 //! | [`attestation`] | a replica's cosignature on the log's size and root |
 //! | [`checkpoint`] | a replica's EIP-712 signature on the whole state |
 //! | [`epoch`] | how one set of members follows another |
+//! | [`inbox`] | what the contract lays on a group from outside its own order |
 //! | [`receipt`] | entry + inclusion proof + quorum of attestations, later + the anchor |
 //! | [`api`] | the bodies of the nodes' HTTP API |
 //! | [`faults`] | deliberate faults, for the tests of the tests |
@@ -37,6 +38,7 @@ pub mod epoch;
 pub mod faults;
 pub mod group;
 pub mod ids;
+pub mod inbox;
 pub mod keys;
 pub mod merkle;
 pub mod operations;
@@ -56,6 +58,7 @@ pub use group::{Group, GroupIdentity, Member, Policy, ReplicaSet};
 pub use ids::{
     AgentId, Digest, EntryIndex, Epoch, GroupId, Nonce, ProposalId, ReplicaIndex, Sequence, TimestampMs, View,
 };
+pub use inbox::{InboxContent, InboxMessage};
 pub use keys::{AgentKey, PublicKey, Signature, SignatureCheck};
 pub use outcome::{Outcome, Refusal};
 pub use proposal::{Call, Choice, Decision, DecisionRecord, DecisionStatus};
