@@ -114,6 +114,11 @@ impl Reference {
                 self.epochs.insert(*epoch, index);
                 Ok(())
             }
+            EntryBody::System(
+                SystemEvent::InboxTaken { .. }
+                | SystemEvent::ProposalExecuted { .. }
+                | SystemEvent::ReplicaConvicted { .. },
+            ) => Ok(()),
         }
     }
 
