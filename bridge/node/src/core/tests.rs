@@ -129,6 +129,7 @@ fn the_store_keeps_the_state_of_the_last_stable_checkpoint() {
             log_size: state.log_size,
             log_root: state.log_root,
             state_root: state.state_root,
+            inbox_count: state.inbox_count,
             ..checkpoint(&fixture, Epoch(0))
         };
         CheckpointCertificate { checkpoint, signatures: Vec::new() }

@@ -191,7 +191,7 @@ fn crash(fixture: &Fixture) -> Crash {
             None => drop(pairs.remove(&key)),
         }
     }
-    let StateSummary { log_size, log_root, state_root, .. } = ledger.summary();
+    let StateSummary { log_size, log_root, state_root, inbox_count, .. } = ledger.summary();
     let checkpoint = Checkpoint {
         group: fixture.group.identity.group,
         epoch: Epoch(0),
@@ -199,7 +199,7 @@ fn crash(fixture: &Fixture) -> Crash {
         log_size,
         log_root,
         state_root,
-        inbox_count: 0,
+        inbox_count,
         next_members_hash: Digest::default(),
     };
     commands[3..].iter().for_each(|command| run(&mut ledger, command));
