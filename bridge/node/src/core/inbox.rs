@@ -23,8 +23,8 @@ const PATIENCE_MS: u64 = 2_000;
 const EXPIRY_MS: u64 = 60_000;
 /// How long a replica whose word was refused or expired waits before the next, in milliseconds.
 const PAUSE_MS: u64 = 2_000;
-/// How often a word is looked after whose expiry the clocks disagree about, in milliseconds.
-const LOOK_MS: u64 = 1_000;
+/// How often a word on its way is offered to consensus again, which may have had no room for it, in milliseconds.
+const OFFER_MS: u64 = 5_000;
 
 /// What this node saw of the inbox, and what it says of it.
 #[derive(Debug, Default)]
@@ -54,7 +54,7 @@ struct Word {
 struct UnderWay {
     command: SignedCommand,
     last: (u64, Digest),
-    expires_ms: u64,
+    offer_at_ms: u64,
 }
 
 impl InboxWatch {
@@ -135,10 +135,14 @@ impl<S: Storage> NodeCore<S> {
         inbox.follow(now_ms, taken, hash);
         let counts =
             |(index, hash): (u64, Digest)| index < taken || state.inbox_word(self.agent, index) == Some(hash);
-        if let Some(under_way) = &inbox.under_way {
+        if let Some(under_way) = &mut inbox.under_way {
             if ledger.admit(now.wall, &under_way.command) == Admission::Order {
-                inbox.due_ms = Some(under_way.expires_ms.max(now_ms.saturating_add(LOOK_MS)));
-                return None;
+                let due = now_ms >= under_way.offer_at_ms;
+                if due {
+                    under_way.offer_at_ms = now_ms.saturating_add(OFFER_MS);
+                }
+                inbox.due_ms = Some(under_way.offer_at_ms);
+                return due.then(|| under_way.command.clone());
             }
             if !counts(under_way.last) {
                 inbox.paused_until_ms = now_ms.saturating_add(PAUSE_MS);
@@ -167,9 +171,9 @@ impl<S: Storage> NodeCore<S> {
             operations: vec![InboxOperation::Observe(observe.clone()).to_operation()],
         };
         let command = SignedCommand::sign(command, &self.keys.agent);
-        let expires_ms = now_ms.saturating_add(EXPIRY_MS);
-        inbox.under_way = Some(UnderWay { command: command.clone(), last: *last, expires_ms });
-        inbox.due_ms = Some(expires_ms);
+        let offer_at_ms = now_ms.saturating_add(OFFER_MS);
+        inbox.under_way = Some(UnderWay { command: command.clone(), last: *last, offer_at_ms });
+        inbox.due_ms = Some(offer_at_ms);
         tracing::debug!(first = observe.first, count = observe.messages.len(), "says what the inbox has");
         Some(command)
     }
