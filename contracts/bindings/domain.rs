@@ -51,7 +51,10 @@ mod tests {
     // The bindings take the names from the ABI, the contract spells them out in `Hashes.sol`.
     #[test]
     fn the_types_are_those_of_the_contract() {
-        assert_eq!(Vote::eip712_encode_type(), "Vote(bytes32 groupId,bytes32 proposalId,uint8 choice,uint64 epoch,uint64 votingEnds,uint32 nonce)");
+        assert_eq!(
+            Vote::eip712_encode_type(),
+            "Vote(bytes32 groupId,bytes32 proposalId,uint8 choice,uint64 epoch,uint64 votingEnds,uint32 nonce)"
+        );
         assert_eq!(
             Decision::eip712_encode_type(),
             "Decision(bytes32 groupId,bytes32 proposalId,bytes32 actionsHash,uint8 status,uint128 forWeight,\

@@ -146,16 +146,16 @@ async fn what_differs_from_the_sources_is_named() {
     };
 
     // One bit of an immutable.
-    let at = build.coordinator.immutables["Groups.groupAccountImplementation"][0];
+    let at = build.coordinator.immutables["AgentCoordinator.groupRegistry"][0];
     let mut changed = code.clone();
     changed[at.start + 31] ^= 1;
     put(contract, changed).await;
     let difference = &chain.data(8, &verify)["difference"];
     let found = (&difference["kind"], &difference["name"], &difference["offset"]);
-    assert_eq!(found, (&json!("immutable"), &json!("Groups.groupAccountImplementation"), &json!(at.start)));
-    assert_eq!(difference["expected"], json!(contract.create(1).into_word()));
+    assert_eq!(found, (&json!("immutable"), &json!("AgentCoordinator.groupRegistry"), &json!(at.start)));
+    assert_eq!(difference["expected"], json!(contract.create(2).into_word()));
     let (_, err) = chain.run(8, &verify);
-    assert!(err.contains("Groups.groupAccountImplementation") && err.contains("do not join"), "{err}");
+    assert!(err.contains("AgentCoordinator.groupRegistry") && err.contains("do not join"), "{err}");
 
     // One bit of the code.
     let mut changed = code.clone();
@@ -174,6 +174,14 @@ async fn what_differs_from_the_sources_is_named() {
     assert_eq!(chain.data(8, &verify)["difference"]["part"], "group_account");
     put(contract.create(1), account).await;
     chain.run(0, &verify);
+
+    // The registry that the coordinator delegates to.
+    let registry = chain.code(contract.create(2)).await;
+    let mut changed = registry.clone();
+    changed[500] ^= 1;
+    put(contract.create(2), changed).await;
+    assert_eq!(chain.data(8, &verify)["difference"]["part"], "group_registry");
+    put(contract.create(2), registry).await;
 
     // Nothing at all.
     let (_, err) = chain.run(8, &["verify", &Address::repeat_byte(7).to_string(), "--built-in"]);

@@ -1,7 +1,7 @@
 //! Golden vectors: every encoding that crosses a border, pinned.
 //!
 //! The JSON files beside this one are what the code must produce, here and in Solidity
-//! (`contracts/test/unit/Vectors.t.sol` reads `evm.json`). Changing one is a deliberate act:
+//! (`contracts/test/unit/Vectors.t.sol` reads `evm.json`; `inbox.json` is for both). Changing one is a deliberate act:
 //! `QUORATE_WRITE_VECTORS=1 cargo test -p quorate-tests --test vectors` writes them anew.
 
 use std::path::Path;
@@ -10,8 +10,12 @@ use alloy_primitives::{B256, U256, hex, keccak256};
 use quorate_pbft::{Batch, Context, Message};
 use quorate_protocol::checkpoint::CheckpointSignature;
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER, group_id};
+use quorate_protocol::inbox::{
+    KIND_COMMAND, KIND_PROPOSAL_EXECUTED, KIND_REPLICA_CONVICTED, MAX_INBOX_PAYLOAD_BYTES,
+};
 use quorate_protocol::merkle::{self, MerkleLog};
 use quorate_protocol::operations::ServiceOperation as _;
+use quorate_protocol::operations::inbox::{InboxOperation, Observe};
 use quorate_protocol::operations::members::{Admit, MembersOperation, binding_digest};
 use quorate_protocol::operations::proposals::{Cancel, ProposalsOperation, Propose, Vote};
 use quorate_protocol::proposal::{ChainVote, actions_hash, proposal_id};
@@ -287,6 +291,53 @@ fn epochs() {
         "handover": hex::encode_prefixed(handover.encode()),
     });
     pinned("epochs.json", &value);
+}
+
+/// The contract's inbox: the hash after each message, and how a replica says what it saw.
+#[test]
+fn inbox() {
+    let vote = ProposalsOperation::Vote(Vote {
+        proposal: decision().proposal,
+        choice: Choice::For,
+        signature: None,
+    });
+    let command = signed_command(vec![vote.to_operation()]).encode();
+    let convicted = [&[0; 12], proposer().as_bytes().as_slice()].concat();
+    let contents: [(u8, u8, Vec<u8>); 6] = [
+        (KIND_COMMAND, 0xaa, command),
+        (KIND_COMMAND, 0xbb, vec![]),
+        (KIND_PROPOSAL_EXECUTED, 0xc0, decision().proposal.as_bytes().to_vec()),
+        (KIND_REPLICA_CONVICTED, 0xcc, convicted),
+        (255, 0xff, vec![0; 33]),
+        (KIND_COMMAND, 0xaa, (0..=255).cycle().take(MAX_INBOX_PAYLOAD_BYTES).collect()),
+    ];
+    let messages: Vec<InboxMessage> = (0..)
+        .zip(contents)
+        .map(|(index, (kind, sender, payload))| {
+            let sender = AgentId::from([sender; 20]);
+            InboxMessage { index, kind, sender, enqueued_at: 1_700_000_000 + 12 * index, payload }
+        })
+        .collect();
+    let mut hash = Digest::default();
+    let chain: Vec<Value> = messages
+        .iter()
+        .map(|message| {
+            hash = message.chain_hash(hash);
+            json!({
+                "index": message.index, "kind": message.kind, "sender": message.sender,
+                "enqueuedAt": message.enqueued_at, "payload": hex::encode_prefixed(&message.payload),
+                "payloadHash": keccak256(&message.payload), "hash": hash,
+            })
+        })
+        .collect();
+    let observe = Observe::of(&messages[1..5]).expect("there are some");
+    let observe = signed_command(vec![InboxOperation::Observe(observe).to_operation()]);
+    let value = json!({
+        "count": chain.len(),
+        "messages": chain,
+        "observe": { "encoding": hex::encode_prefixed(observe.encode()), "digest": observe.digest() },
+    });
+    pinned("inbox.json", &value);
 }
 
 /// A tree of 11 leaves: `entry` with the index of its place.

@@ -11,7 +11,7 @@ use crate::codec;
 use crate::command::{CommandError, SignedCommand};
 use crate::domain;
 use crate::group::GroupIdentity;
-use crate::ids::{Digest, EntryIndex, Epoch, Sequence, TimestampMs};
+use crate::ids::{AgentId, Digest, EntryIndex, Epoch, ProposalId, Sequence, TimestampMs};
 use crate::merkle;
 use crate::outcome::Outcome;
 use crate::policy::Terms;
@@ -184,6 +184,63 @@ pub enum SystemEvent {
         #[n(1)]
         members_hash: Digest,
     },
+    /// A message of the contract's inbox is taken. What it asked for follows, as entries of their own.
+    #[n(2)]
+    InboxTaken {
+        /// The message's position in the inbox.
+        #[n(0)]
+        index: u64,
+        /// The inbox's chain hash after the message, which commits to all of it.
+        #[n(1)]
+        hash: Digest,
+        /// What the message is; see [`crate::inbox`].
+        #[n(2)]
+        kind: u8,
+        /// Who enqueued it.
+        #[n(3)]
+        sender: AgentId,
+        /// What becomes of it.
+        #[n(4)]
+        disposition: InboxDisposition,
+    },
+    /// The contract executed a proposal in the on-chain lane. If it was open in the log, it is closed by this
+    /// entry, approved, and there is no decision on it.
+    #[n(3)]
+    ProposalExecuted {
+        /// The proposal.
+        #[n(0)]
+        proposal: ProposalId,
+    },
+    /// The contract found that a replica signed two checkpoints of one sequence. It is no replica in any epoch
+    /// that begins from here on, unless too few would remain.
+    #[n(4)]
+    ReplicaConvicted {
+        /// The replica's account.
+        #[n(0)]
+        replica: AgentId,
+    },
+}
+
+/// What becomes of a message of the contract's inbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
+#[serde(rename_all = "snake_case")]
+#[cbor(index_only)]
+pub enum InboxDisposition {
+    /// It is carried out: the next entry is the command's, or the event's.
+    #[n(0)]
+    CarriedOut,
+    /// The command was executed before: nothing follows.
+    #[n(1)]
+    Duplicate,
+    /// The command is sound, but nothing binds it to the group or tells it from a replay: nothing follows.
+    #[n(2)]
+    Dropped,
+    /// The payload is none of its kind, or a command that is for another group or badly signed: nothing follows.
+    #[n(3)]
+    Malformed,
+    /// A kind that is not known: nothing follows.
+    #[n(4)]
+    Unknown,
 }
 
 impl SystemEvent {

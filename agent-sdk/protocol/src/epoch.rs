@@ -15,7 +15,7 @@ use crate::attestation::CertificateError;
 use crate::checkpoint::CheckpointCertificate;
 use crate::codec::{self, CodecError, bounded_list};
 use crate::faults::{self, Fault};
-use crate::group::{Group, GroupError, GroupIdentity, MAX_MEMBERS, Member};
+use crate::group::{FLAG_VOTER, Group, GroupError, GroupIdentity, MAX_MEMBERS, Member};
 use crate::ids::{AgentId, Digest, Epoch};
 use crate::keys::PublicKey;
 use crate::proposal::Call;
@@ -67,6 +67,9 @@ pub enum MembersChangeError {
         /// The change's.
         found: Epoch,
     },
+    /// A replica that the contract convicted is none again.
+    #[error("{0} was convicted of signing two checkpoints of one sequence, and cannot be a replica again")]
+    Convicted(AgentId),
     /// The new members form no group.
     #[error(transparent)]
     Group(#[from] GroupError),
@@ -127,6 +130,20 @@ impl MembersChange {
         }
         Ok(succeed(group, self.members.clone())?)
     }
+}
+
+/// The group of the next epoch once `replica` is convicted, where `next` is what a change of members planned. A
+/// voter stays a member; who is nothing but a replica goes. Nothing, if that leaves the plan as it is: the account
+/// is no replica in it, or too few would remain, and then the voters have to replace it.
+pub fn without_replica(group: &Group, next: Option<&Group>, replica: AgentId) -> Option<Group> {
+    let planned = next.unwrap_or(group);
+    planned.member(replica).filter(|member| member.is_replica())?;
+    let members = planned.members.iter().filter_map(|member| match member.agent == replica {
+        true => member.is_voter().then(|| Member { flags: FLAG_VOTER, ..member.clone() }),
+        false => Some(member.clone()),
+    });
+    let amended = Group { epoch: Epoch(group.epoch.0 + 1), members: members.collect(), ..planned.clone() };
+    amended.validate().is_ok().then_some(amended)
 }
 
 /// The group with `members` in the epoch after its own.

@@ -22,6 +22,7 @@
 //! | [`attestation`] | a replica's cosignature on the log's size and root |
 //! | [`checkpoint`] | a replica's EIP-712 signature on the whole state |
 //! | [`epoch`] | how one set of members follows another |
+//! | [`inbox`] | what the contract lays on a group from outside its own order |
 //! | [`receipt`] | entry + inclusion proof + quorum of attestations, later + the anchor |
 //! | [`api`] | the bodies of the nodes' HTTP API |
 //! | [`faults`] | deliberate faults, for the tests of the tests |
@@ -38,6 +39,7 @@ pub mod epoch;
 pub mod faults;
 pub mod group;
 pub mod ids;
+pub mod inbox;
 pub mod keys;
 pub mod merkle;
 pub mod operations;
@@ -58,6 +60,7 @@ pub use group::{Group, GroupIdentity, Member, ReplicaSet};
 pub use ids::{
     AgentId, Digest, EntryIndex, Epoch, GroupId, Nonce, ProposalId, ReplicaIndex, Sequence, TimestampMs, View,
 };
+pub use inbox::{InboxContent, InboxMessage};
 pub use keys::{AgentKey, PublicKey, Signature, SignatureCheck};
 pub use outcome::{Outcome, Refusal};
 pub use policy::{Basis, Policy, Scope, Terms, TermsError, Weights};

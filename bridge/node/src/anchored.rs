@@ -1,13 +1,15 @@
 //! What the node and the anchoring service tell each other.
 //!
 //! The node publishes its newest stable checkpoint and how the epochs so far ended, the anchoring service the
-//! newest anchor that it saw on the chain. All are watch channels: only the newest value matters, and neither
+//! newest anchor that it saw on the chain, and what the contract's inbox has; the node in turn how much of that is
+//! taken. All are watch channels: only the newest value matters, and neither
 //! side can hold up the other.
 
 use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
-use quorate_protocol::{B256, CheckpointCertificate, Digest, Handover, Sequence};
+use quorate_protocol::inbox::MAX_INBOX_PAYLOAD_BYTES;
+use quorate_protocol::{B256, CheckpointCertificate, Digest, Handover, InboxMessage, Sequence};
 use tokio::sync::watch;
 
 /// The log as the contract has it: a stable checkpoint that the contract accepted.
@@ -42,6 +44,45 @@ pub type HandoverReceiver = watch::Receiver<Arc<Vec<Handover>>>;
 pub type AnchorSender = watch::Sender<Option<AnchoredLog>>;
 /// Where the node reads it, and passes it to [`crate::ledger::Ledger::anchor`].
 pub type AnchorReceiver = watch::Receiver<Option<AnchoredLog>>;
+
+/// Messages of the contract's inbox that stand in final blocks of the chain, without a gap.
+///
+/// It should begin where [`InboxTakenReceiver`] is, or before: what begins behind it is of no use. A later view
+/// stands for all before it, also where it contradicts them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InboxView {
+    /// The index of the first message.
+    pub first: u64,
+    /// The messages. A node speaks of at most [`quorate_protocol::operations::inbox::MAX_OBSERVED`] at a time, so
+    /// many more need not be kept at hand.
+    pub messages: Arc<Vec<InboxMessage>>,
+}
+
+impl InboxView {
+    /// The index after the last message.
+    pub fn end(&self) -> u64 {
+        self.first.saturating_add(self.messages.len() as u64)
+    }
+
+    /// Whether the messages follow one another from `first` on.
+    pub fn is_contiguous(&self) -> bool {
+        let mut expected = Some(self.first);
+        self.messages.iter().all(|message| {
+            let follows = expected == Some(message.index);
+            expected = message.index.checked_add(1);
+            follows && message.payload.len() <= MAX_INBOX_PAYLOAD_BYTES
+        })
+    }
+}
+
+/// Where the anchoring service publishes what it saw in the contract's inbox.
+pub type InboxSender = watch::Sender<InboxView>;
+/// Where the node reads it.
+pub type InboxReceiver = watch::Receiver<InboxView>;
+/// Where the node publishes how many messages of the inbox its executed state has taken.
+pub type InboxTakenSender = watch::Sender<u64>;
+/// Where the anchoring service reads it, to know where to begin.
+pub type InboxTakenReceiver = watch::Receiver<u64>;
 
 /// A 32-byte hash of the chain as a byte string.
 mod hash {

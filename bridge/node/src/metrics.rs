@@ -64,6 +64,10 @@ pub struct Metrics {
     pub frames_dropped: Counter,
     /// How many proofs of a replica contradicting itself are held.
     pub evidence: Gauge,
+    /// How many messages of the contract's inbox are taken.
+    pub inbox_taken: Gauge,
+    /// How many messages this node saw in the contract's inbox that are not taken.
+    pub inbox_waiting: Gauge,
     /// How many jobs of signatures wait to be checked.
     pub verify_queue: Gauge,
     /// How many HTTP connections are open.
@@ -100,6 +104,12 @@ impl Metrics {
             peers_connected: gauge(r, "peers_connected", "Peers that are connected"),
             frames_dropped: counter(r, "frames_dropped", "Frames to peers dropped from full queues"),
             evidence: gauge(r, "evidence", "Proofs held of replicas that contradicted themselves"),
+            inbox_taken: gauge(r, "inbox_taken_messages", "Messages of the contract's inbox that are taken"),
+            inbox_waiting: gauge(
+                r,
+                "inbox_waiting_messages",
+                "Messages seen in the contract's inbox and not taken",
+            ),
             verify_queue: gauge(r, "verify_queue", "Jobs of signatures that wait to be checked"),
             http_connections: gauge(r, "http_connections", "Open HTTP connections"),
             registry: Arc::new(Registry::default()),
@@ -208,6 +218,8 @@ mod tests {
         let clone = metrics.clone();
         clone.view.set(3);
         clone.view_changes.inc();
+        clone.inbox_taken.set(5);
+        clone.inbox_waiting.set(2);
         clone.set_progress(Progress { size: 9, certified: 8, anchored: 7, diverged: true, closed: false });
         clone.observe_commit(Duration::from_millis(3));
         clone.observe_order(Duration::from_millis(2));
@@ -217,6 +229,8 @@ mod tests {
         for line in [
             "quorate_view 3",
             "quorate_view_changes_total 1",
+            "quorate_inbox_taken_messages 5",
+            "quorate_inbox_waiting_messages 2",
             "quorate_log_entries 9",
             "quorate_log_certified_entries 8",
             "quorate_log_anchored_entries 7",

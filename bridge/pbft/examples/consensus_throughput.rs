@@ -131,6 +131,7 @@ impl Bench {
                         log_size: sequence.0,
                         log_root: root,
                         state_root: root,
+                        inbox_count: 0,
                         next_members_hash: Digest::default(),
                     };
                     let state = checkpoint.then_some(summary);

@@ -63,6 +63,8 @@ pub struct StateSummary {
     pub log_root: Digest,
     /// The root of the services' state.
     pub state_root: Digest,
+    /// How many messages of the contract's inbox are taken.
+    pub inbox_count: u64,
     /// The hash of the next epoch's members where the epoch ends with this state, zero elsewhere.
     pub next_members_hash: Digest,
 }

@@ -11,7 +11,8 @@
 //! 3. Each command in order: known to the reply table ([`Disposition::Duplicate`]), not bound to the group
 //!    ([`Disposition::Dropped`]), or an entry ([`Disposition::Recorded`]), applied or refused. The operations
 //!    of a command run on an overlay of the state that is dropped when one of them is refused, so a
-//!    command takes effect as a whole or not at all. Entries that it causes (a decision) follow its own.
+//!    command takes effect as a whole or not at all. Entries that it causes (a decision) follow its own; behind them come the messages of the contract's inbox
+//!    that it took, each with what it asks for.
 //!
 //! # How to add a service
 //! Implement [`Service`] in a module of its own and add one line to the list in `registry.rs`.
@@ -21,11 +22,12 @@
 //! | `state` | the authenticated map, its hash buckets and their proofs, the overlay of a command |
 //! | `replies` | the reply table: exactly-once execution |
 //! | `service` | the shape of a service, and what it may see |
-//! | `members`, `proposals` | the services |
+//! | `members`, `proposals`, `inbox` | the services |
 //! | `registry` | the list of the services |
 //! | `machine` | executing batches, admission at the edge, queries |
 
 mod error;
+mod inbox;
 mod machine;
 mod members;
 mod proposals;
@@ -35,10 +37,11 @@ mod service;
 mod state;
 
 pub use error::{AdmissionError, DropReason, ServicesError};
+pub use inbox::InboxRefusal;
 pub use machine::{Admission, Disposition, Executed, StateMachine};
 pub use members::{Agent, MembersRefusal};
 pub use proposals::ProposalsRefusal;
 pub use quorate_protocol::api::{AgentView, ProposalStatus, ProposalView, VoteView};
 pub use replies::{MAX_NONCE_JUMP, NONCE_WINDOW};
-pub use service::{Context, Draft, Service, ServiceRefusal};
+pub use service::{Context, Draft, Service, ServiceRefusal, Taken};
 pub use state::{BucketRange, RangeError, STATE_BUCKETS, StateTree, View, verify_range};

@@ -1,5 +1,6 @@
 //! The list of the services. A new service is one line here.
 
+use crate::inbox::Inbox;
 use crate::members::Members;
 use crate::proposals::Proposals;
 use crate::service::Service;
@@ -8,6 +9,7 @@ use crate::service::Service;
 pub(crate) const SERVICES: &[&dyn Service] = &[
     &Members,   //
     &Proposals, //
+    &Inbox,     //
 ];
 
 /// The service of this name.

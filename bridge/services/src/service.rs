@@ -2,8 +2,9 @@
 
 use minicbor::Encode;
 use quorate_protocol::codec;
-use quorate_protocol::{AgentId, DecisionRecord, EntryIndex, Group, TimestampMs};
+use quorate_protocol::{AgentId, DecisionRecord, Digest, EntryIndex, Group, InboxMessage, TimestampMs};
 
+use crate::machine;
 use crate::members::{self, Agent};
 use crate::state::view::full_key;
 use crate::state::{Overlay, View};
@@ -63,17 +64,27 @@ pub enum Draft {
     Decision(Box<DecisionRecord>),
 }
 
+/// A message of the contract's inbox that is to be carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The message.
+    pub message: InboxMessage,
+    /// The inbox's chain hash after it.
+    pub hash: Digest,
+}
+
 /// What a command, or the due work of a batch, has done so far; kept or dropped as a whole.
 pub(crate) struct Transaction<'m> {
     pub(crate) overlay: Overlay<'m>,
     pub(crate) drafts: Vec<Draft>,
+    pub(crate) taken: Vec<Taken>,
     /// The index that the first draft gets.
     pub(crate) first_draft: EntryIndex,
 }
 
 impl<'m> Transaction<'m> {
     pub(crate) fn new(overlay: Overlay<'m>, first_draft: EntryIndex) -> Self {
-        Self { overlay, drafts: Vec::new(), first_draft }
+        Self { overlay, drafts: Vec::new(), taken: Vec::new(), first_draft }
     }
 }
 
@@ -110,6 +121,11 @@ impl<'t, 'm> Context<'t, 'm> {
         members::find(self.group, &self.transaction.overlay, agent)
     }
 
+    /// Whether the contract ever convicted this replica.
+    pub fn is_convicted(&self, replica: AgentId) -> bool {
+        machine::is_convicted(&self.transaction.overlay, replica)
+    }
+
     /// The service's own state, with what the command has written so far.
     pub fn state(&self) -> View<'_> {
         View::new(&self.transaction.overlay, self.prefix)
@@ -131,5 +147,11 @@ impl<'t, 'm> Context<'t, 'm> {
         let index = EntryIndex(self.transaction.first_draft.0 + self.transaction.drafts.len() as u64);
         self.transaction.drafts.push(draft);
         index
+    }
+
+    /// Has a message of the inbox carried out, after all that the command drafts: it may make any number of
+    /// entries.
+    pub fn take(&mut self, taken: Taken) {
+        self.transaction.taken.push(taken);
     }
 }

@@ -126,6 +126,7 @@ struct Summary {
     epochs: u64,
     fetches: u64,
     convicted: usize,
+    taken: u64,
     lines: u64,
     views: u64,
     slowest_rest_ms: (u64, u64),
@@ -144,6 +145,7 @@ impl Summary {
         self.epochs += totals.epochs;
         self.fetches += totals.fetches;
         self.convicted += totals.convicted;
+        self.taken += totals.taken;
         self.lines += outcome.trace_lines;
         self.views = self.views.max(totals.views);
         self.slowest_rest_ms = self.slowest_rest_ms.max((totals.settled_ms, outcome.seed));
@@ -164,8 +166,8 @@ impl Summary {
             self.batches
         );
         println!(
-            "  {} processes started, {} epochs, {} states fetched, {} replicas convicted, views up to {}",
-            self.starts, self.epochs, self.fetches, self.convicted, self.views
+            "  {} processes started, {} epochs, {} states fetched, {} replicas convicted, views up to {}, {} messages of inboxes",
+            self.starts, self.epochs, self.fetches, self.convicted, self.views, self.taken
         );
         let ((rest_ms, rest_seed), (slowest_s, slow_seed)) = (self.slowest_rest_ms, self.slowest_s);
         println!(

@@ -111,6 +111,8 @@ pub struct Plan {
     pub repeats: u64,
     /// Whether an agent signs far more commands at once than a replica lets wait.
     pub floods: bool,
+    /// How many messages the contract's inbox gets.
+    pub inbox: u64,
 }
 
 /// How a replica is faulty.
@@ -178,8 +180,10 @@ impl Plan {
             afterwards: Weather::CALM,
             repeats: 0,
             floods: false,
+            inbox: 0,
         }
-        .with_rarities();
+        .with_rarities()
+        .with_inbox();
         assert_eq!(plan.config.problems(), Vec::<String>::new(), "a plan has a sound configuration");
         plan
     }
@@ -213,13 +217,30 @@ impl Plan {
         self
     }
 
+    /// What the contract's inbox gets. Drawn apart, as the rarities are.
+    fn with_inbox(mut self) -> Self {
+        let random = &mut Random::part(self.seed, "inbox");
+        if random.percent(30) {
+            self.inbox = random.pick(&[1, 4, 12]);
+            let invents = random.percent(40);
+            for (_, faulty) in self.faulty.iter_mut().filter(|_| invents) {
+                *faulty = Faulty::Actor(ActorKind::Inventor);
+            }
+        }
+        self
+    }
+
     /// In a few words.
     pub fn summary(&self) -> String {
         let faulty: Vec<String> =
             self.faulty.iter().map(|(place, faulty)| format!("r{place} {}", faulty.name())).collect();
         let loss = self.loss.map_or(String::new(), |(place, loss)| format!(", r{place} loses {loss:?}"));
+        let inbox = match self.inbox {
+            0 => String::new(),
+            count => format!(", {count} in the inbox"),
+        };
         format!(
-            "{} replicas, faulty: [{}]{loss}, mishaps {:?}, changes {:?}, {:?}",
+            "{} replicas, faulty: [{}]{loss}, mishaps {:?}, changes {:?}, {:?}{inbox}",
             self.replicas,
             faulty.join(", "),
             self.mishaps,
@@ -232,8 +253,8 @@ impl Plan {
 fn faulty(random: &mut Random, replicas: usize, budget: usize, taken: Option<usize>) -> Vec<(usize, Faulty)> {
     let mut places: Vec<usize> = (0..replicas).filter(|place| Some(*place) != taken).collect();
     random.shuffle(&mut places);
-    // The last one is drawn with the rarities.
-    let kind = |random: &mut Random| match random.index(ActorKind::ALL.len()) {
+    // The others are drawn with the rarities.
+    let kind = |random: &mut Random| match random.index(1 + ActorKind::COMMON) {
         0 => Faulty::Twins,
         at => Faulty::Actor(ActorKind::ALL[at - 1]),
     };

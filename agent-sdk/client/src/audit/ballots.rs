@@ -96,6 +96,11 @@ impl Ballots {
         Ok(())
     }
 
+    /// The contract executed the proposal: if it is open, it is so no more.
+    pub(super) fn executed(&mut self, proposal: ProposalId) {
+        self.open.remove(&proposal);
+    }
+
     /// Checks a decision against the votes, and closes its proposal.
     pub(super) fn close(
         &mut self,

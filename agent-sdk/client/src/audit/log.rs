@@ -1,6 +1,6 @@
 //! Checking a log entry by entry, with nothing but the group from the contract.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use quorate_protocol::command::MAX_COMMAND_BYTES;
@@ -11,11 +11,12 @@ use quorate_protocol::operations::members::MembersOperation;
 use quorate_protocol::{
     AgentId, Command, DecisionRecord, DecisionStatus, Digest, EntryBody, EntryIndex, EntryRecord, Epoch,
     Group, LogCertificate, MembersChange, Nonce, Outcome, PublicKey, Refusal, Sequence, SignatureCheck,
-    SignedCommand, TimestampMs, codec,
+    SignedCommand, TimestampMs, codec, epoch,
 };
 
 use super::Frontier;
 use super::ballots::Ballots;
+use super::inbox::Inbox;
 use super::report::{AuditReport, Counts, Fault, Finding};
 use crate::epochs::Epochs;
 
@@ -36,6 +37,9 @@ pub(super) struct LogAudit {
     commands: HashMap<Digest, EntryIndex>,
     effective: HashSet<(AgentId, Nonce)>,
     ballots: Ballots,
+    inbox: Inbox,
+    /// The replicas that the contract convicted.
+    convicted: BTreeSet<AgentId>,
     last: (Sequence, TimestampMs),
     counts: Counts,
     /// The largest size whose root is the contract's.
@@ -57,6 +61,8 @@ impl LogAudit {
             commands: HashMap::new(),
             effective: HashSet::new(),
             ballots: Ballots::default(),
+            inbox: Inbox::default(),
+            convicted: BTreeSet::new(),
             last: (Sequence(0), TimestampMs(0)),
             counts: Counts::default(),
             anchored_size: 0,
@@ -169,6 +175,7 @@ impl LogAudit {
         if index.0 == 0 && !matches!(record.body, EntryBody::System(_)) {
             return Err(Fault::Genesis("the first entry of a log is its genesis"));
         }
+        self.inbox.follow(&record.body)?;
         match &record.body {
             EntryBody::System(event) => {
                 self.counts.system += 1;
@@ -192,13 +199,27 @@ impl LogAudit {
         }
     }
 
-    /// An approved change of members waits for the end of the epoch, unless another one waits already.
+    /// An approved change of members waits for the end of the epoch, unless another one waits already or it names a
+    /// replica that was convicted.
     fn note_change(&mut self, record: &DecisionRecord) {
         if record.decision.status != DecisionStatus::Approved || self.next.is_some() {
             return;
         }
-        if let Ok(Some(change)) = MembersChange::of(&self.group.identity, &record.calls) {
+        if let Ok(Some(change)) = MembersChange::of(&self.group.identity, &record.calls)
+            && !change
+                .members
+                .iter()
+                .any(|member| member.is_replica() && self.convicted.contains(&member.agent))
+        {
             self.next = change.apply(&self.group).ok();
+        }
+    }
+
+    /// A convicted replica is none in the next epoch, if enough remain.
+    fn note_conviction(&mut self, replica: AgentId) {
+        self.convicted.insert(replica);
+        if let Some(next) = epoch::without_replica(&self.group, self.next.as_ref(), replica) {
+            self.next = Some(next);
         }
     }
 
@@ -230,11 +251,20 @@ impl LogAudit {
     ) -> Result<(), Fault> {
         let (identity, members_hash, terms) = match event {
             SystemEvent::Genesis { identity, members_hash, terms } => (identity, members_hash, terms),
-            SystemEvent::EpochStarted { .. } if index.0 == 0 => {
+            _ if index.0 == 0 => {
                 return Err(Fault::Genesis("the first entry of a log is its genesis"));
             }
             SystemEvent::EpochStarted { epoch, members_hash } => {
                 return self.check_epoch(index, *epoch, *members_hash);
+            }
+            SystemEvent::InboxTaken { .. } => return Ok(()),
+            SystemEvent::ProposalExecuted { proposal } => {
+                self.ballots.executed(*proposal);
+                return Ok(());
+            }
+            SystemEvent::ReplicaConvicted { replica } => {
+                self.note_conviction(*replica);
+                return Ok(());
             }
         };
         if index.0 != 0 {

@@ -7,11 +7,12 @@
 //! - every command: its agent's signature, under the key that the epoch's members or an earlier admission in the log
 //!   bind to the agent; no command twice, no nonce effective twice, none effective after its expiry;
 //! - every decision: the votes in the log are counted anew, and the decision must follow from them;
+//! - the contract's inbox: its messages stand in their order, with what each asks for behind it;
 //! - the Merkle log: its root must be the one that a quorum of the group's replicas attests, and at every
 //!   anchored size the one that the contract has;
 //! - the beginning: the genesis entry names this group, its first members and its policy;
-//! - every epoch: its members are those that the last approved change in the log names, and those of the contract, or
-//!   where the contract is behind, of a handover that the epoch before signed.
+//! - every epoch: its members are those that the last approved change in the log names, without the replicas that the
+//!   contract convicted, and those of the contract, or where the contract is behind, of a handover that the epoch before signed.
 //!
 //! What remains to be trusted is the RPC endpoint, for what the contract says, and for what is not anchored yet
 //! that fewer than a third of the replicas are faulty.
@@ -19,6 +20,7 @@
 mod ballots;
 mod export;
 mod frontier;
+mod inbox;
 mod log;
 mod report;
 mod source;

@@ -151,6 +151,14 @@ pub enum Fault {
         /// What does not fit.
         reason: String,
     },
+    /// The messages of the contract's inbox are out of order, or something is passed off as one's effect.
+    #[error("the inbox does not go on like this after {taken} messages: {reason}")]
+    Inbox {
+        /// How many messages are taken before it.
+        taken: u64,
+        /// What does not fit.
+        reason: &'static str,
+    },
     /// An operation that took effect cannot be read.
     #[error("operation {operation} took effect, but cannot be read")]
     Operation {
@@ -243,6 +251,7 @@ impl Fault {
             Self::Genesis(_) => "genesis",
             Self::Backwards => "backwards",
             Self::Decision { .. } => "decision",
+            Self::Inbox { .. } => "inbox",
             Self::Operation { .. } => "operation",
             Self::AnchoredRoot { .. } => "anchored_root",
             Self::AttestedRoot { .. } => "attested_root",

@@ -3,6 +3,7 @@
 //! What an operation does is in `quorate-services`; here is only what crosses the border between an agent
 //! and the state machine.
 
+pub mod inbox;
 pub mod members;
 pub mod proposals;
 

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use quorate_protocol::api::{ErrorBody, ErrorCode, MAX_PAGE_PROPOSALS, ProposalView, ProposalsPage};
-use quorate_protocol::{EntryIndex, ProposalId};
+use quorate_protocol::{EntryIndex, EntryKind, ProposalId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -71,7 +71,7 @@ pub(super) async fn show(State(api): State<Api>, names: Names) -> ApiResult<Json
     params(GroupParam, ("id" = String, Path, description = "The proposal's id"), Wait),
     responses(
         (status = 200, description = "The receipt", content((Object = "application/json"), (Vec<u8> = "application/cbor"))),
-        (status = 404, description = "not_decided: open, or no such proposal", body = ErrorBody),
+        (status = 404, description = "not_decided: open, executed by the contract, or no such proposal", body = ErrorBody),
         (status = 504, description = "pending: decided, not certified yet", body = ErrorBody)
     )
 )]
@@ -90,6 +90,9 @@ pub(super) async fn decision(
         if let Some(index) = decided
             && let Some(receipt) = api.receipt(index).await?
         {
+            if receipt.record.entry.status.kind() != EntryKind::Decision {
+                return Err(executed_on_chain(&id, index));
+            }
             return Ok(negotiated(&headers, &receipt));
         }
         // The sender lives as long as the ledger, which this request holds.
@@ -106,4 +109,10 @@ fn decided(api: &Api, id: &ProposalId) -> Option<EntryIndex> {
 
 fn not_decided(id: &ProposalId) -> ApiError {
     ApiError::new(ErrorCode::NotDecided, format!("proposal {id} is open or unknown; wait with wait_ms"))
+}
+
+/// The contract closed it: there is no decision, and nothing to wait for.
+fn executed_on_chain(id: &ProposalId, entry: EntryIndex) -> ApiError {
+    let message = format!("the contract executed proposal {id} in the on-chain lane, see entry {entry}");
+    ApiError::new(ErrorCode::NotDecided, message)
 }

@@ -12,6 +12,7 @@
 mod epochs;
 mod fetching;
 mod inbound;
+mod inbox;
 mod ledger;
 mod outbox;
 mod recovery;
@@ -33,7 +34,9 @@ use quorate_protocol::{
 };
 use tokio::sync::watch;
 
-use crate::anchored::{AnchoredLog, StableReceiver, StableSender};
+use crate::anchored::{
+    AnchoredLog, InboxTakenReceiver, InboxTakenSender, InboxView, StableReceiver, StableSender,
+};
 use crate::api::{NodeStatus, Readiness};
 use crate::error::NodeError;
 use crate::frame::Frame;
@@ -49,6 +52,7 @@ pub use storage::{Storage, Stored};
 pub use supply::Supply;
 
 use fetching::Fetching;
+use inbox::InboxWatch;
 use recovery::EpochRecord;
 
 /// The most events of one round; more wait for the next, so that messages leave in between.
@@ -120,6 +124,8 @@ pub enum CoreEvent {
     },
     /// The contract accepted an anchor.
     Anchored(AnchoredLog),
+    /// What the contract's inbox has in the chain's final blocks.
+    Inbox(InboxView),
     /// Part of the storage failed: the node stops.
     Failed(NodeError),
     /// Stop after this round.
@@ -159,6 +165,8 @@ pub struct CoreWatch {
     pub context: watch::Receiver<Arc<Context>>,
     /// How the epochs so far ended, in order.
     pub handovers: watch::Receiver<Arc<Vec<Handover>>>,
+    /// How many messages of the contract's inbox are taken.
+    pub inbox_taken: InboxTakenReceiver,
 }
 
 /// The logic of a node; see the module's page.
@@ -192,6 +200,8 @@ pub struct NodeCore<S> {
     evidence: watch::Sender<Arc<Vec<Evidence>>>,
     context: watch::Sender<Arc<Context>>,
     proofs: watch::Sender<Arc<Vec<Handover>>>,
+    inbox: InboxWatch,
+    inbox_taken: InboxTakenSender,
     metrics: Metrics,
     round: Round,
 }
@@ -254,6 +264,8 @@ impl<S: Storage> NodeCore<S> {
             known,
             silent_until,
             leaving: None,
+            inbox: InboxWatch::default(),
+            inbox_taken: watch::Sender::new(0),
             metrics,
             round: Round::default(),
         };
@@ -281,6 +293,7 @@ impl<S: Storage> NodeCore<S> {
             evidence: self.evidence.subscribe(),
             context: self.context.subscribe(),
             handovers: self.proofs.subscribe(),
+            inbox_taken: self.inbox_taken.subscribe(),
         }
     }
 
@@ -316,7 +329,9 @@ impl<S: Storage> NodeCore<S> {
         let leaving = self.leaving.as_ref().map(|(at_ms, _)| *at_ms);
         let awaits = self.replica().and_then(Replica::awaits_storage);
         let stored = awaits.map(|_| now.elapsed_ms.saturating_add(STORE_POLL_MS));
-        replica.into_iter().chain(fetching).chain(leaving).chain(stored).min().unwrap_or(u64::MAX)
+        let inbox = self.inbox.next_deadline_ms();
+        let wanted = replica.into_iter().chain(fetching).chain(leaving).chain(stored).chain(inbox);
+        wanted.min().unwrap_or(u64::MAX)
     }
 
     /// The first round: says where the replica stands.
@@ -329,6 +344,7 @@ impl<S: Storage> NodeCore<S> {
         self.step(now, Event::Tick)?;
         self.tick_fetch(now)?;
         self.attest_head();
+        self.speak_of_inbox(now)?;
         self.finish_round(now)
     }
 
@@ -371,6 +387,7 @@ impl<S: Storage> NodeCore<S> {
                 CoreEvent::Certificate(certificate) => self.take_certificate(certificate),
                 CoreEvent::CertificateWanted { from, size } => self.supply_certificate(from, size),
                 CoreEvent::Anchored(anchored) => self.take_anchor(anchored)?,
+                CoreEvent::Inbox(view) => self.see_inbox(view),
                 CoreEvent::Failed(error) => return Err(error),
                 CoreEvent::Shutdown => go_on = false,
             }
@@ -384,6 +401,7 @@ impl<S: Storage> NodeCore<S> {
         self.tick_fetch(now)?;
         self.ask_for_certificate(now);
         self.drop_refused_commands(now);
+        self.speak_of_inbox(now)?;
         self.finish_round(now)?;
         match self.leaving.take_if(|(at_ms, _)| now.elapsed_ms >= *at_ms) {
             Some((_, gone)) => Err(gone),

@@ -16,8 +16,17 @@ impl<S: Storage> NodeCore<S> {
             *last = status;
             changed
         });
-        let progress = *self.ledger.read().expect(NOT_POISONED).progress().borrow();
+        let (progress, (taken, _)) = {
+            let ledger = self.ledger.read().expect(NOT_POISONED);
+            let progress = *ledger.progress().borrow();
+            (progress, ledger.state().inbox_head())
+        };
         self.metrics.set_progress(progress);
+        self.metrics.inbox_taken.set(taken);
+        self.metrics.inbox_waiting.set(self.inbox.seen_beyond(taken));
+        if !progress.closed {
+            self.inbox_taken.send_if_modified(|last| std::mem::replace(last, taken) != taken);
+        }
     }
 
     fn readiness(&self) -> Readiness {

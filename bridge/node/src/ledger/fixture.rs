@@ -7,7 +7,7 @@ use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::proposals::{ProposalsOperation, Propose};
 use quorate_protocol::{
     AccountKey, AgentId, AgentKey, Command, Digest, EntryIndex, EntryRecord, Epoch, Group, GroupId,
-    GroupIdentity, LogHead, Member, Nonce, Policy, SignedCommand, Terms, TimestampMs, Verified,
+    GroupIdentity, LogHead, Member, Nonce, Operation, Policy, SignedCommand, Terms, TimestampMs, Verified,
 };
 
 use super::{ExecutedBatch, Ledger, LedgerReader, RecordSource, SignedHead, SourceError};
@@ -57,6 +57,10 @@ impl Fixture {
     }
 
     pub(crate) fn sign(&self, member: usize, nonce: u64, operation: ProposalsOperation) -> SignedCommand {
+        self.sign_operation(member, nonce, operation.to_operation())
+    }
+
+    pub(crate) fn sign_operation(&self, member: usize, nonce: u64, operation: Operation) -> SignedCommand {
         let key = &self.keys[member].1;
         let command = Command {
             group: self.group.identity.group,
@@ -64,7 +68,7 @@ impl Fixture {
             key: key.public(),
             nonce: Nonce(nonce),
             expires: TimestampMs(u64::MAX),
-            operations: vec![operation.to_operation()],
+            operations: vec![operation],
         };
         SignedCommand::sign(command, key)
     }

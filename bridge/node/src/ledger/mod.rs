@@ -29,8 +29,8 @@ use std::sync::Arc;
 use quorate_pbft::event::StateSummary;
 use quorate_protocol::merkle::{MerkleLog, ProofError};
 use quorate_protocol::{
-    Digest, EntryIndex, EntryRecord, Group, LogCertificate, LogHead, ReplicaSet, Sequence, SignedCommand,
-    TimestampMs,
+    Digest, EntryBody, EntryIndex, EntryRecord, Group, LogCertificate, LogHead, ReplicaSet, Sequence,
+    SignedCommand, TimestampMs,
 };
 use quorate_services::{Admission, Disposition, StateMachine};
 use tokio::sync::watch;
@@ -216,6 +216,7 @@ impl Ledger {
                 Disposition::Dropped(reason) => self.waiters.dropped(&command.digest(), *reason),
             }
         }
+        self.tell_of_forced(&records, certified);
         if self.head.size > before {
             self.take_pending_anchor();
             self.certify_up_to_head();
@@ -232,6 +233,17 @@ impl Ledger {
         self.recent.push(Arc::clone(record));
         self.head =
             LogHead { size: index + 1, root: self.log.root(), time_s: record.entry.timestamp.seconds() };
+    }
+
+    /// Commands that came through the contract's inbox stand in no batch. Those of the batch are told twice, and hear
+    /// it once.
+    fn tell_of_forced(&self, records: &[Arc<EntryRecord>], certified: u64) {
+        if records.iter().all(|record| !matches!(record.body, EntryBody::System(_))) {
+            return;
+        }
+        for record in records.iter().filter(|record| matches!(record.body, EntryBody::Command(_))) {
+            self.waiters.executed(&record.entry.subject, record.entry.index, certified);
+        }
     }
 
     fn publish(&self) {
@@ -252,7 +264,9 @@ impl Ledger {
             true => Digest(self.state.group().members_hash()),
             false => Digest::default(),
         };
-        StateSummary { log_size: self.head.size, log_root: self.head.root, state_root, next_members_hash }
+        let (inbox_count, _) = self.state.inbox_head();
+        let (log_size, log_root) = (self.head.size, self.head.root);
+        StateSummary { log_size, log_root, state_root, inbox_count, next_members_hash }
     }
 
     /// Whether the last batch executed ended the epoch that consensus is in.

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use quorate_protocol::inbox::KIND_COMMAND;
 use quorate_protocol::merkle::{leaf_hash, verify_consistency};
+use quorate_protocol::operations::ServiceOperation as _;
+use quorate_protocol::operations::inbox::{InboxOperation, Observe};
 use quorate_protocol::{
-    AgentId, B256, Checkpoint, Digest, Entry, EntryIndex, Epoch, LogHead, Sequence, SignedCommand,
-    TimestampMs,
+    AgentId, B256, Checkpoint, Digest, Entry, EntryIndex, Epoch, InboxMessage, LogHead, Sequence,
+    SignedCommand, TimestampMs,
 };
 use quorate_services::DropReason;
 
@@ -191,7 +194,7 @@ fn crash(fixture: &Fixture) -> Crash {
             None => drop(pairs.remove(&key)),
         }
     }
-    let StateSummary { log_size, log_root, state_root, .. } = ledger.summary();
+    let StateSummary { log_size, log_root, state_root, inbox_count, .. } = ledger.summary();
     let checkpoint = Checkpoint {
         group: fixture.group.identity.group,
         epoch: Epoch(0),
@@ -199,7 +202,7 @@ fn crash(fixture: &Fixture) -> Crash {
         log_size,
         log_root,
         state_root,
-        inbox_count: 0,
+        inbox_count,
         next_members_hash: Digest::default(),
     };
     commands[3..].iter().for_each(|command| run(&mut ledger, command));
@@ -327,6 +330,29 @@ async fn whoever_waits_for_a_command_is_told_when_it_is_certified() {
     let divergence = Divergence { size: 2, ours: Digest::default(), theirs: Digest::default() };
     shared.ledger.write().unwrap().mark_diverged(divergence);
     assert_eq!(lost.settled().await, Settled::Abandoned);
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_command_is_told_of_it_when_it_comes_through_the_inbox() {
+    let fixture = Fixture::new();
+    let shared = SharedLedger::new(&fixture);
+    let command = fixture.command(3, 1);
+    let mut waiter = shared.reader.wait_for(command.digest()).unwrap();
+    let message = InboxMessage {
+        index: 0,
+        kind: KIND_COMMAND,
+        sender: fixture.agent(3),
+        enqueued_at: 0,
+        payload: command.encode(),
+    };
+    let operation = InboxOperation::Observe(Observe::of([&message]).unwrap()).to_operation();
+    let words: Vec<_> = (0..3).map(|member| fixture.sign_operation(member, 1, operation.clone())).collect();
+    let head = shared.execute(&words).head;
+    assert_eq!(shared.ledger.write().unwrap().summary().inbox_count, 1);
+    shared.certify(&fixture, head);
+    // The genesis, three words, the message, and then the command.
+    assert_eq!(waiter.settled().await, Settled::Certified(EntryIndex(5)));
+    assert_eq!(shared.reader.record(EntryIndex(5)).unwrap().unwrap().entry.subject, command.digest());
 }
 
 #[tokio::test]

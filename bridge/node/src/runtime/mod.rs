@@ -28,7 +28,7 @@ use quorate_protocol::{AccountKey, AgentKey};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::anchored::{AnchorSender, HandoverReceiver, StableReceiver};
+use crate::anchored::{AnchorSender, HandoverReceiver, InboxSender, InboxTakenReceiver, StableReceiver};
 use crate::core::CoreEvent;
 use crate::error::NodeError;
 use crate::ledger::LedgerReader;
@@ -63,6 +63,8 @@ pub struct Node {
     stable: StableReceiver,
     handovers: HandoverReceiver,
     anchors: AnchorSender,
+    inbox: InboxSender,
+    inbox_taken: InboxTakenReceiver,
     ledger: LedgerReader,
     metrics: Metrics,
 }
@@ -91,6 +93,16 @@ impl Node {
     /// Where the anchoring service publishes the anchors that it sees.
     pub fn anchors(&self) -> AnchorSender {
         self.anchors.clone()
+    }
+
+    /// Where the anchoring service publishes what it sees in the contract's inbox.
+    pub fn inbox(&self) -> InboxSender {
+        self.inbox.clone()
+    }
+
+    /// How many messages of the contract's inbox the executed state has taken, for the anchoring service.
+    pub fn inbox_taken(&self) -> InboxTakenReceiver {
+        self.inbox_taken.clone()
     }
 
     /// The executed state.

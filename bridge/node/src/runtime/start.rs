@@ -17,7 +17,7 @@ use super::records::StoreRecords;
 use super::requests::{self, Requests, Waiting};
 use super::verifier::PooledVerifier;
 use super::{Node, NodeKeys};
-use crate::anchored::AnchorReceiver;
+use crate::anchored::{AnchorReceiver, InboxReceiver, InboxView};
 use crate::api::{self, NodeHandle, Submission};
 use crate::config::{ConsensusConfig, NodeConfig};
 use crate::core::{
@@ -237,6 +237,7 @@ fn assemble(
         &transport,
     )?;
     let (anchors, anchor_receiver) = watch::channel(None);
+    let (inbox, inbox_receiver) = watch::channel(InboxView::default());
     let stopped = start_core(core, clock, events)?;
 
     let inbound = PooledInbound {
@@ -268,6 +269,7 @@ fn assemble(
     });
     let tasks = vec![
         tokio::spawn(watch_anchors(core_sender.clone(), anchor_receiver)),
+        tokio::spawn(watch_inbox(core_sender.clone(), inbox_receiver)),
         tokio::spawn(watch_gauges(transport.clone(), pool.clone(), metrics.clone())),
         tokio::spawn(watch_epochs(transport.clone(), watched.context)),
     ];
@@ -282,6 +284,8 @@ fn assemble(
         stable: watched.stable,
         handovers: watched.handovers,
         anchors,
+        inbox,
+        inbox_taken: watched.inbox_taken,
         ledger: reader,
         metrics,
     })
@@ -388,12 +392,25 @@ fn start_submissions(
 async fn watch_anchors(core: SyncSender<CoreEvent>, mut anchors: AnchorReceiver) {
     while anchors.changed().await.is_ok() {
         let Some(anchored) = *anchors.borrow_and_update() else { continue };
-        let core = core.clone();
-        let tell = move || core.send(CoreEvent::Anchored(anchored)).is_ok();
-        if !tokio::task::spawn_blocking(tell).await.unwrap_or(false) {
+        if !tell(&core, CoreEvent::Anchored(anchored)).await {
             return;
         }
     }
+}
+
+async fn watch_inbox(core: SyncSender<CoreEvent>, mut inbox: InboxReceiver) {
+    while inbox.changed().await.is_ok() {
+        let view = inbox.borrow_and_update().clone();
+        if !tell(&core, CoreEvent::Inbox(view)).await {
+            return;
+        }
+    }
+}
+
+/// Tells the core, whose queue may be full for a while. Says whether it is still there.
+async fn tell(core: &SyncSender<CoreEvent>, event: CoreEvent) -> bool {
+    let core = core.clone();
+    tokio::task::spawn_blocking(move || core.send(event).is_ok()).await.unwrap_or(false)
 }
 
 /// Keeps the links to the replicas of the epoch that the node is in.

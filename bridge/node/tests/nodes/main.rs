@@ -4,4 +4,5 @@
 
 mod epochs;
 mod group;
+mod inbox;
 mod network;

@@ -50,7 +50,7 @@ impl Replica {
             log_size: state.log_size,
             log_root: state.log_root,
             state_root: state.state_root,
-            inbox_count: 0,
+            inbox_count: state.inbox_count,
             next_members_hash: state.next_members_hash,
         }
     }

@@ -157,6 +157,7 @@ fn executed_to_checkpoint(sequence: u64) -> Executed {
         log_size: sequence,
         log_root: other,
         state_root: other,
+        inbox_count: 0,
         next_members_hash: Digest::default(),
     };
     let sequence = Sequence(sequence);

@@ -6,16 +6,24 @@ use quorate_protocol::{
     codec,
 };
 
-use super::{StateMachine, key};
+use super::{StateMachine, is_convicted, key};
+use crate::state::Overlay;
 
 impl StateMachine {
     /// Notes the change of members that an approved decision carries. It was found sound when it was proposed;
-    /// it has no effect if another one is approved before it or the epoch is over by now.
+    /// it has no effect if another one waits already, the epoch is over by now, or it names a replica that was
+    /// convicted meanwhile.
     pub(super) fn note_change(&mut self, record: &DecisionRecord) {
         if record.decision.status != DecisionStatus::Approved || self.next.is_some() {
             return;
         }
         let Ok(Some(change)) = MembersChange::of(&self.group.identity, &record.calls) else { return };
+        let state = Overlay::new(&self.state);
+        let convicted =
+            change.members.iter().any(|member| member.is_replica() && is_convicted(&state, member.agent));
+        if convicted {
+            return;
+        }
         if let Ok(next) = change.apply(&self.group) {
             self.state.put(key("next"), codec::encode(&next));
             self.next = Some(next);

@@ -1,6 +1,6 @@
 //! Executing a batch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use quorate_protocol::outcome::OperationResult;
 use quorate_protocol::{
@@ -13,7 +13,7 @@ use crate::error::DropReason;
 use crate::members::Agent;
 use crate::registry::{self, SERVICES};
 use crate::replies;
-use crate::service::{Context, Draft, ServiceRefusal, Transaction};
+use crate::service::{Context, Draft, ServiceRefusal, Taken, Transaction};
 use crate::state::Overlay;
 
 /// What a batch did.
@@ -43,6 +43,7 @@ struct Applied {
     results: Vec<OperationResult>,
     writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     drafts: Vec<Draft>,
+    taken: Vec<Taken>,
 }
 
 impl StateMachine {
@@ -71,7 +72,7 @@ impl StateMachine {
         self.head.sequence = sequence;
         let mut records = Vec::with_capacity(commands.len());
         self.do_due_work(&mut records);
-        let dispositions = commands.iter().map(|command| self.dispose(command, &mut records)).collect();
+        let dispositions = commands.iter().map(|command| self.take_command(command, &mut records)).collect();
         self.save_head();
         Executed { records, dispositions, timestamp: time }
     }
@@ -80,14 +81,29 @@ impl StateMachine {
         for service in SERVICES {
             let mut transaction = Transaction::new(Overlay::new(&self.state), EntryIndex(self.head.log_size));
             service.due(&mut Context::new(&mut transaction, service.prefix(), self.head.time, &self.group));
-            let Transaction { overlay, drafts, .. } = transaction;
+            let Transaction { overlay, drafts, taken, .. } = transaction;
+            assert!(taken.is_empty(), "messages are taken by commands");
             let writes = overlay.into_writes();
             self.state.apply(writes);
             self.record_drafts(drafts, records);
         }
     }
 
-    fn dispose(&mut self, command: &SignedCommand, records: &mut Vec<EntryRecord>) -> Disposition {
+    /// Disposes of a command of the batch, and carries out what it took from the inbox.
+    fn take_command(&mut self, command: &SignedCommand, records: &mut Vec<EntryRecord>) -> Disposition {
+        let mut taken = VecDeque::new();
+        let disposition = self.dispose(command, records, &mut taken);
+        self.carry_out(taken, records);
+        disposition
+    }
+
+    /// Runs a command, unless there is a reason not to, and adds what it takes from the inbox to `taken`.
+    pub(super) fn dispose(
+        &mut self,
+        command: &SignedCommand,
+        records: &mut Vec<EntryRecord>,
+        taken: &mut VecDeque<Taken>,
+    ) -> Disposition {
         let entry = EntryIndex(self.head.log_size);
         match self.verdict(self.head.time, command) {
             Verdict::Duplicate(entry) => return Disposition::Duplicate(entry),
@@ -102,10 +118,11 @@ impl StateMachine {
             }
             Verdict::Run(agent) => {
                 match self.run(&agent, command) {
-                    Ok(Applied { results, writes, drafts }) => {
+                    Ok(Applied { results, writes, drafts, taken: messages }) => {
                         self.state.apply(writes);
                         self.record_command(command, Outcome::Applied { results }, records);
                         self.record_drafts(drafts, records);
+                        taken.extend(messages);
                     }
                     Err(refusal) => self.record_command(command, Outcome::Refused { refusal }, records),
                 }
@@ -136,8 +153,8 @@ impl StateMachine {
                 })?;
             results.push(OperationResult { body });
         }
-        let Transaction { overlay, drafts, .. } = transaction;
-        Ok(Applied { results, writes: overlay.into_writes(), drafts })
+        let Transaction { overlay, drafts, taken, .. } = transaction;
+        Ok(Applied { results, writes: overlay.into_writes(), drafts, taken })
     }
 
     fn record_command(&mut self, command: &SignedCommand, outcome: Outcome, records: &mut Vec<EntryRecord>) {

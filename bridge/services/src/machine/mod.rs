@@ -3,17 +3,18 @@
 mod admission;
 mod epoch;
 mod execute;
+mod inbox;
 mod queries;
 
 use minicbor::{Decode, Encode};
 use quorate_protocol::entry::SystemEvent;
 use quorate_protocol::{
-    Digest, EntryBody, EntryIndex, EntryRecord, Group, Outcome, Sequence, TimestampMs, codec,
+    AgentId, Digest, EntryBody, EntryIndex, EntryRecord, Group, Outcome, Sequence, TimestampMs, codec,
 };
 
 use crate::error::ServicesError;
-use crate::state::AuthenticatedMap;
 use crate::state::view::full_key;
+use crate::state::{AuthenticatedMap, Overlay};
 
 pub use admission::Admission;
 pub use execute::{Disposition, Executed};
@@ -154,6 +155,16 @@ impl StateMachine {
     fn save_head(&mut self) {
         self.state.put(key("head"), codec::encode(&self.head));
     }
+}
+
+/// Whether the contract ever convicted this replica.
+pub(crate) fn is_convicted(state: &Overlay<'_>, replica: AgentId) -> bool {
+    state.get(&convicted_key(replica)).is_some()
+}
+
+/// The key that remembers a conviction for good.
+fn convicted_key(replica: AgentId) -> Vec<u8> {
+    [PREFIX, b"convicted/", replica.as_bytes()].concat()
 }
 
 fn key(part: &str) -> Vec<u8> {

@@ -1,12 +1,12 @@
 //! Reading the state outside of execution.
 
 use quorate_protocol::api::{AgentView, ProposalView};
-use quorate_protocol::{AgentId, ProposalId, TimestampMs};
+use quorate_protocol::{AgentId, Digest, ProposalId, TimestampMs};
 
 use super::StateMachine;
 use crate::registry::SERVICES;
 use crate::state::{Overlay, View};
-use crate::{members, proposals, replies};
+use crate::{inbox, members, proposals, replies};
 
 impl StateMachine {
     /// The earliest time at which something falls due without any command, such as the end of a voting
@@ -24,6 +24,24 @@ impl StateMachine {
     /// At most `limit` proposals in ascending order of id, above `after`.
     pub fn proposals(&self, after: Option<ProposalId>, limit: usize) -> Vec<ProposalView> {
         proposals::list(View::new(&Overlay::new(&self.state), proposals::PREFIX), after, limit)
+    }
+
+    /// How many messages of the contract's inbox are taken, and the inbox's chain hash there.
+    pub fn inbox_head(&self) -> (u64, Digest) {
+        inbox::head(View::new(&Overlay::new(&self.state), inbox::PREFIX))
+    }
+
+    /// The inbox's chain hash after the message at `index`, as `replica` said it in this epoch. Nothing, if it did
+    /// not, or the message is taken.
+    pub fn inbox_word(&self, replica: AgentId, index: u64) -> Option<Digest> {
+        let state = Overlay::new(&self.state);
+        let word = inbox::word(View::new(&state, inbox::PREFIX), replica)?;
+        word.at(index).filter(|_| word.epoch() == self.group.epoch)
+    }
+
+    /// Whether the contract ever convicted this replica of signing two checkpoints of one sequence.
+    pub fn is_convicted(&self, replica: AgentId) -> bool {
+        super::is_convicted(&Overlay::new(&self.state), replica)
     }
 
     /// The member or admitted agent with this address.

@@ -12,7 +12,9 @@
 //! - A proposal takes votes in the epoch that it was made in. After a change of members it can only be
 //!   cancelled or expire: the weights of two sets of voters do not add up.
 //! - A change of members ([`MembersChange`]) must be sound in the epoch that it is proposed in.
-//! - Every closing drafts exactly one decision. A closed proposal never changes again.
+//! - A proposal that the contract executed in the on-chain lane is closed as approved, without a decision: nobody
+//!   can execute it a second time.
+//! - Every other closing drafts exactly one decision. A closed proposal never changes again.
 
 mod queries;
 mod record;
@@ -23,7 +25,8 @@ use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::proposals::{Cancel, ProposalsOperation, ProposalsOutcome, Propose, Vote};
 use quorate_protocol::proposal::{ChainVote, actions_hash, proposal_id, voting_end};
 use quorate_protocol::{
-    Decision, DecisionRecord, DecisionStatus, Group, MembersChange, Policy, ProposalId, TimestampMs, codec,
+    Decision, DecisionRecord, DecisionStatus, EntryIndex, Group, MembersChange, MembersChangeError, Policy,
+    ProposalId, TimestampMs, codec,
 };
 
 use crate::members::Agent;
@@ -102,6 +105,13 @@ fn propose(
     }
     let change = MembersChange::of(&group.identity, &calls)
         .and_then(|change| change.map(|change| change.apply(group)).transpose());
+    if let Ok(Some(next)) = &change
+        && let Some(member) =
+            next.members.iter().find(|member| member.is_replica() && context.is_convicted(member.agent))
+    {
+        let error = MembersChangeError::Convicted(member.agent);
+        return Err(ProposalsRefusal::InvalidMembersChange(error));
+    }
     if let Err(error) = change {
         return Err(ProposalsRefusal::InvalidMembersChange(error));
     }
@@ -220,8 +230,8 @@ fn open_tally(context: &Context<'_, '_>, proposal: ProposalId) -> Result<Tally, 
     Ok(tally)
 }
 
-/// Closes an open proposal and drafts its decision. The only place that does either, and its callers hold
-/// an open tally: this is why a proposal never has two decisions.
+/// Closes an open proposal and drafts its decision. The only place that drafts one, and its callers hold an open
+/// tally: this is why a proposal never has two decisions.
 fn close(context: &mut Context<'_, '_>, proposal: ProposalId, mut tally: Tally, status: DecisionStatus) {
     assert!(tally.closing.is_none(), "proposal {proposal} is closed already");
     let text = Text::read(context.state(), proposal).expect("a tally stands beside its proposal's text");
@@ -245,5 +255,14 @@ fn close(context: &mut Context<'_, '_>, proposal: ProposalId, mut tally: Tally, 
     let entry = context.draft(Draft::Decision(Box::new(record)));
     context.remove(&record::closing_key(tally.closes, proposal));
     tally.closing = Some(Closing { status, entry });
+    context.write(&Tally::key(proposal), &tally);
+}
+
+/// The contract executed the proposal in the on-chain lane, as `entry` says: if it is open here, that closes it.
+pub(crate) fn close_executed(context: &mut Context<'_, '_>, proposal: ProposalId, entry: EntryIndex) {
+    let tally = Tally::read(context.state(), proposal).filter(|tally| tally.closing.is_none());
+    let Some(mut tally) = tally else { return };
+    context.remove(&record::closing_key(tally.closes, proposal));
+    tally.closing = Some(Closing { status: DecisionStatus::Approved, entry });
     context.write(&Tally::key(proposal), &tally);
 }

@@ -69,7 +69,7 @@ pub(super) struct Tally {
 pub(super) struct Closing {
     #[n(0)]
     pub(super) status: DecisionStatus,
-    /// The decision's entry.
+    /// The decision's entry, or that of the proposal's execution by the contract.
     #[n(1)]
     pub(super) entry: EntryIndex,
 }

@@ -4,6 +4,7 @@
 mod epoch;
 mod fixture;
 mod history;
+mod inbox;
 mod members;
 mod properties;
 mod proposals;

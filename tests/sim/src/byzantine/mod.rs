@@ -14,6 +14,7 @@ mod forge;
 pub mod forged_view_change;
 pub mod garbage;
 pub mod impostor;
+pub mod inventor;
 pub mod replayer;
 mod seen;
 pub mod selectively_silent;
@@ -146,11 +147,13 @@ pub enum ActorKind {
     Withholder,
     /// Passes its own word off as that of others. See [`impostor`].
     Impostor,
+    /// Saw in the inbox what nobody put there. See [`inventor`].
+    Inventor,
 }
 
 impl ActorKind {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::EquivocatingPrimary,
         Self::Silent,
         Self::SelectivelySilent,
@@ -166,7 +169,11 @@ impl ActorKind {
         Self::CorruptTransfer,
         Self::Withholder,
         Self::Impostor,
+        Self::Inventor,
     ];
+
+    /// How many of them, from the first on, may be anybody's; the others are drawn for seeds that fit them.
+    pub const COMMON: usize = 14;
 
     /// The behaviour's name in reports and on the command line.
     pub fn name(self) -> &'static str {
@@ -186,6 +193,7 @@ impl ActorKind {
             Self::CorruptTransfer => "corrupt-transfer",
             Self::Withholder => "withholder",
             Self::Impostor => "impostor",
+            Self::Inventor => "inventor",
         }
     }
 
@@ -212,6 +220,7 @@ impl ActorKind {
             Self::CorruptTransfer => Box::new(corrupt_transfer::CorruptTransfer::new(random)),
             Self::Withholder => Box::new(withholder::Withholder::new(random)),
             Self::Impostor => Box::new(impostor::Impostor::new(random)),
+            Self::Inventor => Box::new(inventor::Inventor::new(random)),
         }
     }
 

@@ -12,13 +12,15 @@
 //! | quorums | `quorums` | whatever counts as a quorum's word is one |
 //! | receipts, durability | `receipts` | a receipt proves its command; what was acknowledged is never lost |
 //! | linearizability | `linearizability` | what clients saw could have happened one after the other |
+//! | inbox | `inbox` | what the contract's inbox has is taken, once, in order, as it is; no correct replica says that it has anything else |
 //! | evidence | `evidence` | against whoever contradicted itself, and nobody else |
 //! | bounds | the world | no queue exceeds its bound |
 //! | blame | the world | no correct replica cuts a correct one off |
-//! | liveness | the world | once the network heals, every command of an agent commits in time |
+//! | liveness | the world | once the network heals, every command of an agent commits in time, and every message of the inbox is taken |
 
 pub mod contradiction;
 pub mod evidence;
+pub mod inbox;
 pub mod linearizability;
 pub mod new_view;
 pub mod quorums;

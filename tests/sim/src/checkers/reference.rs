@@ -11,6 +11,7 @@ use quorate_protocol::{
 };
 use sha2::{Digest as _, Sha256};
 
+use super::inbox::Inbox;
 use super::tree::{self, Hash, Tree};
 use crate::violation::{Verdict, Violation};
 
@@ -31,6 +32,8 @@ pub struct Reference {
     applied: BTreeSet<(AgentId, Nonce)>,
     /// Where each epoch began.
     epochs: BTreeMap<Epoch, u64>,
+    /// The contract's inbox.
+    pub inbox: Inbox,
 }
 
 impl Reference {
@@ -103,6 +106,7 @@ impl Reference {
         self.tree.push(leaf);
         self.leaves.push(leaf);
         self.roots.push(self.tree.root());
+        self.inbox.entry(who, index, &record.body)?;
         match &record.body {
             EntryBody::Command(command) => self.command(who, index, command, record.entry.status),
             EntryBody::Decision(_) => Ok(()),
@@ -114,6 +118,11 @@ impl Reference {
                 self.epochs.insert(*epoch, index);
                 Ok(())
             }
+            EntryBody::System(
+                SystemEvent::InboxTaken { .. }
+                | SystemEvent::ProposalExecuted { .. }
+                | SystemEvent::ReplicaConvicted { .. },
+            ) => Ok(()),
         }
     }
 
@@ -123,10 +132,12 @@ impl Reference {
             let detail = format!("{who}: entry {index} holds a command that nobody signed: {command:?}");
             Err(Violation::new("authenticity", detail))
         };
+        // Nodes sign what they saw of the inbox with their agents' keys, whom nobody asks.
+        let is_word = self.inbox.said(command) && command.signature_check().verify();
         // What agents sign is known. A faulty replica may also sign commands as an agent of its own making.
         match self.issued.get(&digest) {
             Some(issued) if issued.encode() == command.encode() => {}
-            _ if self.is_honest_agent(command.command().agent) => return forged(),
+            _ if !is_word && self.is_honest_agent(command.command().agent) => return forged(),
             _ => {}
         }
         if let Some(before) = self.entry_of.insert(digest, index) {
@@ -175,7 +186,9 @@ impl Reference {
         // Whoever holds it may be behind it; the first who executed up to it is compared with it then.
         let size_fits = self.sizes.get(&sequence).is_none_or(|size| *size == checkpoint.log_size);
         let root_fits = self.root(checkpoint.log_size).is_none_or(|root| root == checkpoint.log_root.0.0);
-        if state == checkpoint.state_root && size_fits && root_fits {
+        let inbox_fits = self.size() < checkpoint.log_size
+            || checkpoint.inbox_count == self.inbox.taken_within(checkpoint.log_size);
+        if state == checkpoint.state_root && size_fits && root_fits && inbox_fits {
             return Ok(());
         }
         let detail = format!("{who} holds a stable checkpoint of {sequence} that is not the group's");

@@ -233,6 +233,7 @@ impl World {
         }
         let pending = self.agents[number].pending.take();
         self.trace.note(self.now_ms, format_args!("agent {number} gives up"));
+        self.follow_nonces(number);
         // A change of the members is proposed again, others are not.
         if let Some(Pending { task: task @ (Task::Admit(_) | Task::Vote(..)), .. }) = pending
             && self.changing.is_some()
@@ -241,6 +242,20 @@ impl World {
         }
         self.think_on(number);
         Ok(())
+    }
+
+    /// An agent whose node says with the same key what the inbox has asks for its next nonce, as the SDK does.
+    fn follow_nonces(&mut self, number: usize) {
+        if self.plan.inbox == 0 {
+            return;
+        }
+        let id = self.agents[number].id;
+        let next = self.nodes.iter().filter(|node| node.is_correct()).filter_map(|node| {
+            let agent = node.running.as_ref()?.reader.read(|ledger| ledger.state().agent(id))?;
+            Some(agent.next_nonce.0)
+        });
+        let used = next.max().unwrap_or_default().saturating_sub(1);
+        self.agents[number].nonce = self.agents[number].nonce.max(used);
     }
 
     fn think_on(&mut self, number: usize) {

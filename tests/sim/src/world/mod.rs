@@ -5,6 +5,7 @@
 
 mod clients;
 mod faults;
+mod inbox;
 mod links;
 mod members;
 mod processes;
@@ -31,6 +32,7 @@ use crate::plan::{Change, Faulty, Mishap, Plan};
 use crate::random::Random;
 use crate::trace::Trace;
 use crate::violation::{Verdict, Violation};
+use inbox::ChainInbox;
 
 /// The true time at the start, as a wall clock shows it.
 const START_MS: u64 = 1_700_000_000_000;
@@ -77,6 +79,10 @@ pub(crate) enum Happening {
     Change,
     /// An agent signs very many commands.
     Flood,
+    /// A message of the contract's inbox becomes final.
+    Enqueue,
+    /// A node's endpoint shows it the inbox.
+    SeeInbox { node: usize },
 }
 
 /// What a mishap leaves to be mended.
@@ -109,6 +115,8 @@ pub struct Totals {
     pub fetches: u64,
     /// Replicas that were convicted.
     pub convicted: usize,
+    /// Messages of the contract's inbox that were taken.
+    pub taken: u64,
     /// Milliseconds from healing until the group was settled.
     pub settled_ms: u64,
 }
@@ -145,6 +153,7 @@ pub struct World {
     contradiction: Contradiction,
     evidence: EvidenceChecker,
     receipts: Receipts,
+    inbox: ChainInbox,
     changes: Vec<Change>,
     /// The change of members under way: the epoch that it is to end, and the proposal's salt.
     changing: Option<Epoch>,
@@ -179,6 +188,7 @@ impl World {
             contradiction: Contradiction::default(),
             evidence: EvidenceChecker::default(),
             receipts: Receipts::default(),
+            inbox: ChainInbox::new(seed, plan.inbox),
             changes: plan.changes.clone(),
             changing: None,
             healed_at_ms: None,
@@ -244,6 +254,7 @@ impl World {
     }
 
     fn begin(&mut self) -> Verdict {
+        self.begin_inbox();
         for number in 0..self.nodes.len() {
             let skew_ms = self.random.between(0, 2 * self.plan.skew_ms) as i64 - self.plan.skew_ms as i64;
             self.nodes[number].skew_ms = skew_ms;
@@ -311,6 +322,8 @@ impl World {
             Happening::Forget => self.forget(),
             Happening::Change => self.change_members(),
             Happening::Flood => self.flood(),
+            Happening::Enqueue => self.enqueue(),
+            Happening::SeeInbox { node } => self.see_inbox(node),
         }
     }
 
@@ -339,6 +352,7 @@ impl World {
             acknowledged: self.receipts.count(),
             epochs: self.groups.len() as u64,
             convicted: self.evidence.convicted(),
+            taken: self.reference.inbox.taken(),
             ..self.totals.clone()
         }
     }

@@ -55,6 +55,7 @@ impl World {
                 self.trace.note(now_ms, format_args!("{name} starts: {}", running.picture()));
                 node.running = Some(running);
                 self.totals.starts += 1;
+                self.look_at_inbox(number);
                 self.after_round(number)
             }
             Err(error) => self.start_failed(number, &error),
@@ -274,6 +275,10 @@ impl World {
                         self.judge_commits(&name, &batch)?;
                     }
                     self.reference.executed(&name, sequence, &batch, &records)?;
+                    let nodes = &self.nodes;
+                    self.reference.inbox.judge_words(|agent| {
+                        nodes.iter().any(|node| node.agent == agent && node.was_faulty)
+                    })?;
                 }
                 Write::Stable(certificate) => {
                     if self.is_news(&codec::encode(&certificate)) {

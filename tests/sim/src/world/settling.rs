@@ -62,6 +62,9 @@ impl World {
         if !self.changes.is_empty() {
             return Some("a change of members is under way".into());
         }
+        if let Some(why) = self.inbox_unsettled() {
+            return Some(why);
+        }
         let (epoch, size) = (self.group().epoch, self.reference.size());
         let mut executed = None;
         for node in self.nodes.iter().filter(|node| node.standing == Standing::Correct) {

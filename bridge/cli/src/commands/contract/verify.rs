@@ -44,6 +44,8 @@ struct Compared {
     immutables: Vec<String>,
     group_account: Address,
     group_account_code_bytes: usize,
+    group_registry: Address,
+    group_registry_code_bytes: usize,
     /// Where `quorate contract deploy` puts a contract of this code.
     deterministic_address: Address,
     /// Whether the address commits to the constructor, too.
@@ -62,7 +64,7 @@ struct Differing {
 impl Compared {
     fn new(build: &Build, deployed: &Deployed, sources: Option<PathBuf>) -> (Self, Option<Mismatch>) {
         let mismatch = build.verify(deployed).err();
-        let names = [&build.coordinator, &build.group_account];
+        let names = [&build.coordinator, &build.group_account, &build.group_registry];
         let compared = Self {
             contract: deployed.contract,
             chain_id: deployed.chain_id,
@@ -71,6 +73,8 @@ impl Compared {
             immutables: names.iter().flat_map(|compiled| compiled.immutables.keys().cloned()).collect(),
             group_account: deployed.group_account(),
             group_account_code_bytes: deployed.group_account_code.len(),
+            group_registry: deployed.group_registry(),
+            group_registry_code_bytes: deployed.group_registry_code.len(),
             deterministic_address: build.address(),
             constructor_verified: mismatch.is_none() && deployed.contract == build.address(),
             difference: mismatch.clone().map(|Mismatch { part, address, difference }| Differing {
@@ -99,12 +103,14 @@ impl Report for Compared {
             )
         };
         format!(
-            "contract {} on chain {}: {} bytes\naccounts {}: {} bytes\nBoth are byte for byte the code {with}, with the right values in all {} immutables.\n{constructor}\n",
+            "contract {} on chain {}: {} bytes\naccounts {}: {} bytes\nregistry {}: {} bytes\nAll are byte for byte the code {with}, with the right values in all {} immutables.\n{constructor}\n",
             self.contract,
             self.chain_id,
             self.code_bytes,
             self.group_account,
             self.group_account_code_bytes,
+            self.group_registry,
+            self.group_registry_code_bytes,
             self.immutables.len()
         )
     }

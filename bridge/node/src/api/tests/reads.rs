@@ -8,13 +8,16 @@ use quorate_protocol::api::{
     ProposalsPage,
 };
 use quorate_protocol::checkpoint::CheckpointSignature;
+use quorate_protocol::inbox::KIND_PROPOSAL_EXECUTED;
 use quorate_protocol::merkle::{leaf_hash, verify_consistency};
+use quorate_protocol::operations::ServiceOperation as _;
+use quorate_protocol::operations::inbox::{InboxOperation, Observe};
 use quorate_protocol::operations::proposals::{ProposalsOperation, Vote};
 use quorate_protocol::proposal::{actions_hash, proposal_id};
 use quorate_protocol::{
     AgentId, B256, Checkpoint, CheckpointCertificate, Choice, DecisionStatus, Digest, EntryRecord,
-    EntryStatus, Epoch, LogCertificate, Nonce, ProposalId, Receipt, ReplicaIndex, Sequence, SignedCheckpoint,
-    codec,
+    EntryStatus, Epoch, InboxMessage, LogCertificate, Nonce, ProposalId, Receipt, ReplicaIndex, Sequence,
+    SignedCheckpoint, codec,
 };
 
 use super::harness::{Node, Runtime, error};
@@ -92,6 +95,33 @@ async fn proposals_are_paged_and_decisions_awaited() {
     assert_eq!(error(node.get(&format!("/proposals/{unknown}")).await).await.code, ErrorCode::NotFound);
     let undecided = node.get(&format!("/proposals/{unknown}/decision?wait_ms=20")).await;
     assert_eq!(error(undecided).await.code, ErrorCode::NotDecided);
+}
+
+#[tokio::test]
+async fn a_proposal_that_the_contract_executed_has_no_decision() {
+    let node = Node::start().await;
+    node.receipt(&node.fixture.command(0, 1)).await;
+    let id = proposal(&node, 0, 1);
+    let message = InboxMessage {
+        index: 0,
+        kind: KIND_PROPOSAL_EXECUTED,
+        sender: node.fixture.agent(3),
+        enqueued_at: 0,
+        payload: id.as_bytes().to_vec(),
+    };
+    let observe = Observe::of([&message]).unwrap();
+    for member in 0..3 {
+        let operation = InboxOperation::Observe(observe.clone());
+        node.receipt(&node.fixture.sign_operation(member, 20, operation.to_operation())).await;
+    }
+    let view: ProposalView = node.json(&format!("/proposals/{id}")).await;
+    assert_eq!(view.status, ProposalStatus::Approved);
+    let answer = error(node.get(&format!("/proposals/{id}/decision?wait_ms=60000")).await).await;
+    assert_eq!(answer.code, ErrorCode::NotDecided);
+    assert!(answer.message.contains("on-chain lane"), "{}", answer.message);
+    let closing: Receipt =
+        Receipt::decode(&node.cbor(&format!("/entries/{}/receipt", view.decision.unwrap())).await).unwrap();
+    assert_eq!(closing.verify(&node.fixture.group), Ok(()));
 }
 
 #[tokio::test]

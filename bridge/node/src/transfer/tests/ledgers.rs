@@ -35,7 +35,7 @@ impl Node {
             log_size: summary.log_size,
             log_root: summary.log_root,
             state_root: summary.state_root,
-            inbox_count: 0,
+            inbox_count: summary.inbox_count,
             next_members_hash: Digest::default(),
         };
         let certificate = CheckpointCertificate { checkpoint, signatures: vec![] };

@@ -73,6 +73,7 @@ impl Machine {
             log_size: self.commands.len() as u64,
             log_root: self.root,
             state_root: Digest::of(&[b"state", self.root.as_bytes()]),
+            inbox_count: self.commands.len() as u64 / 2,
             next_members_hash: self.ended.map_or(Digest::default(), |_| Digest::from([9; 32])),
         }
     }

@@ -1,4 +1,6 @@
-//! What the core hands to its storage: at checkpoints, and at the borders of an epoch.
+//! What the core hands to its storage: at checkpoints, at the borders of an epoch, and of the contract's inbox.
+
+mod inbox;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -61,11 +63,15 @@ fn core(fixture: &Fixture, records: Vec<Vec<u8>>) -> NodeCore<Memory> {
 }
 
 fn core_on(fixture: &Fixture, store: Store, records: Vec<Vec<u8>>) -> NodeCore<Memory> {
+    core_of(fixture, 0, store, records)
+}
+
+fn core_of(fixture: &Fixture, member: usize, store: Store, records: Vec<Vec<u8>>) -> NodeCore<Memory> {
     let trust = Trust { group: (*fixture.group).clone(), previous: None, spoke: None };
     let wal = WalContents { records: &records, tail: TailReport::default(), path: Path::new("memory") };
     let write = |write| store.commit(vec![write]);
     let restored = restore(&Config::default(), &trust, &store, wal, write).unwrap();
-    let (account, agent) = fixture.keys[0].clone();
+    let (account, agent) = fixture.keys[member].clone();
     let parts = CoreParts {
         config: Config::default(),
         keys: ReplicaKeys { agent, account },
@@ -129,6 +135,7 @@ fn the_store_keeps_the_state_of_the_last_stable_checkpoint() {
             log_size: state.log_size,
             log_root: state.log_root,
             state_root: state.state_root,
+            inbox_count: state.inbox_count,
             ..checkpoint(&fixture, Epoch(0))
         };
         CheckpointCertificate { checkpoint, signatures: Vec::new() }
