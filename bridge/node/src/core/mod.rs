@@ -118,8 +118,8 @@ pub enum CoreEvent {
         /// The message, with nothing in it checked.
         message: Box<TransferMessage>,
     },
-    /// The contract accepted an anchor.
-    Anchored(AnchoredLog),
+    /// The newest anchor that the canonical chain has of the group, or that it has none (any more).
+    Anchored(Option<AnchoredLog>),
     /// Part of the storage failed: the node stops.
     Failed(NodeError),
     /// Stop after this round.

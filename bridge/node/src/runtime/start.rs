@@ -387,7 +387,7 @@ fn start_submissions(
 
 async fn watch_anchors(core: SyncSender<CoreEvent>, mut anchors: AnchorReceiver) {
     while anchors.changed().await.is_ok() {
-        let Some(anchored) = *anchors.borrow_and_update() else { continue };
+        let anchored = *anchors.borrow_and_update();
         let core = core.clone();
         let tell = move || core.send(CoreEvent::Anchored(anchored)).is_ok();
         if !tokio::task::spawn_blocking(tell).await.unwrap_or(false) {
