@@ -199,6 +199,7 @@ impl Network {
         let text = format!(
             "data_dir = \"data\"\n\
              [chain]\nrpc_url = \"{rpc}\"\ncontract = \"{contract}\"\ngroup = \"{group}\"\n\
+             profile = \"anvil\"\n\
              [keys]\naccount = \"{account}\"\nagent = \"{key}\"\npassword_file = \"../password\"\n\
              [http]\nlisten = \"127.0.0.1:{http}\"\nrequests_per_second = 10000\ncommands_per_second = 10000\n\
              [consensus]\nview_timeout_ms = {VIEW_TIMEOUT_MS}\nstatus_interval_ms = 200\n\

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use quorate_anchor::{AnchorHandle, AnchorService, Settings};
 use quorate_node::anchored::{AnchorReceiver, AnchoredLog, StableSender};
+use quorate_node::config::Finality;
 use quorate_protocol::{AccountKey, CheckpointCertificate, Group, Handover, Sequence};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -30,6 +31,7 @@ fn settings() -> Settings {
         takeover_ms: 5_000,
         receipt_timeout_ms: 10_000,
         poll_ms: 50,
+        finality: Finality::Latest,
         ..Settings::default()
     }
 }
