@@ -8,6 +8,7 @@ mod proxy;
 mod endpoints;
 mod epochs;
 mod reorganisation;
+mod rollups;
 mod rotation;
 mod start;
 
@@ -49,6 +50,11 @@ impl Replica {
         let service = AnchorService::connect(rpc_url, settings, group.clone(), key.clone())
             .await
             .expect("chain and contract are there");
+        Self::of(service)
+    }
+
+    /// Starts a service that has found its chain.
+    fn of(service: AnchorService) -> Self {
         let (stable, stable_receiver) = watch::channel(None);
         let (handovers, handover_receiver) = watch::channel(Arc::default());
         let (anchored_sender, anchored) = watch::channel(None);
