@@ -71,6 +71,15 @@ pub enum AnchorError {
         /// Where the oracle should be.
         oracle: Address,
     },
+    /// What the endpoint gives for a message of the inbox is not what the contract keeps the hash of.
+    #[error(
+        "the endpoint's message {index} of the inbox is not the contract's, or not in its order; it is not believed: ask \
+         another endpoint"
+    )]
+    WrongMessage {
+        /// The first message that is wrong.
+        index: u64,
+    },
     /// The chain has no base fee, so that fees cannot be offered as EIP-1559 has it.
     #[error("chain {chain_id} has no base fee (EIP-1559): anchors cannot be submitted to it")]
     NoBaseFee {

@@ -18,9 +18,11 @@ const REMEMBERED: usize = 2 * MAX_DEPTH as usize;
 
 /// A block by its number and its hash: the hash says which one, whatever the chain does later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct BlockRef {
-    pub(super) number: u64,
-    pub(super) hash: B256,
+pub struct BlockRef {
+    /// Its number.
+    pub number: u64,
+    /// Its hash.
+    pub hash: B256,
 }
 
 impl From<&Header> for BlockRef {

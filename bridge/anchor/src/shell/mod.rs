@@ -4,7 +4,10 @@ mod backoff;
 mod blocks;
 mod chain;
 mod data_fee;
+mod inbox;
 mod refusal;
 mod service;
 
+pub use blocks::BlockRef;
+pub use inbox::{InboxMessage, InboxView, InboxWatcher};
 pub use service::{AnchorHandle, AnchorService, AnchorStatus};

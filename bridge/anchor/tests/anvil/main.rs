@@ -7,6 +7,7 @@ mod proxy;
 
 mod endpoints;
 mod epochs;
+mod inbox;
 mod reorganisation;
 mod rollups;
 mod rotation;
