@@ -217,7 +217,90 @@ impl Trail {
 
 #[cfg(test)]
 mod tests {
+    use alloy::providers::ProviderBuilder;
+    use alloy::rpc::types::Block;
+    use alloy::transports::mock::Asserter;
+
     use super::*;
+
+    /// What a look sees of an endpoint that gives these blocks, one for each question.
+    async fn look_at(
+        finality: Finality,
+        trail: &Trail,
+        answers: &[Option<(u64, u8)>],
+    ) -> Result<Blocks, AnchorError> {
+        let asserter = Asserter::new();
+        for answer in answers {
+            let block = answer.map(|(number, fork)| {
+                let mut block: Block = Block::default();
+                block.header.hash = hash(number, fork);
+                block.header.inner.number = number;
+                block.header.inner.parent_hash = hash(number.saturating_sub(1), fork);
+                block
+            });
+            asserter.push_success(&block);
+        }
+        let provider = ProviderBuilder::new().connect_mocked_client(asserter.clone()).erased();
+        let found = look(&provider, finality, trail).await;
+        assert!(found.is_err() || asserter.read_q().is_empty(), "no more and no less is asked");
+        found
+    }
+
+    fn block(number: u64, fork: u8) -> Option<BlockRef> {
+        Some(BlockRef { number, hash: hash(number, fork) })
+    }
+
+    #[tokio::test]
+    async fn a_depth_is_followed_by_parents_and_only_where_it_is_not_known() {
+        let depth = Finality::Depth(3);
+        let first =
+            look_at(depth, &Trail::default(), &[Some((10, 1)), Some((9, 1)), Some((8, 1)), Some((7, 1))])
+                .await;
+        let first = first.unwrap();
+        assert_eq!((first.final_block, first.dropped), (block(7, 1), None));
+
+        let next = look_at(depth, &first.trail, &[Some((12, 1)), Some((11, 1))]).await.unwrap();
+        assert_eq!((next.final_block, next.dropped), (block(9, 1), None));
+
+        // Another fork from block 10 on: the final block is of it, and the old one is dropped.
+        let fork = [Some((13, 2)), Some((12, 2)), Some((11, 2)), Some((10, 2))];
+        let other = look_at(depth, &next.trail, &fork).await.unwrap();
+        assert_eq!((other.final_block, other.dropped), (block(10, 2), Some(9)));
+    }
+
+    #[tokio::test]
+    async fn a_block_that_is_not_the_heads_ancestor_is_never_final() {
+        let depth = look_at(Finality::Depth(1), &Trail::default(), &[Some((10, 1)), Some((9, 2))]).await;
+        assert!(matches!(depth, Err(AnchorError::Unreachable { .. })), "{depth:?}");
+        let moved = [Some((10, 1)), Some((8, 2)), Some((10, 2))];
+        let tag = look_at(Finality::Safe, &Trail::default(), &moved).await;
+        assert!(matches!(tag, Err(AnchorError::Unreachable { .. })), "{tag:?}");
+        let above = look_at(Finality::Finalized, &Trail::default(), &[Some((10, 1)), Some((11, 1))]).await;
+        assert!(matches!(above, Err(AnchorError::Unreachable { .. })), "{above:?}");
+        let none = look_at(Finality::Safe, &Trail::default(), &[Some((10, 1)), None]).await;
+        assert!(matches!(none, Err(AnchorError::UnknownTag { tag: "safe", .. })), "{none:?}");
+
+        let young =
+            look_at(Finality::Depth(20), &Trail::default(), &[Some((2, 1)), Some((1, 1)), Some((0, 1))])
+                .await;
+        assert_eq!(young.unwrap().final_block, None, "the chain has no such block yet");
+    }
+
+    #[tokio::test]
+    async fn what_was_relied_on_is_asked_for_again_where_nothing_leads_to_it() {
+        let safe = [Some((100, 1)), Some((80, 1)), Some((100, 1))];
+        let first = look_at(Finality::Safe, &Trail::default(), &safe).await.unwrap();
+        assert_eq!((first.final_block, first.dropped), (block(80, 1), None));
+        let same =
+            look_at(Finality::Safe, &first.trail, &[Some((104, 1)), Some((80, 1)), Some((104, 1))]).await;
+        assert_eq!(same.unwrap().dropped, None, "it is the same block still");
+        let next = [Some((104, 2)), Some((84, 2)), Some((104, 2)), Some((80, 1))];
+        let next = look_at(Finality::Safe, &first.trail, &next).await.unwrap();
+        assert_eq!(next.dropped, None, "the safe block before is still in the chain");
+        let gone = [Some((104, 2)), Some((84, 2)), Some((104, 2)), Some((80, 2))];
+        let gone = look_at(Finality::Safe, &first.trail, &gone).await.unwrap();
+        assert_eq!((gone.final_block, gone.dropped), (block(84, 2), Some(80)));
+    }
 
     fn hash(number: u64, fork: u8) -> B256 {
         let mut hash = B256::repeat_byte(fork);
