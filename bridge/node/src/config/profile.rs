@@ -3,14 +3,15 @@
 //! A configuration names one of them (`chain.profile`) or none; whatever it sets itself comes before the profile.
 //!
 //! # Where the values come from
-//! * Chain ids and block times: the definitions of viem (`viem/chains`); op-node's `rollup.json` for OP Sepolia says
-//!   `block_time: 2`; docs.arbitrum.io, "Block gas limit, numbers and time", says up to four blocks a second.
+//! * Chain ids and block times: viem's `chains/definitions/baseSepolia.ts`; op-node's configuration of OP Sepolia
+//!   (ethereum-optimism/optimism#6461: `l2_chain_id` 11155420, `block_time` 2); docs.arbitrum.io, "Arbitrum chain
+//!   information" and "Sequencer timing adjustments" (a block every 250 ms unless configured otherwise).
 //! * *safe* on an OP chain: derived from data that was posted to L1, so that only a reorganisation of L1 can take it
 //!   back (docs.optimism.io, "Transaction finality"). *safe* on Arbitrum: the batch was posted in a safe L1 block
 //!   (docs.arbitrum.io, "Finality and chain reorganizations"; Nitro v2.0.10). What the sequencers announce before may
 //!   be taken back, and on test networks now and then is.
-//! * Tips: op-geth suggests at least 0.001 gwei; Arbitrum's sequencer takes transactions in the order of their arrival
-//!   and charges no tip.
+//! * Tips: clients of the OP stack suggest at least 0.001 gwei (op-erigon's `DefaultMinSuggestedPriorityFee`, viem's
+//!   `feesOptimism`); Arbitrum's endpoints suggest none, since its sequencer takes transactions as they arrive.
 //! * Fee caps: some hundred times what these networks ask for, so that a congested hour passes and a wrong unit does
 //!   not.
 
