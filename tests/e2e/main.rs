@@ -11,6 +11,7 @@
 //! | `epochs` | members change while the group works, and the contract follows |
 //! | `receipts` | a receipt verifies with the chain alone, and no byte of it can be changed |
 //! | `refusals` | every bad command is a typed error, an entry where it was ordered, and no effect |
+//! | `reorg` | an anchor that the chain takes back is unlearned and made again, exactly once |
 //! | `startup` | a node that cannot start says why, with its own exit code |
 //! | `demo` | the main job, as a user runs it |
 
@@ -24,4 +25,5 @@ mod epochs;
 mod network;
 mod receipts;
 mod refusals;
+mod reorg;
 mod startup;

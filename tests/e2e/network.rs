@@ -116,7 +116,17 @@ pub(crate) struct Network {
 impl Network {
     /// Starts everything and waits until all nodes are ready.
     pub(crate) async fn start() -> Self {
+        Self::start_on("").await
+    }
+
+    /// As [`Self::start`], with these lines in the section `[chain]` of every node's configuration.
+    pub(crate) async fn start_on(chain: &str) -> Self {
         let mut network = Self::found().await;
+        for at in 0..network.agents.len() {
+            let text = std::fs::read_to_string(network.config(at)).unwrap();
+            std::fs::write(network.config(at), text.replacen("[keys]", &format!("{chain}[keys]"), 1))
+                .unwrap();
+        }
         for at in 0..network.agents.len() {
             network.launch(at);
         }
@@ -199,6 +209,7 @@ impl Network {
         let text = format!(
             "data_dir = \"data\"\n\
              [chain]\nrpc_url = \"{rpc}\"\ncontract = \"{contract}\"\ngroup = \"{group}\"\n\
+             profile = \"anvil\"\n\
              [keys]\naccount = \"{account}\"\nagent = \"{key}\"\npassword_file = \"../password\"\n\
              [http]\nlisten = \"127.0.0.1:{http}\"\nrequests_per_second = 10000\ncommands_per_second = 10000\n\
              [consensus]\nview_timeout_ms = {VIEW_TIMEOUT_MS}\nstatus_interval_ms = 200\n\

@@ -50,6 +50,12 @@ async fn a_node_that_cannot_start_says_why() {
     let config = changed(&network, 0, "no-contract.toml", &contract, &format!("0x{}", "ab".repeat(20)));
     expect(&network, &config, 6, &["AgentCoordinator"]);
 
+    // A profile of another chain, and a fee that this one does not charge.
+    let config = changed(&network, 0, "other-chain.toml", "\"anvil\"", "\"base-sepolia\"");
+    expect(&network, &config, 6, &["chain.profile is base-sepolia", "84532", "31337"]);
+    let config = changed(&network, 0, "no-oracle.toml", "\"anvil\"", "\"anvil\"\nl1_fee = \"op-stack\"");
+    expect(&network, &config, 6, &["chain.l1_fee is op-stack", "0x420000000000000000000000000000000000000F"]);
+
     // A port that is taken.
     for at in 0..4 {
         network.launch(at);

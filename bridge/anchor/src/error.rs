@@ -49,6 +49,37 @@ pub enum AnchorError {
         /// The chain.
         chain_id: u64,
     },
+    /// The endpoint calls no block by the tag that finality is configured by.
+    #[error(
+        "the RPC endpoint knows no {tag} block ({reason}); set chain.finality to another tag or to a number of blocks, or \
+         chain.rpc_url to an endpoint that knows it"
+    )]
+    UnknownTag {
+        /// The tag.
+        tag: &'static str,
+        /// What the endpoint says.
+        reason: String,
+    },
+    /// The chain does not charge for data on its L1 as the configuration says.
+    #[error(
+        "chain.l1_fee is {kind}, and there is no such oracle at {oracle}; name the right chain.profile, or correct \
+         chain.l1_fee"
+    )]
+    NoDataFeeOracle {
+        /// How the configuration says that data is charged.
+        kind: &'static str,
+        /// Where the oracle should be.
+        oracle: Address,
+    },
+    /// What the endpoint gives for a message of the inbox is not what the contract keeps the hash of.
+    #[error(
+        "the endpoint's message {index} of the inbox is not the contract's, or not in its order; it is not believed: ask \
+         another endpoint"
+    )]
+    WrongMessage {
+        /// The first message that is wrong.
+        index: u64,
+    },
     /// The chain has no base fee, so that fees cannot be offered as EIP-1559 has it.
     #[error("chain {chain_id} has no base fee (EIP-1559): anchors cannot be submitted to it")]
     NoBaseFee {

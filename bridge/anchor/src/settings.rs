@@ -1,6 +1,7 @@
-//! How an anchorer behaves: the section `[anchor]` of a node's configuration, in the units that the core counts in.
+//! How an anchorer behaves: what a node's configuration and its chain's profile say, in the units that the core counts
+//! in.
 
-use quorate_node::config::AnchorConfig;
+use quorate_node::config::{ChainProfile, Finality, L1Fee, NodeConfig};
 
 use crate::error::AnchorError;
 
@@ -19,15 +20,20 @@ pub struct Settings {
     pub interval_ms: u64,
     /// How long each replica in the rotation has before the next one steps in, in milliseconds.
     pub takeover_ms: u64,
-    /// How many blocks must lie above an anchor's block before the node is told of the anchor.
-    pub confirmations: u64,
+    /// Which block is relied on: the node is told of an anchor once that block has it.
+    pub finality: Finality,
+    /// How the chain charges for data on its L1.
+    pub l1_fee: L1Fee,
     /// How long a transaction may wait for its receipt before it is replaced by one with a higher fee, in
     /// milliseconds. As long, a head below one already seen or a foreign pending transaction is waited for.
     pub receipt_timeout_ms: u64,
     /// The most that is offered for one unit of gas, in wei.
     pub max_fee: u128,
+    /// The least tip that is offered for one unit of gas, in wei.
+    pub min_tip: u128,
     /// The most that the transactions signed within one hour can cost together, in wei, each counted with its gas
-    /// limit at its maximum fee. The count starts anew with the process.
+    /// limit at its maximum fee, and with twice what the chain's oracle says that its data costs on L1 where that is
+    /// charged beside the gas. The count starts anew with the process.
     pub max_spend_per_hour: u128,
     /// The time between two looks at the chain, in milliseconds.
     pub poll_ms: u64,
@@ -36,36 +42,42 @@ pub struct Settings {
 }
 
 impl Default for Settings {
+    /// For a chain that nothing is known of.
     fn default() -> Self {
+        let profile = ChainProfile::UNKNOWN;
         Self {
             submit: true,
             min_entries: 1,
             interval_ms: 5_000,
-            takeover_ms: 30_000,
-            confirmations: 0,
-            receipt_timeout_ms: 30_000,
-            max_fee: 100 * WEI_PER_GWEI,
+            takeover_ms: profile.takeover_ms,
+            finality: profile.finality,
+            l1_fee: profile.l1_fee,
+            receipt_timeout_ms: profile.receipt_timeout_ms,
+            max_fee: u128::from(profile.max_fee_gwei) * WEI_PER_GWEI,
+            min_tip: u128::from(profile.min_tip_wei),
             max_spend_per_hour: 100_000_000 * WEI_PER_GWEI,
-            poll_ms: 1_000,
+            poll_ms: profile.poll_ms,
             request_timeout_ms: 5_000,
         }
     }
 }
 
-impl From<&AnchorConfig> for Settings {
-    /// The settings of a node's configuration. The chain is looked at four times within `interval_ms`, at most once
-    /// every 50 ms and at least once a second; what the configuration does not name is as by default.
-    fn from(config: &AnchorConfig) -> Self {
+impl From<&NodeConfig> for Settings {
+    /// The settings of a node's configuration, with its chain's profile for what it leaves open.
+    fn from(config: &NodeConfig) -> Self {
+        let (anchor, terms) = (&config.anchor, config.chain_terms());
         Self {
-            submit: config.enabled,
-            min_entries: config.min_entries,
-            interval_ms: config.interval_ms,
-            takeover_ms: config.takeover_ms,
-            confirmations: config.confirmations,
-            receipt_timeout_ms: config.receipt_timeout_ms,
-            max_fee: u128::from(config.max_fee_gwei) * WEI_PER_GWEI,
-            max_spend_per_hour: u128::from(config.max_spend_gwei_per_hour) * WEI_PER_GWEI,
-            poll_ms: (config.interval_ms / 4).clamp(50, 1_000),
+            submit: anchor.enabled,
+            min_entries: anchor.min_entries,
+            interval_ms: anchor.interval_ms,
+            takeover_ms: terms.takeover_ms,
+            finality: terms.finality,
+            l1_fee: terms.l1_fee,
+            receipt_timeout_ms: terms.receipt_timeout_ms,
+            max_fee: u128::from(terms.max_fee_gwei) * WEI_PER_GWEI,
+            min_tip: u128::from(terms.min_tip_wei),
+            max_spend_per_hour: u128::from(anchor.max_spend_gwei_per_hour) * WEI_PER_GWEI,
+            poll_ms: terms.poll_ms,
             ..Self::default()
         }
     }
@@ -95,14 +107,22 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    use quorate_node::config::ProfileName;
+
     use super::*;
 
     #[test]
     fn the_configuration_of_a_node_is_taken_over() {
-        let config = AnchorConfig { interval_ms: 400, max_fee_gwei: 7, ..AnchorConfig::default() };
+        let mut config: NodeConfig =
+            toml::from_str(include_str!("../../node/node.example.toml")).expect("the example is complete");
+        assert_eq!(Settings::from(&config), Settings::default());
+        config.chain.profile = Some(ProfileName::ArbitrumSepolia);
+        config.anchor.max_fee_gwei = Some(7);
+        config.anchor.interval_ms = 400;
         let settings = Settings::from(&config);
         assert!(settings.check().is_ok());
-        assert_eq!((settings.interval_ms, settings.poll_ms, settings.max_fee), (400, 100, 7_000_000_000));
+        assert_eq!((settings.interval_ms, settings.poll_ms, settings.max_fee), (400, 500, 7_000_000_000));
+        assert_eq!((settings.finality, settings.l1_fee), (Finality::Safe, L1Fee::Arbitrum));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Unknown keys are refused, so that a misspelt one is not silently a default.
 
 mod check;
+mod profile;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use quorate_protocol::{AgentId, GroupId};
 use serde::{Deserialize, Serialize};
 
 pub use check::Problem;
+pub use profile::{ChainProfile, ChainTerms, Finality, L1Fee, MAX_DEPTH, ProfileName};
 
 use crate::error::NodeError;
 
@@ -57,6 +59,18 @@ pub struct ChainConfig {
     pub contract: AgentId,
     /// The group that this node is a replica of.
     pub group: GroupId,
+    /// Which chain it is, so that everything about it has a default that fits; see [`ChainProfile`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileName>,
+    /// Which block is relied on; the profile's if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finality: Option<Finality>,
+    /// How the chain charges for data on its L1; as the profile says if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub l1_fee: Option<L1Fee>,
+    /// The time between two looks at the chain; the profile's if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll_ms: Option<u64>,
 }
 
 /// `[keys]`: the node's keys, each a Web3 Secret Storage keystore.
@@ -144,17 +158,21 @@ pub struct AnchorConfig {
     pub min_entries: u64,
     /// The least time between two anchors.
     pub interval_ms: u64,
-    /// How long this node leaves the submission to the replica whose turn it is.
-    pub takeover_ms: u64,
-    /// How many blocks on top of an anchor's make it final. 0 takes the block itself.
-    pub confirmations: u64,
-    /// The highest fee per gas that is paid, in gwei. Above it, anchoring waits.
-    pub max_fee_gwei: u64,
+    /// How long this node leaves the submission to the replica whose turn it is; the profile's if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub takeover_ms: Option<u64>,
+    /// The highest fee per gas that is paid, in gwei; the profile's if absent. Above it, anchoring waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_fee_gwei: Option<u64>,
+    /// The least tip per gas that is offered, in wei; the profile's if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_tip_wei: Option<u64>,
     /// The most that anchoring spends in an hour, in gwei, counted at the worst case. Beyond it, anchoring
     /// waits: an endpoint that lies must not empty the account.
     pub max_spend_gwei_per_hour: u64,
-    /// How long a submitted anchor may take before it is replaced at a higher fee.
-    pub receipt_timeout_ms: u64,
+    /// How long a submitted anchor may take before it is replaced at a higher fee; the profile's if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt_timeout_ms: Option<u64>,
 }
 
 /// `[log]`: what the process prints to standard error.
@@ -226,11 +244,11 @@ impl Default for AnchorConfig {
             enabled: true,
             min_entries: 1,
             interval_ms: 5000,
-            takeover_ms: 30_000,
-            confirmations: 0,
-            max_fee_gwei: 200,
+            takeover_ms: None,
+            max_fee_gwei: None,
+            min_tip_wei: None,
             max_spend_gwei_per_hour: 100_000_000,
-            receipt_timeout_ms: 60_000,
+            receipt_timeout_ms: None,
         }
     }
 }
@@ -289,7 +307,7 @@ mod tests {
     const EXAMPLE: &str = include_str!("../node.example.toml");
 
     /// The least that a file must say.
-    const LEAST: &str = r#"
+    pub(super) const LEAST: &str = r#"
         [chain]
         rpc_url = "http://127.0.0.1:8545"
         contract = "0xc0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0"
@@ -298,6 +316,12 @@ mod tests {
         account = "keys/account.json"
         agent = "keys/agent.json"
     "#;
+
+    /// The example with the keys that it only shows, because their values depend on the chain.
+    fn whole_example() -> String {
+        let shown = |line: &'static str| line.strip_prefix('#').filter(|rest| !rest.starts_with(' '));
+        EXAMPLE.lines().flat_map(|line| [shown(line).unwrap_or(line), "\n"]).collect()
+    }
 
     #[test]
     fn the_example_states_every_default() {
@@ -309,6 +333,11 @@ mod tests {
         assert_eq!(example.consensus, least.consensus);
         assert_eq!(example.anchor, least.anchor);
         assert_eq!(example.log, least.log);
+
+        // What depends on the chain is shown as it is without a profile.
+        let mut whole: NodeConfig = toml::from_str(&whole_example()).unwrap();
+        whole.chain.profile = None;
+        assert_eq!(whole.chain_terms(), least.chain_terms());
     }
 
     #[test]
@@ -320,9 +349,10 @@ mod tests {
             };
             table.iter().flat_map(|(section, value)| inner(section, value)).collect()
         };
-        let example: NodeConfig = toml::from_str(EXAMPLE).unwrap();
+        let whole = whole_example();
+        let example: NodeConfig = toml::from_str(&whole).unwrap();
         // A key that the example leaves out would have its default, so compare with what is written back.
-        assert_eq!(keys(&EXAMPLE.parse().unwrap()), keys(&toml::Table::try_from(&example).unwrap()));
+        assert_eq!(keys(&whole.parse().unwrap()), keys(&toml::Table::try_from(&example).unwrap()));
         let written = toml::to_string(&example).unwrap();
         assert_eq!(toml::from_str::<NodeConfig>(&written).unwrap(), example);
     }

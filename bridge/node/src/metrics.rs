@@ -72,6 +72,28 @@ pub struct Metrics {
     pub verify_queue: Gauge,
     /// How many HTTP connections are open.
     pub http_connections: Gauge,
+    /// What this node's anchors cost.
+    pub anchor_costs: AnchorCosts,
+}
+
+/// What the anchors of this node cost. A fee beyond 2^64 wei, 18 ether, counts as that.
+#[derive(Clone, Debug, Default)]
+pub struct AnchorCosts {
+    anchors: Counter,
+    last_execution: Gauge,
+    last_data: Gauge,
+    spent: Counter,
+}
+
+impl AnchorCosts {
+    /// An anchor of this node was included, for so many wei of execution on the chain and of data on its L1.
+    pub fn count(&self, execution_wei: u128, data_wei: u128) {
+        let bounded = |wei| u64::try_from(wei).unwrap_or(u64::MAX);
+        self.anchors.inc();
+        self.last_execution.set(bounded(execution_wei));
+        self.last_data.set(bounded(data_wei));
+        self.spent.inc_by(bounded(execution_wei.saturating_add(data_wei)));
+    }
 }
 
 impl Default for Metrics {
@@ -112,6 +134,12 @@ impl Metrics {
             ),
             verify_queue: gauge(r, "verify_queue", "Jobs of signatures that wait to be checked"),
             http_connections: gauge(r, "http_connections", "Open HTTP connections"),
+            anchor_costs: AnchorCosts {
+                anchors: counter(r, "anchors", "Checkpoints that a transaction of this node anchored"),
+                last_execution: gauge(r, "anchor_execution_fee_wei", "Execution of this node's last anchor"),
+                last_data: gauge(r, "anchor_l1_data_fee_wei", "Data of this node's last anchor on L1"),
+                spent: counter(r, "anchor_fees_wei", "What this node's anchors cost together"),
+            },
             registry: Arc::new(Registry::default()),
         };
         Self { registry: Arc::new(registry), ..metrics }
@@ -225,6 +253,8 @@ mod tests {
         clone.observe_order(Duration::from_millis(2));
         clone.observe_wal_fsync(Duration::from_micros(200));
         clone.count_refused_request("rate_limited");
+        clone.anchor_costs.count(7, 5);
+        clone.anchor_costs.count(30, u128::MAX);
         let text = metrics.encode();
         for line in [
             "quorate_view 3",
@@ -238,6 +268,9 @@ mod tests {
             "quorate_commit_seconds_count 1",
             "quorate_order_seconds_count 1",
             "quorate_wal_fsync_seconds_count 1",
+            "quorate_anchors_total 2",
+            "quorate_anchor_execution_fee_wei 30",
+            "quorate_anchor_l1_data_fee_wei 18446744073709551615",
             "quorate_http_refused_requests_total{code=\"rate_limited\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");

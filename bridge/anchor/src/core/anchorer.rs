@@ -12,10 +12,14 @@
 //!    replaced, on the same nonce, with more fee and the newest checkpoint.
 //! 4. *The chain decides.* Whether a checkpoint is anchored is read from the contract's state, never remembered. A
 //!    restart, a reorganisation of the chain and another replica's success are therefore all the same case, also where
-//!    they take a change of members back.
+//!    they take a change of members back. What is due is read at the head; the node is told what the final block has,
+//!    and told again when a reorganisation reached below that. A head below one seen before is believed at once where
+//!    it contradicts what was seen, and after `receipt_timeout_ms` where it may be an endpoint that lags.
 //! 5. *Distrust.* An endpoint can withhold, delay and invent. Invented nonces cost at most a transaction that waits or
 //!    reverts, and [`Spending`] bounds what all of them cost. What is signed is always a call that anchors a checkpoint
 //!    that a quorum of its epoch signed.
+//! 6. *Cost.* Units of gas bound an anchor's execution; money bounds what its data costs on the chain's L1, because that
+//!    price is another chain's: what can be spent on it counts into the hour.
 
 use std::sync::Arc;
 
@@ -24,7 +28,8 @@ use quorate_protocol::{AccountKey, AgentId, Group, GroupIdentity, Sequence};
 
 use super::epochs::{Anchorable, Epochs, StableState};
 use super::event::{
-    AccountView, Action, AnchorState, BroadcastOutcome, ChainView, Estimate, Event, Inspection,
+    AccountView, Action, AnchorState, BroadcastOutcome, ChainView, DataFee, Estimate, Event, Inspection,
+    Mined,
 };
 use super::fees::Fees;
 use super::report::Report;
@@ -34,9 +39,9 @@ use super::submission::{Submission, Verdict};
 use super::transaction::{AnchorTransaction, Terms};
 use crate::settings::Settings;
 
-/// The most gas that an anchor is given. One with the signatures of 64 replicas stays far below it.
+/// The most gas that an anchor's execution is given. One with the signatures of 64 replicas stays far below it.
 const MAX_GAS: u64 = 3_000_000;
-/// The most gas that the end of an epoch is given. Replacing 64 replicas by 64 others takes 4.4 million.
+/// The most gas that the execution of an epoch's end is given. Replacing 64 replicas by 64 others takes 4.4 million.
 const MAX_ROTATION_GAS: u64 = 8_000_000;
 /// The first pause after a refusal, in milliseconds; it doubles with every further one.
 pub(super) const FIRST_PAUSE_MS: u64 = 1_000;
@@ -131,9 +136,14 @@ impl Anchorer {
     }
 
     fn on_chain(&mut self, now_ms: u64, view: ChainView, actions: &mut Vec<Action>) {
-        if let Some(seen) = self.chain {
+        if let Some(block) = view.dropped {
+            // Also an anchor that is there again may be in another block now.
+            self.announced = None;
+            self.report(Report::Reorganised { block }, actions);
+        } else if let Some(seen) = self.chain {
             let patience = now_ms.saturating_sub(self.highest_at_ms) < self.settings.receipt_timeout_ms;
-            if view.head < seen.head && patience {
+            let lags = view.head < seen.head || view.final_block < seen.final_block;
+            if lags && patience {
                 return self.report(Report::LaggingHead { head: view.head, seen: seen.head }, actions);
             }
         }
@@ -172,7 +182,7 @@ impl Anchorer {
         if let Some(report) = other {
             return self.report(report, actions);
         }
-        if self.announced.unwrap_or_default() != confirmed {
+        if self.announced != Some(confirmed) {
             actions.push(Action::Announce(confirmed));
         }
     }
@@ -257,22 +267,28 @@ impl Anchorer {
             Verdict::Bump if account.estimate == Estimate::NotAsked => self.submission = Some(submission),
             Verdict::Bump => self.bump(now_ms, submission, view, account, actions),
             Verdict::Anchored(mined) => {
-                self.settled = Some(Settled { nonce, hash: mined.hash });
-                self.report(Report::Anchored { sequence, hash: mined.hash }, actions);
+                self.settle(nonce, &mined);
+                self.report(Report::Anchored { sequence, hash: mined.hash, cost: mined.cost }, actions);
             }
             Verdict::Overtaken(mined) => {
                 if let Some(mined) = mined {
-                    self.settled = Some(Settled { nonce, hash: mined.hash });
+                    self.settle(nonce, &mined);
                 }
                 self.report(Report::Overtaken { sequence }, actions);
             }
             Verdict::Reverted(mined) => {
-                self.settled = Some(Settled { nonce, hash: mined.hash });
+                self.settle(nonce, &mined);
                 self.pause(now_ms);
                 self.report(Report::Reverted { sequence, hash: mined.hash }, actions);
             }
             Verdict::Lost => self.report(Report::Lost { sequence, nonce }, actions),
         }
+    }
+
+    /// A transaction of ours is in a block.
+    fn settle(&mut self, nonce: u64, mined: &Mined) {
+        self.settled = Some(Settled { nonce, hash: mined.hash });
+        self.spending.paid(nonce, mined.cost.total());
     }
 
     /// Replaces a stuck transaction, or sends it again where it cannot be replaced.
@@ -337,10 +353,7 @@ impl Anchorer {
         actions: &mut Vec<Action>,
     ) -> Option<Arc<AnchorTransaction>> {
         let gas_limit = match &account.estimate {
-            Estimate::Gas(gas) => {
-                let most = if anchorable.ends_epoch() { MAX_ROTATION_GAS } else { MAX_GAS };
-                gas.saturating_add(gas / 4).min(most)
-            }
+            Estimate::Gas(gas) => gas_limit(*gas, account.data_fee, anchorable),
             Estimate::Refused(reason) => {
                 self.pause(now_ms);
                 let sequence = anchorable.certificate.checkpoint.sequence;
@@ -350,7 +363,7 @@ impl Anchorer {
             Estimate::NotAsked => return None,
         };
         let cap = self.settings.max_fee;
-        let market = Fees::quote(view.base_fee, account.tip, cap);
+        let market = Fees::quote(view.base_fee, account.tip.max(self.settings.min_tip), cap);
         let offered = self.offered.filter(|offer| offer.nonce == nonce);
         let fees =
             market.and_then(|market| offered.map_or(Some(market), |offer| offer.fees.bump(market, cap)));
@@ -358,10 +371,16 @@ impl Anchorer {
             // What was offered may be gone from every pool; after the pause the market's price is tried alone.
             self.offered = None;
             self.pause(now_ms);
-            self.report(Report::FeeAboveCap { base_fee: view.base_fee, cap }, actions);
+            let base_fee = view.base_fee;
+            let report = match (market, offered) {
+                (Some(_), Some(offer)) => Report::StuckAtCap { nonce, max_fee: offer.fees.max_fee, cap },
+                _ => Report::FeeAboveCap { base_fee, cap },
+            };
+            self.report(report, actions);
             return None;
         };
-        let cost = u128::from(gas_limit).saturating_mul(fees.max_fee);
+        let cost =
+            u128::from(gas_limit).saturating_mul(fees.max_fee).saturating_add(beside(account.data_fee));
         if let Err(total) = self.spending.reserve(now_ms, nonce, cost) {
             self.pause(now_ms);
             let limit = self.settings.max_spend_per_hour;
@@ -370,7 +389,7 @@ impl Anchorer {
         }
         let accepted = offered.is_some_and(|offer| offer.accepted);
         self.offered = Some(Offer { nonce, fees, accepted });
-        let terms = Terms { nonce, gas_limit, fees };
+        let terms = Terms { nonce, gas_limit, fees, data_fee: account.data_fee.wei };
         Some(Arc::new(AnchorTransaction::sign(&self.key, &self.identity, anchorable, terms)))
     }
 
@@ -424,6 +443,21 @@ impl Anchorer {
             actions.push(Action::Report(report));
         }
     }
+}
+
+/// The gas that a transaction is given: a quarter more than its execution is estimated to take, within bounds that do not
+/// depend on the endpoint, and half as much again as its data on L1 takes, whose price moves more. Data is bounded by its
+/// price alone: it may take millions of units when the L1 is dear and the chain is cheap.
+fn gas_limit(estimated: u64, data: DataFee, anchorable: &Anchorable) -> u64 {
+    let most = if anchorable.ends_epoch() { MAX_ROTATION_GAS } else { MAX_GAS };
+    let execution = estimated.saturating_sub(data.gas);
+    execution.saturating_add(execution / 4).min(most).saturating_add(data.gas.saturating_add(data.gas / 2))
+}
+
+/// What a transaction's data can cost beside its gas: twice what the oracle says, because the price is that of the block
+/// that includes the transaction, and nothing signed bounds it.
+fn beside(data: DataFee) -> u128 {
+    if data.gas == 0 { data.wei.saturating_mul(2) } else { 0 }
 }
 
 fn latest_of(submission: &Submission) -> Arc<AnchorTransaction> {

@@ -42,19 +42,23 @@ pub struct AnchorState {
     pub log_root: Digest,
 }
 
-/// The chain at its head, all of it read at one block.
+/// The chain at its head, all of it read at one block, and what is final of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChainView {
     /// The head's number.
     pub head: u64,
+    /// The number of the block that is relied on, an ancestor of the head or the head itself. Nothing while the chain
+    /// has no such block yet.
+    pub final_block: Option<u64>,
+    /// The lowest block that was seen in the chain before, and that another one has replaced.
+    pub dropped: Option<u64>,
     /// Its base fee for one unit of gas, in wei.
     pub base_fee: u128,
     /// The epoch that the contract has the group in, whose replicas have to sign the next anchor.
     pub epoch: Epoch,
     /// The latest anchor at the head.
     pub anchor: AnchorState,
-    /// The latest anchor as of the block that has [`Settings::confirmations`](crate::Settings::confirmations)
-    /// blocks above it.
+    /// The latest anchor at the final block.
     pub confirmed: AnchorState,
 }
 
@@ -84,6 +88,34 @@ pub struct AccountView {
     pub pooled: bool,
     /// What anchoring [`Inspection::estimate`] takes.
     pub estimate: Estimate,
+    /// What its data costs on the chain's L1.
+    pub data_fee: DataFee,
+}
+
+/// What a chain charges for publishing a transaction's data on its L1, as the chain's oracle says. Zero where there is no
+/// such charge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DataFee {
+    /// The fee, in wei.
+    pub wei: u128,
+    /// How many units of the gas limit pay it; 0 where it is charged beside the gas.
+    pub gas: u64,
+}
+
+/// What a transaction cost in the end, in wei.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// For its execution on the chain itself.
+    pub execution: u128,
+    /// For its data on the chain's L1.
+    pub data: u128,
+}
+
+impl Cost {
+    /// Both together.
+    pub fn total(self) -> u128 {
+        self.execution.saturating_add(self.data)
+    }
 }
 
 /// A transaction that is in a block.
@@ -95,6 +127,8 @@ pub struct Mined {
     pub block: u64,
     /// Whether it did what it was meant to, or reverted.
     pub success: bool,
+    /// What it cost.
+    pub cost: Cost,
 }
 
 /// What running a call that anchors at the head came to.

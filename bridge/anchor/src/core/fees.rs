@@ -21,20 +21,20 @@ impl Fees {
         Some(Self { max_fee, tip: suggested_tip.min(max_fee) })
     }
 
-    /// What a replacement of a transaction with these fees must offer at least: an eighth more of both, because nodes
-    /// refuse to replace for less than a tenth.
-    fn replacement(self) -> Self {
-        let raise = |price: u128| price.saturating_add(price / 8).saturating_add(1);
+    /// Both prices raised by a part of themselves, and by 1 wei for what rounding took.
+    fn raised(self, part: u128) -> Self {
+        let raise = |price: u128| price.saturating_add(price / part).saturating_add(1);
         Self { max_fee: raise(self.max_fee), tip: raise(self.tip) }
     }
 
-    /// The fees that replace a transaction with these fees, at least what the `market` asks for. Nothing when that
-    /// would be above `cap`.
+    /// The fees that replace a transaction with these fees: an eighth more of both, at least what the `market` asks
+    /// for, and no more than `cap`. Nothing when that is no tenth more of both: nodes refuse to replace for less (geth's
+    /// `txpool.pricebump`, which op-geth has too; Arbitrum's sequencer has no pool and replaces nothing).
     pub fn bump(self, market: Self, cap: u128) -> Option<Self> {
-        let least = self.replacement();
-        let tip = least.tip.max(market.tip);
-        let max_fee = least.max_fee.max(market.max_fee).max(tip);
-        (max_fee <= cap).then_some(Self { max_fee, tip })
+        let (least, wanted) = (self.raised(10), self.raised(8));
+        let tip = wanted.tip.max(market.tip).min(cap);
+        let max_fee = wanted.max_fee.max(market.max_fee).max(tip).min(cap);
+        (max_fee >= least.max_fee && tip >= least.tip).then_some(Self { max_fee, tip })
     }
 }
 
@@ -55,7 +55,10 @@ mod tests {
         let sent = Fees { max_fee: 800, tip: 80 };
         assert_eq!(sent.bump(Fees { max_fee: 1, tip: 1 }, 1000), Some(Fees { max_fee: 901, tip: 91 }));
         assert_eq!(sent.bump(Fees { max_fee: 950, tip: 200 }, 1000), Some(Fees { max_fee: 950, tip: 200 }));
-        assert_eq!(sent.bump(Fees { max_fee: 1, tip: 1 }, 900), None);
+        assert_eq!(sent.bump(Fees { max_fee: 1, tip: 1 }, 890), Some(Fees { max_fee: 890, tip: 91 }));
+        assert_eq!(sent.bump(Fees { max_fee: 1, tip: 1 }, 880), None);
+        let all_tip = Fees { max_fee: 80, tip: 80 };
+        assert_eq!(all_tip.bump(Fees { max_fee: 1, tip: 1 }, 85), None, "both have to rise");
         let free = Fees { max_fee: 0, tip: 0 };
         assert_eq!(free.bump(free, 10), Some(Fees { max_fee: 1, tip: 1 }));
     }

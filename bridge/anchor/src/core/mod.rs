@@ -19,7 +19,8 @@ mod tests;
 pub use anchorer::Anchorer;
 pub use epochs::{Anchorable, StableState};
 pub use event::{
-    AccountView, Action, AnchorState, BroadcastOutcome, ChainView, Estimate, Event, Inspection, Mined,
+    AccountView, Action, AnchorState, BroadcastOutcome, ChainView, Cost, DataFee, Estimate, Event,
+    Inspection, Mined,
 };
 pub use fees::Fees;
 pub use report::Report;

@@ -6,6 +6,8 @@ use alloy::primitives::B256;
 use quorate_protocol::attestation::CertificateError;
 use quorate_protocol::{Digest, Epoch, Sequence};
 
+use super::event::Cost;
+
 /// A condition that the core met. It is reported when it begins, not again while it lasts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
@@ -15,6 +17,8 @@ pub enum Report {
         sequence: Sequence,
         /// The transaction.
         hash: B256,
+        /// What it cost.
+        cost: Cost,
     },
     /// Another replica's transaction anchored the checkpoint, or a newer one, before ours.
     Overtaken {
@@ -63,6 +67,11 @@ pub enum Report {
         /// The highest head so far.
         seen: u64,
     },
+    /// The chain replaced blocks that it had before, anchors in them included.
+    Reorganised {
+        /// The lowest of those that were seen.
+        block: u64,
+    },
     /// The endpoint's nonce contradicts a receipt that the same endpoint still gives.
     NonceContradiction {
         /// The nonce that it reports.
@@ -79,6 +88,15 @@ pub enum Report {
     FeeAboveCap {
         /// The head's base fee.
         base_fee: u128,
+        /// The configured cap.
+        cap: u128,
+    },
+    /// A stuck transaction cannot be replaced within the configured cap.
+    StuckAtCap {
+        /// Its nonce.
+        nonce: u64,
+        /// Its maximum fee.
+        max_fee: u128,
         /// The configured cap.
         cap: u128,
     },
@@ -129,9 +147,11 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Anchored { sequence, hash } => {
-                write!(f, "the checkpoint of sequence {sequence} is anchored by our transaction {hash}")
-            }
+            Self::Anchored { sequence, hash, cost: Cost { execution, data } } => write!(
+                f,
+                "the checkpoint of sequence {sequence} is anchored by our transaction {hash}, for {execution} wei of \
+                 execution and {data} wei of data on L1"
+            ),
             Self::Overtaken { sequence } => write!(
                 f,
                 "the checkpoint of sequence {sequence} needs no anchor of ours: another replica was faster"
@@ -160,6 +180,10 @@ impl fmt::Display for Report {
             Self::LaggingHead { head, seen } => {
                 write!(f, "the endpoint's head fell from block {seen} to {head}; waiting for it to catch up")
             }
+            Self::Reorganised { block } => write!(
+                f,
+                "the chain was reorganised: block {block} is another one than before; what it dropped is anchored again"
+            ),
             Self::NonceContradiction { reported, used } => write!(
                 f,
                 "the endpoint says the next nonce is {reported}, and gives a receipt of nonce {used}: not trusting it"
@@ -170,6 +194,11 @@ impl fmt::Display for Report {
             Self::FeeAboveCap { base_fee, cap } => write!(
                 f,
                 "gas costs more than max_fee_gwei allows (base fee {base_fee} wei, cap {cap} wei); waiting for it to fall"
+            ),
+            Self::StuckAtCap { nonce, max_fee, cap } => write!(
+                f,
+                "the transaction with nonce {nonce} is stuck at {max_fee} wei for one unit of gas, and max_fee_gwei allows no \
+                 replacement above {cap} wei; waiting for gas to become cheaper"
             ),
             Self::SpendLimit { total, limit } => write!(
                 f,

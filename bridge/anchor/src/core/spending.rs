@@ -29,7 +29,7 @@ impl Spending {
     /// hour would come to. A replacement counts with what it adds to the transaction it replaces, because only one of
     /// one nonce is ever included.
     ///
-    /// What an endpoint says about the price really paid is not taken into account: it may lie.
+    /// What an endpoint says about the price really paid never makes it count for less: it may lie.
     pub(super) fn reserve(&mut self, now_ms: u64, nonce: u64, cost: u128) -> Result<(), u128> {
         while self.signed.front().is_some_and(|signed| now_ms.saturating_sub(signed.at_ms) >= HOUR_MS) {
             self.signed.pop_front();
@@ -48,6 +48,14 @@ impl Spending {
         self.signed.push_back(Signed { at_ms: now_ms, nonce, cost });
         Ok(())
     }
+
+    /// A transaction was included and cost more than it was counted with, as the fee for data on L1 may: the signer does
+    /// not bound that one.
+    pub(super) fn paid(&mut self, nonce: u64, cost: u128) {
+        if let Some(signed) = self.signed.iter_mut().find(|signed| signed.nonce == nonce) {
+            signed.cost = signed.cost.max(cost);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -62,6 +70,18 @@ mod tests {
         assert_eq!(spending.reserve(HOUR_MS - 1, 2, 40), Ok(()));
         assert_eq!(spending.reserve(HOUR_MS, 3, 60), Ok(()), "the first is an hour old");
         assert_eq!(spending.reserve(HOUR_MS, 4, 1), Err(101));
+    }
+
+    #[test]
+    fn a_price_above_what_was_counted_counts_and_one_below_does_not() {
+        let mut spending = Spending::new(100);
+        assert_eq!(spending.reserve(0, 1, 50), Ok(()));
+        spending.paid(1, 10);
+        assert_eq!(spending.reserve(1, 2, 51), Err(101));
+        spending.paid(1, 90);
+        spending.paid(7, 90);
+        assert_eq!(spending.reserve(2, 2, 10), Ok(()));
+        assert_eq!(spending.reserve(3, 3, 1), Err(101));
     }
 
     #[test]

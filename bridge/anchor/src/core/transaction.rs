@@ -54,16 +54,21 @@ pub struct AnchorTransaction {
     pub sequence: Sequence,
     /// The account's nonce that it uses.
     pub nonce: u64,
+    /// The most gas that it may use.
+    pub gas_limit: u64,
     /// What it offers for its gas.
     pub fees: Fees,
+    /// What its data is expected to cost on the chain's L1, in wei; within the gas or beside it, as the chain has it.
+    pub data_fee: u128,
 }
 
-/// What a transaction consists of besides what it anchors.
+/// What a transaction consists of besides what it anchors, and what its data will cost.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
     pub(super) nonce: u64,
     pub(super) gas_limit: u64,
     pub(super) fees: Fees,
+    pub(super) data_fee: u128,
 }
 
 impl AnchorTransaction {
@@ -95,7 +100,9 @@ impl AnchorTransaction {
             raw: signed.encoded_2718().into(),
             sequence: anchorable.certificate.checkpoint.sequence,
             nonce: terms.nonce,
+            gas_limit: terms.gas_limit,
             fees: terms.fees,
+            data_fee: terms.data_fee,
         }
     }
 }
@@ -114,7 +121,7 @@ mod tests {
     fn it_is_a_call_of_anchor_and_nothing_else() {
         let (group, keys) = sample_group();
         let certificate = certificate(&group, &keys, 128, 10);
-        let terms = Terms { nonce: 7, gas_limit: 200_000, fees: Fees { max_fee: 20, tip: 3 } };
+        let terms = Terms { nonce: 7, gas_limit: 200_000, fees: Fees { max_fee: 20, tip: 3 }, data_fee: 0 };
         let plain = Anchorable { certificate: certificate.clone(), next_members: Vec::new(), quorum: 3 };
         let sign = || AnchorTransaction::sign(&keys[1], &group.identity, &plain, terms);
         let signed = sign();

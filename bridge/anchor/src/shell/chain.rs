@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use alloy::contract::Error as ContractError;
 use alloy::eips::BlockId;
-use alloy::network::TransactionBuilder;
-use alloy::primitives::{Address, B256, U256};
+use alloy::network::{AnyTransactionReceipt, TransactionBuilder};
+use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::rpc::types::{Filter, TransactionRequest};
 use alloy::sol_types::SolEvent;
@@ -17,10 +17,13 @@ use quorate_contracts::reader::{CoordinatorReader, ReaderError};
 use quorate_contracts::rpc::bounded_client;
 use quorate_protocol::{Digest, Epoch, Group, GroupIdentity, Sequence};
 
-use super::refusal;
+use quorate_node::config::{Finality, L1Fee};
+
+use super::blocks::{self, BlockRef, Trail};
+use super::{data_fee, refusal};
 use crate::core::{
-    AccountView, AnchorState, AnchorTransaction, BroadcastOutcome, ChainView, Estimate, Inspection, Mined,
-    anchor_call,
+    AccountView, AnchorState, AnchorTransaction, BroadcastOutcome, ChainView, DataFee, Estimate, Inspection,
+    Mined, anchor_call,
 };
 use crate::error::AnchorError;
 use crate::settings::Settings;
@@ -38,14 +41,20 @@ pub(super) struct Chain {
     chain_id: u64,
     group: B256,
     account: Address,
-    confirmations: u64,
+    finality: Finality,
+    l1_fee: L1Fee,
+    /// The blocks that earlier looks have seen.
+    trail: Trail,
 }
 
-/// A look at the chain, with the block that it was taken at.
+/// A look at the chain, with the blocks that it was taken at.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
     pub(super) view: ChainView,
-    head_hash: B256,
+    head: BlockRef,
+    /// The one block that everything is read at that others are told of: the head or an ancestor of it, as the
+    /// configured finality has it. Nothing while the chain has no such block.
+    pub(super) final_block: Option<BlockRef>,
 }
 
 /// Where an anchor was made.
@@ -77,11 +86,14 @@ impl Chain {
             chain_id: identity.chain_id,
             group: identity.group.0,
             account,
-            confirmations: settings.confirmations,
+            finality: settings.finality,
+            l1_fee: settings.l1_fee,
+            trail: Trail::default(),
         })
     }
 
-    /// Checks that the endpoint serves the group's chain, and that the contract is there.
+    /// Checks that the endpoint serves the group's chain, and that the contract is there, as well as the final block and
+    /// the oracle that the settings count on.
     pub(super) async fn check(&self) -> Result<(), AnchorError> {
         let found = self.provider.get_chain_id().await.map_err(failed("for the chain id"))?;
         if found != self.chain_id {
@@ -91,32 +103,45 @@ impl Chain {
         let contract = *self.coordinator.address();
         let no_contract = AnchorError::NoContract { contract, chain_id: found };
         match self.coordinator.domainSeparator().call().await {
-            Ok(separator) if separator == quorate_contracts::eip712_domain(found, contract).separator() => {
-                Ok(())
-            }
+            Ok(separator) if separator == quorate_contracts::eip712_domain(found, contract).separator() => {}
             Err(ContractError::TransportError(error)) if error.as_error_resp().is_none() => {
-                Err(failed("for the contract's domain")(error))
+                return Err(failed("for the contract's domain")(error));
             }
-            Ok(_) | Err(_) => Err(no_contract),
+            Ok(_) | Err(_) => return Err(no_contract),
         }
+        match self.finality {
+            Finality::Safe => drop(blocks::by_tag(&self.provider, "safe").await?),
+            Finality::Finalized => drop(blocks::by_tag(&self.provider, "finalized").await?),
+            Finality::Latest | Finality::Depth(_) => {}
+        }
+        data_fee::expected(&self.provider, self.l1_fee, contract, Bytes::new()).await.map(drop)
     }
 
-    /// Looks at the head, and at the group's anchors as of it.
-    pub(super) async fn look(&self) -> Result<Look, AnchorError> {
-        const QUESTION: &str = "for its head";
-        let block = self.provider.get_block(BlockId::latest()).await.map_err(failed(QUESTION))?;
-        let header =
-            block.ok_or_else(|| unreachable_endpoint(QUESTION, "it has no block".to_owned()))?.header;
-        let base_fee = header.base_fee_per_gas.ok_or(AnchorError::NoBaseFee { chain_id: self.chain_id })?;
-        let anchor = self.anchor_at(BlockId::hash(header.hash)).await?;
-        let epoch = self.epoch_at(BlockId::hash(header.hash)).await?;
-        let confirmed = match (self.confirmations, header.number.checked_sub(self.confirmations)) {
-            (0, _) => anchor,
-            (_, Some(deep)) => self.anchor_at(BlockId::number(deep)).await?,
-            (_, None) => AnchorState::default(),
+    /// Looks at the head and the final block, and at the group's anchors as of both.
+    pub(super) async fn look(&mut self) -> Result<Look, AnchorError> {
+        let found = blocks::look(&self.provider, self.finality, &self.trail).await?;
+        let (head, final_block) = (BlockRef::from(&found.head), found.final_block);
+        let no_base_fee = AnchorError::NoBaseFee { chain_id: self.chain_id };
+        let base_fee = found.head.base_fee_per_gas.ok_or(no_base_fee)?;
+        let anchor = self.anchor_at(BlockId::hash(head.hash)).await?;
+        let epoch = self.epoch_at(BlockId::hash(head.hash)).await?;
+        let confirmed = match final_block {
+            Some(block) if block == head => anchor,
+            Some(block) => self.anchor_at(BlockId::hash(block.hash)).await?,
+            None => AnchorState::default(),
         };
-        let view = ChainView { head: header.number, base_fee: base_fee.into(), epoch, anchor, confirmed };
-        Ok(Look { view, head_hash: header.hash })
+        let view = ChainView {
+            head: head.number,
+            final_block: final_block.map(|block| block.number),
+            dropped: found.dropped,
+            base_fee: base_fee.into(),
+            epoch,
+            anchor,
+            confirmed,
+        };
+        // Only now, so that a look that failed half-way takes nothing from the next one.
+        self.trail = found.trail;
+        Ok(Look { view, head, final_block })
     }
 
     /// The latest anchor as of a block; none where the group or the contract did not exist yet.
@@ -146,18 +171,13 @@ impl Chain {
     /// Answers an [`Inspection`] as of `look`.
     pub(super) async fn inspect(&self, look: &Look, wanted: &Inspection) -> Result<AccountView, AnchorError> {
         let account = self.account;
-        let at_head = BlockId::hash(look.head_hash);
+        let at_head = BlockId::hash(look.head.hash);
         let nonce = self.provider.get_transaction_count(account).block_id(at_head).await;
         let pending = self.provider.get_transaction_count(account).pending().await;
         let tip = self.provider.get_max_priority_fee_per_gas().await.map_err(failed("for a tip"))?;
         let mut mined = Vec::new();
         for hash in &wanted.receipts {
-            let receipt = self.provider.get_transaction_receipt(*hash).await;
-            if let Some(receipt) = receipt.map_err(failed("for a receipt"))?
-                && let Some(block) = receipt.block_number
-            {
-                mined.push(Mined { hash: *hash, block, success: receipt.status() });
-            }
+            mined.extend(self.mined(*hash).await?);
         }
         let pooled = match wanted.pooled {
             Some(hash) => {
@@ -166,12 +186,13 @@ impl Chain {
             }
             None => false,
         };
+        let mut data_fee = DataFee::default();
         let estimate = match &wanted.estimate {
             Some(anchorable) => {
-                let request = TransactionRequest::default()
-                    .with_from(account)
-                    .with_to(*self.coordinator.address())
-                    .with_input(anchor_call(anchorable));
+                let (contract, data) = (*self.coordinator.address(), anchor_call(anchorable));
+                data_fee = data_fee::expected(&self.provider, self.l1_fee, contract, data.clone()).await?;
+                let request =
+                    TransactionRequest::default().with_from(account).with_to(contract).with_input(data);
                 match self.provider.estimate_gas(request).block(BlockId::latest()).await {
                     Ok(gas) => Estimate::Gas(gas),
                     Err(TransportError::ErrorResp(error)) => Estimate::Refused(refusal::reason(&error)),
@@ -187,7 +208,16 @@ impl Chain {
             mined,
             pooled,
             estimate,
+            data_fee,
         })
+    }
+
+    /// What became of a transaction that is in a block, and what it cost.
+    async fn mined(&self, hash: B256) -> Result<Option<Mined>, AnchorError> {
+        let asked = self.provider.raw_request("eth_getTransactionReceipt".into(), (hash,)).await;
+        let receipt: Option<AnyTransactionReceipt> = asked.map_err(failed("for a receipt"))?;
+        let receipt = receipt.filter(|receipt| receipt.transaction_hash == hash);
+        Ok(receipt.and_then(|receipt| data_fee::mined(self.l1_fee, &receipt)))
     }
 
     /// Sends a transaction.
@@ -199,8 +229,8 @@ impl Chain {
         }
     }
 
-    /// Finds the transaction that made `anchor`, looking back from the confirmed block of `look`. Nothing when the
-    /// anchor is older than the blocks that are searched.
+    /// Finds the transaction that made `anchor`, looking back from the final block of `look`. Nothing when the anchor is
+    /// older than the blocks that are searched.
     pub(super) async fn locate(
         &self,
         look: &Look,
@@ -211,7 +241,7 @@ impl Chain {
             .event_signature(Anchored::SIGNATURE_HASH)
             .topic1(self.group)
             .topic2(B256::from(U256::from(anchor.sequence.0)));
-        let mut newest = look.view.head.saturating_sub(self.confirmations);
+        let Some(BlockRef { number: mut newest, .. }) = look.final_block else { return Ok(None) };
         for _ in 0..MAX_WINDOWS {
             let oldest = newest.saturating_sub(WINDOW_BLOCKS - 1);
             let question = filter.clone().from_block(oldest).to_block(newest);
@@ -259,10 +289,10 @@ fn is_absence(error: &ContractError) -> bool {
         || matches!(refusal(), Some(Refusal::Coordinator(AgentCoordinatorErrors::UnknownGroup(_))))
 }
 
-fn unreachable_endpoint(question: &'static str, reason: String) -> AnchorError {
+pub(super) fn unreachable_endpoint(question: &'static str, reason: String) -> AnchorError {
     AnchorError::Unreachable { question, reason }
 }
 
-fn failed(question: &'static str) -> impl Fn(TransportError) -> AnchorError {
+pub(super) fn failed(question: &'static str) -> impl Fn(TransportError) -> AnchorError {
     move |error| unreachable_endpoint(question, error.to_string())
 }

@@ -1,8 +1,13 @@
 //! The shell: everything that the core must not have, a clock, a socket and a task.
 
 mod backoff;
+mod blocks;
 mod chain;
+mod data_fee;
+mod inbox;
 mod refusal;
 mod service;
 
+pub use blocks::BlockRef;
+pub use inbox::{InboxMessage, InboxView, InboxWatcher};
 pub use service::{AnchorHandle, AnchorService, AnchorStatus};

@@ -51,7 +51,7 @@ fn explain(refusal: &Errors) -> Option<String> {
 }
 
 /// The endpoint's own words, cut and without control characters, so that they can be logged.
-fn said(error: &ErrorPayload) -> String {
+pub(super) fn said(error: &ErrorPayload) -> String {
     let printable = error.message.chars().filter(|character| !character.is_control());
     format!("the endpoint says: {}", printable.take(MAX_REASON).collect::<String>())
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use quorate_node::anchored::{AnchorSender, AnchoredLog, HandoverReceiver, StableReceiver};
+use quorate_node::metrics::AnchorCosts;
 use quorate_protocol::{AccountKey, B256, Group};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 
 use super::backoff;
 use super::chain::{Chain, Look, group_of_contract};
-use crate::core::{Action, AnchorState, Anchorer, Event, Report, StableState};
+use crate::core::{Action, AnchorState, Anchorer, Cost, Event, Report, StableState};
 use crate::error::AnchorError;
 use crate::settings::Settings;
 
@@ -27,6 +28,8 @@ pub struct AnchorStatus {
     pub sent: u64,
     /// How many checkpoints were anchored by one of them.
     pub anchored: u64,
+    /// What the last of them cost.
+    pub cost: Option<Cost>,
     /// How many looks at the chain failed since the last that succeeded.
     pub failures: u32,
 }
@@ -37,6 +40,7 @@ pub struct AnchorService {
     settings: Settings,
     chain: Chain,
     core: Anchorer,
+    costs: AnchorCosts,
 }
 
 impl AnchorService {
@@ -45,7 +49,8 @@ impl AnchorService {
     ///
     /// # Errors
     /// A setting is out of bounds, the address is no URL, the endpoint does not answer, or it serves another chain or
-    /// no contract where the group's should be.
+    /// no contract where the group's should be, knows no final block as the settings have it, or no oracle for the fee
+    /// for data on L1.
     pub async fn connect(
         rpc_url: &str,
         settings: Settings,
@@ -57,7 +62,13 @@ impl AnchorService {
         chain.check().await?;
         let on_chain = group_of_contract(rpc_url, &settings, &group.identity).await?;
         let others = on_chain.into_iter().filter(|other| other.epoch != group.epoch).collect();
-        Ok(Self { core: Anchorer::new(settings.clone(), group, others, key), settings, chain })
+        let core = Anchorer::new(settings.clone(), group, others, key);
+        Ok(Self { core, settings, chain, costs: AnchorCosts::default() })
+    }
+
+    /// Counts what anchors cost in `costs` as well.
+    pub fn count_in(self, costs: AnchorCosts) -> Self {
+        Self { costs, ..self }
     }
 
     /// Starts the service as a task of its own. It reads stable checkpoints from `stable` and the ends of epochs from
@@ -78,6 +89,7 @@ impl AnchorService {
             settings: self.settings,
             chain: self.chain,
             core: self.core,
+            costs: self.costs,
             stable,
             handovers,
             anchored,
@@ -125,6 +137,7 @@ struct Task {
     settings: Settings,
     chain: Chain,
     core: Anchorer,
+    costs: AnchorCosts,
     stable: StableReceiver,
     handovers: HandoverReceiver,
     anchored: AnchorSender,
@@ -208,7 +221,10 @@ impl Task {
                         sequence = %transaction.sequence,
                         nonce = transaction.nonce,
                         hash = %transaction.hash,
+                        gas_limit = transaction.gas_limit,
                         max_fee_wei = transaction.fees.max_fee,
+                        tip_wei = transaction.fees.tip,
+                        l1_data_fee_wei = transaction.data_fee,
                         "sending an anchor"
                     );
                     let outcome = self.chain.broadcast(&transaction).await;
@@ -228,10 +244,15 @@ impl Task {
     }
 
     /// Tells the node of an anchor. False when that has to wait until the endpoint finds its transaction; after some
-    /// looks the node is told without it, because it is the root that matters.
+    /// looks the node is told without it, because it is the root that matters. That the chain lost an anchor is told at
+    /// once.
     async fn announce(&mut self, look: &Look, anchor: &AnchorState) -> Result<bool, AnchorError> {
+        let told = *self.anchored.borrow();
+        if told.is_some_and(|told| told.size > anchor.log_size || told.sequence > anchor.sequence) {
+            tracing::warn!(sequence = %anchor.sequence, "the chain lost an anchor; its last one is of this sequence");
+            self.anchored.send_replace(None);
+        }
         if *anchor == AnchorState::default() {
-            tracing::warn!("the chain has no anchor of the group any more");
             self.anchored.send_replace(None);
             return Ok(true);
         }
@@ -255,8 +276,12 @@ impl Task {
     }
 
     fn tell(&self, report: &Report) {
-        if matches!(report, Report::Anchored { .. }) {
-            self.publish.send_modify(|status| status.anchored += 1);
+        if let Report::Anchored { cost, .. } = report {
+            self.costs.count(cost.execution, cost.data);
+            self.publish.send_modify(|status| {
+                status.anchored += 1;
+                status.cost = Some(*cost);
+            });
         }
         if report.is_ordinary() {
             tracing::info!("{report}");

@@ -4,10 +4,11 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use alloy::consensus::Transaction as _;
 use alloy::network::TransactionBuilder;
 use alloy::primitives::{Address, B128, B256, Bytes, U256};
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
-use alloy::rpc::types::{Filter, Log, TransactionRequest};
+use alloy::rpc::types::{Filter, Log, TransactionReceipt, TransactionRequest};
 use alloy::sol_types::SolEvent;
 use quorate_contracts::AgentCoordinator::{self, Anchored};
 use quorate_protocol::checkpoint::CheckpointSignature;
@@ -190,10 +191,34 @@ impl Deployment {
 
     /// Who sent the transaction that anchored `sequence`.
     pub(crate) async fn sender(&self, sequence: u64) -> Address {
+        self.receipt(sequence).await.from
+    }
+
+    /// The receipt of the transaction that anchored `sequence`.
+    pub(crate) async fn receipt(&self, sequence: u64) -> TransactionReceipt {
+        let receipt = self.provider.get_transaction_receipt(self.hash(sequence).await).await.unwrap();
+        receipt.expect("it is in a block")
+    }
+
+    /// The gas that the transaction was given that anchored `sequence`.
+    pub(crate) async fn gas_limit(&self, sequence: u64) -> u64 {
+        self.transaction(sequence).await.gas_limit()
+    }
+
+    /// The most that the transaction offered for its gas that anchored `sequence`.
+    pub(crate) async fn max_fee(&self, sequence: u64) -> u128 {
+        self.transaction(sequence).await.max_fee_per_gas()
+    }
+
+    async fn transaction(&self, sequence: u64) -> alloy::rpc::types::Transaction {
+        let transaction = self.provider.get_transaction_by_hash(self.hash(sequence).await).await.unwrap();
+        transaction.expect("it is in a block")
+    }
+
+    async fn hash(&self, sequence: u64) -> B256 {
         let logs = self.anchor_logs().await;
         let log = logs.iter().find(|log| sequence_of(log) == sequence).expect("it is anchored");
-        let receipt = self.provider.get_transaction_receipt(log.transaction_hash.unwrap()).await.unwrap();
-        receipt.expect("it is in a block").from
+        log.transaction_hash.expect("it is in a block")
     }
 
     async fn anchor_logs(&self) -> Vec<Log> {

@@ -7,7 +7,9 @@ mod proxy;
 
 mod endpoints;
 mod epochs;
+mod inbox;
 mod reorganisation;
+mod rollups;
 mod rotation;
 mod start;
 
@@ -16,6 +18,7 @@ use std::time::Duration;
 
 use quorate_anchor::{AnchorHandle, AnchorService, Settings};
 use quorate_node::anchored::{AnchorReceiver, AnchoredLog, StableSender};
+use quorate_node::config::Finality;
 use quorate_protocol::{AccountKey, CheckpointCertificate, Group, Handover, Sequence};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -30,6 +33,7 @@ fn settings() -> Settings {
         takeover_ms: 5_000,
         receipt_timeout_ms: 10_000,
         poll_ms: 50,
+        finality: Finality::Latest,
         ..Settings::default()
     }
 }
@@ -47,6 +51,11 @@ impl Replica {
         let service = AnchorService::connect(rpc_url, settings, group.clone(), key.clone())
             .await
             .expect("chain and contract are there");
+        Self::of(service)
+    }
+
+    /// Starts a service that has found its chain.
+    fn of(service: AnchorService) -> Self {
         let (stable, stable_receiver) = watch::channel(None);
         let (handovers, handover_receiver) = watch::channel(Arc::default());
         let (anchored_sender, anchored) = watch::channel(None);

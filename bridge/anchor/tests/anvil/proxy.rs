@@ -1,4 +1,5 @@
-//! An endpoint that lies about nonces or falls silent: it passes everything on to anvil, and changes what comes back.
+//! An endpoint that lies, falls silent or is another chain's: it passes everything on to anvil, and changes what comes
+//! back.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -27,10 +28,17 @@ pub(crate) struct Proxy {
     shared: Arc<Shared>,
 }
 
+/// What becomes of the result that answers a request.
+type Change = Box<dyn Fn(&Value, &mut Value) + Send>;
+/// The error that answers a request, if any.
+type Refuse = Box<dyn Fn(&Value) -> Option<Value> + Send>;
+
 struct Shared {
     client: Client,
     behind: String,
     lie: Mutex<Lie>,
+    change: Mutex<Change>,
+    refuse: Mutex<Refuse>,
     asked: AtomicU64,
     silent: AtomicBool,
     unanswered: AtomicU64,
@@ -45,6 +53,8 @@ impl Proxy {
             client: Client::new(),
             behind,
             lie: Mutex::new(Lie::None),
+            change: Mutex::new(Box::new(|_, _| {})),
+            refuse: Mutex::new(Box::new(|_| None)),
             asked: AtomicU64::new(0),
             silent: AtomicBool::new(false),
             unanswered: AtomicU64::new(0),
@@ -56,6 +66,16 @@ impl Proxy {
 
     pub(crate) fn tell(&self, lie: Lie) {
         *self.shared.lie.lock().unwrap() = lie;
+    }
+
+    /// From now on, results pass through `change`, which is given the request too.
+    pub(crate) fn change(&self, change: impl Fn(&Value, &mut Value) + Send + 'static) {
+        *self.shared.change.lock().unwrap() = Box::new(change);
+    }
+
+    /// From now on, requests are answered with the error that `refuse` gives, if it gives one.
+    pub(crate) fn refuse(&self, refuse: impl Fn(&Value) -> Option<Value> + Send + 'static) {
+        *self.shared.refuse.lock().unwrap() = Box::new(refuse);
     }
 
     /// Whether requests are taken and never answered.
@@ -80,6 +100,9 @@ async fn pass(State(shared): State<Arc<Shared>>, body: Bytes) -> Json<Value> {
         return std::future::pending().await;
     }
     let request: Value = serde_json::from_slice(&body).expect("a request is JSON");
+    if let Some(error) = (shared.refuse.lock().unwrap())(&request) {
+        return Json(json!({ "jsonrpc": "2.0", "id": request["id"], "error": error }));
+    }
     let answer = shared.client.post(&shared.behind).json(&request).send().await;
     let mut answer: Value = answer.expect("anvil answers").json().await.expect("in JSON");
     if request["method"] == "eth_getTransactionCount" {
@@ -92,6 +115,9 @@ async fn pass(State(shared): State<Arc<Shared>>, body: Bytes) -> Json<Value> {
             Lie::Gap(more) => truth + more,
         };
         answer["result"] = json!(format!("{said:#x}"));
+    }
+    if let Some(result) = answer.get_mut("result") {
+        (shared.change.lock().unwrap())(&request, result);
     }
     Json(answer)
 }

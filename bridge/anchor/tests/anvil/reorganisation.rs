@@ -5,6 +5,7 @@ use serde_json::json;
 use super::chain::{Anvil, Deployment};
 use super::{Replica, settings, until};
 use quorate_anchor::Settings;
+use quorate_node::config::Finality;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_anchor_that_a_reorganisation_drops_is_made_again() {
@@ -37,7 +38,7 @@ async fn an_anchor_that_a_reorganisation_drops_is_made_again() {
 async fn a_node_is_told_of_an_anchor_only_under_enough_blocks() {
     let anvil = Anvil::start(0, &[]);
     let deployment = Deployment::new(&anvil.url()).await;
-    let settings = Settings { takeover_ms: 200, confirmations: 3, ..settings() };
+    let settings = Settings { takeover_ms: 200, finality: Finality::Depth(3), ..settings() };
     let mut replica =
         Replica::start(&anvil.url(), settings, &deployment.group, &deployment.by_rank(0)[0]).await;
 

@@ -55,7 +55,7 @@ pub(crate) struct CheckConfig {
     output: OutputOptions,
 }
 
-/// A configuration that a node can run with.
+/// A configuration that a node can run with, and the values in force of what a chain's profile can fill in.
 #[derive(Debug, Serialize)]
 struct Checked {
     config: PathBuf,
@@ -63,17 +63,39 @@ struct Checked {
     http: String,
     peers: String,
     group: String,
+    in_force: toml::Table,
+}
+
+impl Checked {
+    fn new(path: PathBuf, config: NodeConfig) -> Self {
+        let mut all =
+            toml::Table::try_from(config.in_force()).expect("a configuration that was read is TOML");
+        all.retain(|section, _| section == "chain" || section == "anchor");
+        // The address may hold a provider's key.
+        if let Some(chain) = all.get_mut("chain").and_then(toml::Value::as_table_mut) {
+            chain.remove("rpc_url");
+        }
+        Self {
+            config: path,
+            data_dir: config.data_dir,
+            http: config.http.listen.to_string(),
+            peers: config.peers.listen.to_string(),
+            group: config.chain.group.to_string(),
+            in_force: all,
+        }
+    }
 }
 
 impl Report for Checked {
     fn text(&self) -> String {
         format!(
-            "{} is in order: HTTP on {}, peers on {}, data in {}, group {}\n",
+            "{} is in order: HTTP on {}, peers on {}, data in {}, group {}\nIn force:\n{}",
             self.config.display(),
             self.http,
             self.peers,
             self.data_dir.display(),
-            self.group
+            self.group,
+            self.in_force
         )
     }
 }
@@ -92,13 +114,7 @@ impl Node {
             Self::Run(run) => run.run().await,
             Self::CheckConfig(CheckConfig { config: path, .. }) => {
                 let config = NodeConfig::load(&path)?;
-                format.print(&Checked {
-                    config: path,
-                    data_dir: config.data_dir,
-                    http: config.http.listen.to_string(),
-                    peers: config.peers.listen.to_string(),
-                    group: config.chain.group.to_string(),
-                })
+                format.print(&Checked::new(path, config))
             }
         }
     }
@@ -143,9 +159,11 @@ impl Running {
         let account = keys.account.clone();
         let known = read_group(config).await?;
         let group = known.group.clone();
+        check_profile(config, &group)?;
+        let service = first_connection(config, &group, &account).await?;
         let node = RunningNode::start(config, keys, known).await?;
         tracing::info!(http = %node.http_address(), peers = %node.peers_address(), group = %group.identity.group, "the node runs");
-        let anchoring = Anchoring::start(config, group, account, &node);
+        let anchoring = Anchoring::start(config, group, account, &node, service);
         Ok(Self { node, anchoring })
     }
 
@@ -195,7 +213,41 @@ async fn read_group(config: &NodeConfig) -> Result<KnownGroup, CliError> {
     }
 }
 
-fn mismatch(config: &NodeConfig, error: &ReaderError) -> CliError {
+/// A profile for another chain than the group's would bound fees and wait for finality as if it were there.
+fn check_profile(config: &NodeConfig, group: &Group) -> Result<(), CliError> {
+    let found = group.identity.chain_id;
+    let (Some(profile), Some(expected)) = (config.chain.profile, config.chain_terms().contradicts(found))
+    else {
+        return Ok(());
+    };
+    let problem = format!(
+        "chain.profile is {profile}, which stands for chain {expected}, and the group lives on chain {found}; name the \
+         profile of that chain or none, or correct chain.rpc_url"
+    );
+    Err(mismatch(config, &problem))
+}
+
+/// Connects the anchoring service, so that a node whose configuration does not fit the chain does not start. Nothing
+/// when the chain does not answer soon: then the service goes on trying while the node runs.
+async fn first_connection(
+    config: &NodeConfig,
+    group: &Group,
+    account: &AccountKey,
+) -> Result<Option<AnchorService>, CliError> {
+    let (rpc_url, settings) = (&config.chain.rpc_url, Settings::from(config));
+    let connect = AnchorService::connect(rpc_url, settings, group.clone(), account.clone());
+    match tokio::time::timeout(CHAIN_PAUSE, connect).await {
+        Ok(Ok(service)) => Ok(Some(service)),
+        Ok(Err(
+            error @ (AnchorError::Setting { .. }
+            | AnchorError::UnknownTag { .. }
+            | AnchorError::NoDataFeeOracle { .. }),
+        )) => Err(mismatch(config, &error)),
+        Ok(Err(_)) | Err(_) => Ok(None),
+    }
+}
+
+fn mismatch(config: &NodeConfig, error: &impl ToString) -> CliError {
     let (rpc_url, detail) = (config.chain.rpc_url.clone(), error.to_string());
     NodeError::Chain { rpc_url, detail }.into()
 }
@@ -205,16 +257,29 @@ fn mismatch(config: &NodeConfig, error: &ReaderError) -> CliError {
 struct Anchoring(JoinHandle<Option<AnchorHandle>>);
 
 impl Anchoring {
-    fn start(config: &NodeConfig, group: Group, account: AccountKey, node: &RunningNode) -> Self {
+    fn start(
+        config: &NodeConfig,
+        group: Group,
+        account: AccountKey,
+        node: &RunningNode,
+        mut connected: Option<AnchorService>,
+    ) -> Self {
         let (stable, handovers, anchored) = (node.stable_checkpoints(), node.handovers(), node.anchors());
+        let costs = node.metrics().anchor_costs.clone();
         let rpc_url = config.chain.rpc_url.clone();
         // Also a node that submits nothing is told of the anchors that others submit: its receipts prove them.
-        let settings = Settings::from(&config.anchor);
+        let settings = Settings::from(config);
         Self(tokio::spawn(async move {
             loop {
-                match AnchorService::connect(&rpc_url, settings.clone(), group.clone(), account.clone()).await
-                {
-                    Ok(service) => return Some(service.spawn(stable, handovers, anchored)),
+                let service = match connected.take() {
+                    Some(service) => Ok(service),
+                    None => {
+                        AnchorService::connect(&rpc_url, settings.clone(), group.clone(), account.clone())
+                            .await
+                    }
+                };
+                match service {
+                    Ok(service) => return Some(service.count_in(costs).spawn(stable, handovers, anchored)),
                     Err(error @ AnchorError::Unreachable { .. }) => {
                         tracing::warn!(%error, "anchoring waits for the chain");
                         tokio::time::sleep(CHAIN_PAUSE).await;

@@ -76,6 +76,7 @@ impl Layout {
                 rpc_url: settings.rpc_url,
                 contract: settings.identity.contract.to_string(),
                 group: settings.identity.group.to_string(),
+                profile: "anvil",
             },
             keys: Keys {
                 account: agent.join(ACCOUNT_FILE),
@@ -130,6 +131,7 @@ struct Chain<'a> {
     rpc_url: &'a str,
     contract: String,
     group: String,
+    profile: &'a str,
 }
 
 #[derive(Serialize)]
@@ -209,6 +211,7 @@ mod tests {
         assert_eq!((config.http.listen, config.peers.listen), (local(20_001), local(21_001)));
         assert_eq!((config.chain.contract, config.chain.group), (identity.contract, identity.group));
         assert_eq!(config.peers.replicas.len(), 4);
+        assert_eq!(config.chain_terms().contradicts(identity.chain_id), None);
         assert_eq!(config.data_dir, layout.node(1).join("data"));
         assert_eq!(config.consensus.view_timeout_ms, Pace::BRISK.view_timeout_ms);
     }

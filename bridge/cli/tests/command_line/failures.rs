@@ -51,9 +51,35 @@ fn a_node_without_its_chain_says_so() {
     let config = node_config(dir.path(), "");
     let checked = run(&["node", "check-config", "--config", text(&config)]);
     assert_eq!(checked.status.code(), Some(0), "{}", crate::err(&checked));
-    assert!(crate::out(&checked).contains("is in order"));
+    let said = crate::out(&checked);
+    assert!(said.contains("is in order"));
+    assert!(said.contains("finality = \"finalized\"") && said.contains("max_fee_gwei = 100\n"), "{said}");
+    assert!(!said.contains("http://"), "the endpoint's address may hold a key");
     assert_fails(&run(&["node", "run", "--config", text(&config)]), 6, &["the chain at http://127.0.0.1"]);
     assert!(!dir.path().join("data").exists(), "a node that never started leaves no data");
+}
+
+#[test]
+fn a_checked_configuration_shows_what_its_profile_and_itself_set() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let config = node_config(dir.path(), "");
+    let text_of = std::fs::read_to_string(&config).expect("it was written");
+    let profile = "profile = \"base-sepolia\"\npoll_ms = 1234\n[keys]";
+    std::fs::write(&config, text_of.replacen("[keys]", profile, 1)).expect("the directory can be written");
+    let checked = run(&["node", "check-config", "--json", "--config", text(&config)]);
+    let said: serde_json::Value = serde_json::from_str(&crate::out(&checked)).expect("it is JSON");
+    let chain = &said["in_force"]["chain"];
+    assert_eq!((&chain["profile"], &chain["finality"]), (&"base-sepolia".into(), &"safe".into()));
+    assert_eq!((&chain["l1_fee"], &chain["poll_ms"]), (&"op-stack".into(), &1234.into()));
+    assert_eq!(said["in_force"]["anchor"]["max_fee_gwei"], 5);
+
+    std::fs::write(&config, text_of.replacen("[keys]", "profile = \"mainnet\"\n[keys]", 1))
+        .expect("as before");
+    assert_fails(
+        &run(&["node", "check-config", "--config", text(&config)]),
+        3,
+        &["mainnet", "arbitrum-sepolia"],
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 use quorate_pbft::Config;
 use quorate_protocol::command::MAX_COMMAND_BYTES;
 
-use super::{ConsensusConfig, NodeConfig, PASSWORD_VARIABLE};
+use super::{ConsensusConfig, Finality, MAX_DEPTH, NodeConfig, PASSWORD_VARIABLE};
 
 /// Something in the configuration that keeps the node from running.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +84,14 @@ impl NodeConfig {
         if self.chain.group.0.is_zero() {
             findings.add("chain.group", "the id is zero", "set the id that `quorate group create` printed");
         }
+        let terms = self.chain_terms();
+        if let Finality::Depth(depth) = terms.finality
+            && depth > MAX_DEPTH
+        {
+            let mend = format!("set at most {MAX_DEPTH}, or a tag: \"safe\" or \"finalized\"");
+            findings.add("chain.finality", format!("{depth} blocks are too many to follow"), mend);
+        }
+        findings.range("chain.poll_ms", terms.poll_ms, 10, 600_000);
     }
 
     fn check_keys(&self, findings: &mut Findings) {
@@ -144,10 +152,14 @@ impl NodeConfig {
         }
         findings.range("anchor.min_entries", anchor.min_entries, 1, u64::MAX);
         findings.range("anchor.interval_ms", anchor.interval_ms, 1, 86_400_000);
-        findings.range("anchor.takeover_ms", anchor.takeover_ms, 1, 86_400_000);
-        findings.range("anchor.max_fee_gwei", anchor.max_fee_gwei, 1, 1_000_000);
+        let terms = self.chain_terms();
+        findings.range("anchor.takeover_ms", terms.takeover_ms, 1, 86_400_000);
+        findings.range("anchor.max_fee_gwei", terms.max_fee_gwei, 1, 1_000_000);
+        // A tip above the cap could never be offered.
+        let most = terms.max_fee_gwei.saturating_mul(1_000_000_000);
+        findings.range("anchor.min_tip_wei", terms.min_tip_wei, 0, most);
         findings.range("anchor.max_spend_gwei_per_hour", anchor.max_spend_gwei_per_hour, 1, u64::MAX);
-        findings.range("anchor.receipt_timeout_ms", anchor.receipt_timeout_ms, 1000, 86_400_000);
+        findings.range("anchor.receipt_timeout_ms", terms.receipt_timeout_ms, 1000, 86_400_000);
     }
 }
 
@@ -190,11 +202,13 @@ mod tests {
     #[test]
     fn each_rule_names_its_key() {
         type Break = fn(&mut NodeConfig);
-        let cases: [(&str, Break); 14] = [
+        let cases: [(&str, Break); 17] = [
             ("data_dir", |c| c.data_dir.clone_from(&c.keys.account)),
             ("chain.rpc_url", |c| c.chain.rpc_url = "localhost:8545".into()),
             ("chain.contract", |c| c.chain.contract = Default::default()),
             ("chain.group", |c| c.chain.group = Default::default()),
+            ("chain.finality", |c| c.chain.finality = Some(Finality::Depth(MAX_DEPTH + 1))),
+            ("chain.poll_ms", |c| c.chain.poll_ms = Some(0)),
             ("keys.agent", |c| c.keys.agent = "nowhere.json".into()),
             ("keys.password_file", |c| c.keys.password_file = Some("nowhere".into())),
             ("http.max_body_bytes", |c| c.http.max_body_bytes = 10),
@@ -204,6 +218,7 @@ mod tests {
             ("consensus.window", |c| c.consensus.window = 255),
             ("consensus.max_batch_bytes", |c| c.consensus.max_batch_bytes = 1000),
             ("anchor.interval_ms", |c| c.anchor.interval_ms = 0),
+            ("anchor.min_tip_wei", |c| c.anchor.min_tip_wei = Some(u64::MAX)),
             ("log.filter", |c| c.log.filter.clear()),
         ];
         let dir = tempfile::tempdir().unwrap();

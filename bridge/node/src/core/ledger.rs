@@ -127,7 +127,12 @@ impl<S: Storage> NodeCore<S> {
         replica.retain_commands(now, |command| matches!(ledger.admit(now.wall, command), Admission::Order));
     }
 
-    pub(super) fn take_anchor(&mut self, anchored: AnchoredLog) -> Result<(), NodeError> {
+    /// Follows the chain: what it has anchored, or that it has nothing of the group.
+    pub(super) fn take_anchor(&mut self, anchored: Option<AnchoredLog>) -> Result<(), NodeError> {
+        let Some(anchored) = anchored else {
+            self.write_ledger().withdraw_anchor();
+            return self.storage.write(Write::NoAnchor);
+        };
         if !self.write_ledger().anchor(anchored) {
             return Ok(());
         }

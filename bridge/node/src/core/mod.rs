@@ -122,8 +122,8 @@ pub enum CoreEvent {
         /// The message, with nothing in it checked.
         message: Box<TransferMessage>,
     },
-    /// The contract accepted an anchor.
-    Anchored(AnchoredLog),
+    /// The newest anchor that the canonical chain has of the group, or that it has none (any more).
+    Anchored(Option<AnchoredLog>),
     /// What the contract's inbox has in the chain's final blocks.
     Inbox(InboxView),
     /// Part of the storage failed: the node stops.

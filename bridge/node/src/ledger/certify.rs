@@ -99,8 +99,11 @@ impl Ledger {
         Ok(self.divergence.is_none())
     }
 
-    /// Takes an anchor that the anchoring service saw on the chain. Receipts carry the newest one that lies
-    /// within the executed log; one beyond it waits until the log is there. Says whether it is of use so far.
+    /// Takes the newest anchor of the canonical chain, as the anchoring service saw it. Receipts carry it if it
+    /// lies within the executed log; one beyond it waits until the log is there, and what was anchored before
+    /// counts until then. Says whether it is of use so far.
+    ///
+    /// It may be smaller than the one before: then the chain was reorganised, and the larger one is gone.
     ///
     /// An anchor with another root than the log's is not believed. The contract takes nothing but a quorum's
     /// word, and a quorum's attestations would have shown the difference; so the endpoint lies, and it must
@@ -110,6 +113,7 @@ impl Ledger {
             self.pending_anchor = Some(anchored);
             return true;
         }
+        self.pending_anchor = None;
         let fits = self.log.root_at(anchored.size) == Some(anchored.root);
         if !fits {
             tracing::error!(
@@ -118,16 +122,23 @@ impl Ledger {
                 "the chain's endpoint shows an anchor that contradicts this log; it is not believed: ask \
                  another endpoint, and compare with the other nodes"
             );
-        } else if self.anchor.is_none_or(|known| known.size < anchored.size) {
+        } else if self.anchor != Some(anchored) {
             self.anchor = Some(anchored);
             self.publish();
         }
         fits
     }
 
+    /// The canonical chain has no anchor of the group, or none any more: receipts claim none.
+    pub fn withdraw_anchor(&mut self) {
+        self.pending_anchor = None;
+        self.anchor = None;
+        self.publish();
+    }
+
     /// Takes the anchor that waited for the log to reach it.
     pub(super) fn take_pending_anchor(&mut self) {
-        if let Some(anchored) = self.pending_anchor.take_if(|anchored| anchored.size <= self.head.size) {
+        if let Some(anchored) = self.pending_anchor.filter(|anchored| anchored.size <= self.head.size) {
             self.anchor(anchored);
         }
     }

@@ -154,6 +154,43 @@ fn an_anchor_beyond_the_log_waits_for_it_and_hides_no_earlier_one() {
 }
 
 #[test]
+fn anchors_follow_the_canonical_chain_back() {
+    let fixture = Fixture::new();
+    let shared = SharedLedger::new(&fixture);
+    for nonce in 1..=4 {
+        shared.execute(&[fixture.command(0, nonce)]);
+    }
+    shared.certify(&fixture, shared.reader.read(Ledger::head));
+    let anchor = |size| {
+        let root = shared.reader.read(|ledger| ledger.root_at(size)).unwrap();
+        AnchoredLog { size, root, sequence: Sequence(size), tx_hash: B256::ZERO, block: size }
+    };
+    let claimed = || {
+        let receipt = shared.reader.receipt(EntryIndex(1)).unwrap().unwrap();
+        (receipt.anchor.map(|anchor| anchor.size), shared.reader.progress().anchored)
+    };
+    let tell = |anchored| assert!(shared.ledger.write().unwrap().anchor(anchored));
+    tell(anchor(5));
+    assert_eq!(claimed(), (Some(5), 5));
+    tell(anchor(3));
+    assert_eq!(claimed(), (Some(3), 3), "the larger one is gone");
+    shared.ledger.write().unwrap().withdraw_anchor();
+    assert_eq!(claimed(), (None, 0));
+
+    // The same anchor, in another block than before.
+    tell(anchor(5));
+    let moved = AnchoredLog { block: 77, ..anchor(5) };
+    tell(moved);
+    assert_eq!(shared.reader.read(|ledger| ledger.anchor_within().copied()), Some(moved));
+
+    // What waits for the log to grow is withdrawn too.
+    tell(AnchoredLog { size: 6, ..anchor(5) });
+    shared.ledger.write().unwrap().withdraw_anchor();
+    shared.execute(&[fixture.command(0, 5)]);
+    assert_eq!(claimed(), (None, 0));
+}
+
+#[test]
 fn batches_execute_in_order_and_once() {
     let fixture = Fixture::new();
     let (mut ledger, _) = Ledger::genesis(Arc::clone(&fixture.group));

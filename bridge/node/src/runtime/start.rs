@@ -391,7 +391,7 @@ fn start_submissions(
 
 async fn watch_anchors(core: SyncSender<CoreEvent>, mut anchors: AnchorReceiver) {
     while anchors.changed().await.is_ok() {
-        let Some(anchored) = *anchors.borrow_and_update() else { continue };
+        let anchored = *anchors.borrow_and_update();
         if !tell(&core, CoreEvent::Anchored(anchored)).await {
             return;
         }

@@ -21,7 +21,7 @@ pub(super) const FETCHED_ENTRIES: TableDefinition<'_, u64, &[u8]> = TableDefinit
 /// What a fetch has of [`COMMANDS`].
 pub(super) const FETCHED_COMMANDS: TableDefinition<'_, &[u8; 32], u64> =
     TableDefinition::new("fetched commands");
-/// Anchors by the size of the anchored log.
+/// Anchors that the chain had, by the size of the anchored log. The largest is the newest.
 pub(super) const ANCHORS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("anchors");
 /// Evidence of contradicting messages, by its SHA-256.
 pub(super) const EVIDENCE: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("evidence");

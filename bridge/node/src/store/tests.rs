@@ -167,12 +167,16 @@ fn the_state_is_that_of_its_sequence() {
 }
 
 #[test]
-fn the_anchor_of_the_largest_log_is_found() {
+fn the_newest_anchor_is_found_and_those_that_the_chain_dropped_are_forgotten() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let anchor = |size: u64| Write::Anchor { size, anchor: size.to_be_bytes().to_vec() };
     write(&store, vec![anchor(10), anchor(25)]);
     assert_eq!(store.latest_anchor().unwrap(), Some((25, 25u64.to_be_bytes().to_vec())));
+    write(&store, vec![anchor(12)]);
+    assert_eq!(store.latest_anchor().unwrap(), Some((12, 12u64.to_be_bytes().to_vec())));
+    write(&store, vec![Write::NoAnchor]);
+    assert_eq!(store.latest_anchor().unwrap(), None);
 }
 
 #[test]

@@ -55,13 +55,16 @@ pub enum Write {
     },
     /// This replica may have spoken in epochs up to this one without knowing what it said.
     SilentUntil(Epoch),
-    /// The contract accepted an anchor.
+    /// The newest anchor that the chain has. Stored ones of larger logs are forgotten: a reorganisation of the
+    /// chain dropped them.
     Anchor {
         /// The size of the anchored log.
         size: u64,
         /// The anchor, opaque to the store.
         anchor: Vec<u8>,
     },
+    /// The chain has no anchor: all stored ones are forgotten.
+    NoAnchor,
     /// A replica contradicted itself. Beyond [`MAX_EVIDENCE`], and when it is known, it is not kept.
     Evidence(Vec<u8>),
     /// A step of a fetch of the group's state.
@@ -198,9 +201,12 @@ fn apply(transaction: &WriteTransaction, write: Write) -> Result<(), ApplyError>
         Write::SilentUntil(epoch) => set_meta(transaction, tables::SILENT, &epoch),
         Write::Group(group) => set_meta(transaction, tables::GROUP, &group),
         Write::Anchor { size, anchor } => {
-            transaction.open_table(tables::ANCHORS)?.insert(size, anchor.as_slice())?;
+            let mut table = transaction.open_table(tables::ANCHORS)?;
+            table.retain_in(size.., |_, _| false)?;
+            table.insert(size, anchor.as_slice())?;
             Ok(())
         }
+        Write::NoAnchor => Ok(transaction.open_table(tables::ANCHORS)?.retain(|_, _| false)?),
         Write::Evidence(evidence) => {
             let mut table = transaction.open_table(tables::EVIDENCE)?;
             if table.len()? < MAX_EVIDENCE {

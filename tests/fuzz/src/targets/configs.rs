@@ -30,8 +30,9 @@ agent = "keys/agent.json"
 "#;
 
 fn seeds() -> Vec<Seed> {
-    // Comments only keep mutations from what counts.
-    let lines = EXAMPLE.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    // Comments only keep mutations from what counts; keys that are only shown count too.
+    let shown = |line: &'static str| line.strip_prefix('#').unwrap_or(line);
+    let lines = EXAMPLE.lines().map(shown).filter(|line| !line.starts_with(' ') && !line.is_empty());
     let example: String = lines.flat_map(|line| [line, "\n"]).collect();
     vec![Seed::new("example.toml", example), Seed::new("least.toml", LEAST)]
 }

@@ -298,6 +298,7 @@ impl World {
                 | Write::Group(_)
                 | Write::SilentUntil(_)
                 | Write::Anchor { .. }
+                | Write::NoAnchor
                 | Write::Fetch(_) => {}
             }
         }

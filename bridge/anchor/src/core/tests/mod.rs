@@ -1,13 +1,16 @@
 //! The rules of the anchorer, each as a script of what is seen and what has to come of it.
 
+mod data_fees;
 mod endpoints;
 mod epochs;
+mod stuck;
 mod transactions;
 mod turns;
 
 use std::sync::Arc;
 
 use alloy::primitives::B256;
+use quorate_node::config::{Finality, L1Fee};
 use quorate_protocol::{AccountKey, AgentId, Epoch, Group, Handover, Sequence};
 
 use super::samples::{certificate, handover, root, sample_group, successor};
@@ -19,9 +22,11 @@ const SETTINGS: Settings = Settings {
     min_entries: 5,
     interval_ms: 1_000,
     takeover_ms: 10_000,
-    confirmations: 0,
+    finality: Finality::Latest,
+    l1_fee: L1Fee::None,
     receipt_timeout_ms: 4_000,
     max_fee: 1_000,
+    min_tip: 0,
     max_spend_per_hour: 1_000_000_000,
     poll_ms: 100,
     request_timeout_ms: 100,
@@ -66,7 +71,15 @@ impl Script {
             group,
             keys,
             now_ms: 0,
-            view: ChainView { head: 100, base_fee: 10, epoch: Epoch(0), anchor, confirmed: anchor },
+            view: ChainView {
+                head: 100,
+                final_block: Some(100),
+                dropped: None,
+                base_fee: 10,
+                epoch: Epoch(0),
+                anchor,
+                confirmed: anchor,
+            },
             account: AccountView {
                 nonce: 3,
                 pending_nonce: 3,
@@ -74,6 +87,7 @@ impl Script {
                 mined: Vec::new(),
                 pooled: true,
                 estimate: Estimate::Gas(100_000),
+                data_fee: DataFee::default(),
             },
             reports: Vec::new(),
             announced: Vec::new(),
@@ -140,7 +154,8 @@ impl Script {
         self.view.head += 1;
         self.account.nonce = transaction.nonce + 1;
         self.account.pending_nonce = self.account.nonce;
-        self.account.mined.push(Mined { hash: transaction.hash, block: self.view.head, success });
+        let (hash, block) = (transaction.hash, self.view.head);
+        self.account.mined.push(Mined { hash, block, success, cost: Cost { execution: 5, data: 2 } });
     }
 
     fn anchor(&mut self, sequence: u64, log_size: u64) {

@@ -29,7 +29,7 @@ fn at_the_fee_cap_the_same_transaction_is_sent_again() {
     script.stable(256, 20);
     let again = script.look(SETTINGS.receipt_timeout_ms).expect("it is stuck");
     assert_eq!(again, sent);
-    assert_eq!(script.reports, [Report::FeeAboveCap { base_fee: 10, cap: 23 }]);
+    assert_eq!(script.reports, [Report::StuckAtCap { nonce: 3, max_fee: 22, cap: 23 }]);
     assert!(script.look(SETTINGS.receipt_timeout_ms - 1).is_none(), "not in a hurry");
     assert_eq!(script.look(1), Some(sent));
 }

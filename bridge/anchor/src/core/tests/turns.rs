@@ -11,9 +11,10 @@ fn a_checkpoint_is_anchored_once_and_announced() {
     assert!(script.look(500).is_none(), "one is on its way");
     script.include(&sent, 10);
     assert!(script.look(500).is_none());
-    assert_eq!(script.announced, [script.view.confirmed]);
+    assert_eq!(script.announced, [AnchorState::default(), script.view.confirmed]);
     assert!(script.look(60_000).is_none(), "it is anchored");
-    assert_eq!(script.reports, [Report::Anchored { sequence: Sequence(128), hash: sent.hash }]);
+    let cost = Cost { execution: 5, data: 2 };
+    assert_eq!(script.reports, [Report::Anchored { sequence: Sequence(128), hash: sent.hash, cost }]);
 }
 
 #[test]
@@ -53,7 +54,7 @@ fn an_anchor_by_another_replica_ends_the_turn() {
     script.look(SETTINGS.takeover_ms - 1);
     script.anchor(128, 10);
     assert!(script.look(1).is_none());
-    assert_eq!(script.announced, [script.view.confirmed]);
+    assert_eq!(script.announced, [AnchorState::default(), script.view.confirmed]);
     assert!(script.reports.is_empty(), "it is success");
 }
 
@@ -67,7 +68,7 @@ fn whoever_is_no_replica_only_watches() {
     }
     script.anchor(128, 10);
     script.look(1);
-    assert_eq!(script.announced, [script.view.confirmed]);
+    assert_eq!(script.announced, [AnchorState::default(), script.view.confirmed]);
 }
 
 #[test]
@@ -131,7 +132,7 @@ fn only_the_confirmed_state_is_announced_until_it_is_taken() {
     let anchored = script.view.anchor;
     script.view.confirmed = AnchorState::default();
     script.look(0);
-    assert!(script.announced.is_empty(), "it is not deep enough");
+    assert_eq!(script.announced, [AnchorState::default()], "it is not deep enough");
     script.view.confirmed = anchored;
     let asked = script.anchorer.step(1, Event::Chain(script.view));
     assert!(matches!(asked[..], [Action::Announce(_)]));
@@ -139,4 +140,57 @@ fn only_the_confirmed_state_is_announced_until_it_is_taken() {
     assert!(matches!(again[..], [Action::Announce(_)]), "it was not answered");
     script.anchorer.step(3, Event::Announced(anchored));
     assert!(script.anchorer.step(4, Event::Chain(script.view)).is_empty());
+}
+
+/// A node that comes back may still claim an anchor that the chain lost meanwhile.
+#[test]
+fn a_chain_without_an_anchor_is_announced_once() {
+    let mut script = Script::first();
+    script.look(0);
+    script.look(1);
+    assert_eq!(script.announced, [AnchorState::default()]);
+}
+
+#[test]
+fn a_reorganisation_is_said_and_what_is_final_is_announced_again() {
+    let mut script = Script::first();
+    script.anchor(128, 10);
+    script.look(0);
+    script.look(1);
+    assert_eq!(script.announced, [script.view.confirmed]);
+    script.view.dropped = Some(97);
+    script.look(1);
+    script.view.dropped = None;
+    script.look(1);
+    assert_eq!(script.announced, [script.view.confirmed; 2], "it may be in another block now");
+    assert_eq!(script.reports, [Report::Reorganised { block: 97 }]);
+}
+
+#[test]
+fn a_head_that_fell_because_the_chain_was_reorganised_is_believed_at_once() {
+    let mut script = Script::first();
+    script.anchor(128, 10);
+    script.look(0);
+    script.stable(128, 10);
+    script.view.head -= 3;
+    script.view.dropped = Some(97);
+    script.view.anchor = AnchorState::default();
+    script.view.confirmed = AnchorState::default();
+    assert!(script.look(1).is_some(), "what it dropped is anchored again");
+    assert_eq!(script.announced.last(), Some(&AnchorState::default()));
+}
+
+#[test]
+fn a_final_block_that_fell_is_waited_for_like_a_head_that_did() {
+    let mut script = Script::first();
+    script.anchor(128, 10);
+    let anchored = script.view.confirmed;
+    script.look(0);
+    script.view.head += 1;
+    script.view.final_block = Some(90);
+    script.view.confirmed = AnchorState::default();
+    script.look(SETTINGS.receipt_timeout_ms - 1);
+    assert_eq!(script.announced, [anchored], "another endpoint of the same provider may be behind");
+    script.look(1);
+    assert_eq!(script.announced, [anchored, AnchorState::default()]);
 }
