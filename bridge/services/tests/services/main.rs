@@ -1,6 +1,7 @@
 //! What the state machine claims, checked from outside through its public API.
 #![allow(clippy::unwrap_used, reason = "the lint's exception for tests does not reach their fixtures")]
 
+mod classes;
 mod epoch;
 mod fixture;
 mod history;
