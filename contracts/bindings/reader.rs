@@ -114,6 +114,26 @@ pub struct LatestAnchor {
     pub anchored_at_s: u64,
 }
 
+/// A replica's bond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplicaBond {
+    /// Wei.
+    pub amount: u128,
+    /// From when on it can be withdrawn, in seconds since the Unix epoch; nothing while that was not asked for.
+    pub released_at_s: Option<u64>,
+    /// Whether the replica was convicted of contradicting itself.
+    pub convicted: bool,
+}
+
+/// A group's inbox in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InboxStatus {
+    /// How many messages there are.
+    pub length: u64,
+    /// How many of them the anchored log has taken in.
+    pub taken: u64,
+}
+
 /// Reads one coordinator over one RPC endpoint, at the chain's latest block. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct CoordinatorReader {
@@ -257,6 +277,36 @@ impl CoordinatorReader {
             state_root: Digest(anchor.stateRoot),
             anchored_at_s: anchor.anchoredAt,
         }))
+    }
+
+    /// A replica's bond in the group, and whether it was convicted.
+    ///
+    /// # Errors
+    /// As [`Self::group`].
+    pub async fn bond(&self, group: GroupId, replica: AgentId) -> Result<ReplicaBond, ReaderError> {
+        let bond = self.coordinator.bondOf(group.0, replica.0);
+        let bond = self.ask(group, "bondOf", bond.call()).await?;
+        let convicted = self.coordinator.isConvicted(group.0, replica.0);
+        let convicted = self.ask(group, "isConvicted", convicted.call()).await?;
+        let released_at_s = (bond.releasedAt != 0).then_some(bond.releasedAt);
+        Ok(ReplicaBond { amount: bond.amount, released_at_s, convicted })
+    }
+
+    /// Where the group's inbox stands.
+    ///
+    /// # Errors
+    /// As [`Self::group`].
+    pub async fn inbox(&self, group: GroupId) -> Result<InboxStatus, ReaderError> {
+        let inbox = self.ask(group, "inbox", self.coordinator.inbox(group.0).call()).await?;
+        Ok(InboxStatus { length: inbox.length, taken: inbox.taken })
+    }
+
+    /// Whether the group's anchors have stalled.
+    ///
+    /// # Errors
+    /// As [`Self::group`].
+    pub async fn has_stalled(&self, group: GroupId) -> Result<bool, ReaderError> {
+        self.ask(group, "hasStalled", self.coordinator.hasStalled(group.0).call()).await
     }
 
     /// Whether the group's proposal was executed, in either lane.

@@ -3,12 +3,14 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::audit::Audit;
+use crate::commands::bond::Bond;
 use crate::commands::chaos::Chaos;
 use crate::commands::completions::Completions;
 use crate::commands::contract::Contract;
 use crate::commands::decision::DecisionCommand;
 use crate::commands::demo::Demo;
 use crate::commands::devnet::Devnet;
+use crate::commands::escape::Escape;
 use crate::commands::group::Group;
 use crate::commands::guard::Guard;
 use crate::commands::keys::Keys;
@@ -56,6 +58,9 @@ pub(crate) enum Command {
     Propose(Propose),
     Vote(Vote),
     Decision(DecisionCommand),
+    Escape(Escape),
+    #[command(subcommand)]
+    Bond(Bond),
     #[command(subcommand)]
     Audit(Audit),
     Completions(Completions),
@@ -98,6 +103,12 @@ mod tests {
             "quorate group change --renew --json",
             "quorate propose tea --salt 3 --json",
             "quorate vote ID abstain",
+            "quorate vote ID for --inbox --nonce 4 --json",
+            "quorate propose tea --class payment --inbox",
+            "quorate escape ID --execute",
+            "quorate bond show --json",
+            "quorate bond request",
+            "quorate bond withdraw",
             "quorate decision ID --wait 3 --receipt file",
             "quorate completions bash",
         ] {
@@ -114,6 +125,8 @@ mod tests {
             "quorate chaos --faults flood",
             "quorate chaos --rate 0",
             "quorate contract verify 0x12",
+            "quorate vote 0x00 for --nonce 4",
+            "quorate bond deposit much",
             "quorate contract verify --sources contracts --built-in",
             "quorate",
         ] {

@@ -10,8 +10,8 @@ use quorate_protocol::operations::proposals::{Cancel, ProposalsOperation, Propos
 use quorate_protocol::proposal::ChainVote;
 use quorate_protocol::receipt::MAX_RECEIPT_BYTES;
 use quorate_protocol::{
-    AccountSignature, Choice, Command, DecisionRecord, Digest, Member, MembersChange, Operation, Outcome,
-    ProposalId, Receipt, Refusal, Scope, SignedCommand, TimestampMs,
+    AccountSignature, Choice, Command, DecisionRecord, Digest, Member, MembersChange, Nonce, Operation,
+    Outcome, ProposalId, Receipt, Refusal, Scope, SignedCommand, TimestampMs,
 };
 
 use super::retry::{Failed, Patience};
@@ -21,6 +21,9 @@ use crate::error::SdkError;
 
 /// How long a node is asked to hold a request for a decision that is still to come.
 const DECISION_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a command of the inbox is valid beyond the inbox' deadline.
+const INBOX_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A proposal that is open.
 #[derive(Clone, Debug)]
@@ -95,8 +98,7 @@ impl Client {
     /// # Errors
     /// As [`Self::execute`].
     pub async fn vote(&self, agent: &Agent, proposal: ProposalId, choice: Choice) -> Result<Voted, SdkError> {
-        let signature = self.chain_signature(agent, proposal, choice).await?;
-        let operation = ProposalsOperation::Vote(Vote { proposal, choice, signature }).to_operation();
+        let operation = self.vote_operation(agent, proposal, choice).await?;
         let receipt = self.execute(agent, vec![operation]).await?;
         match evidence::proposals_outcome(&receipt)? {
             ProposalsOutcome::Voted { weight } => Ok(Voted { weight, receipt }),
@@ -104,7 +106,21 @@ impl Client {
         }
     }
 
-    /// The signature by which a vote counts on-chain too, where the proposal's class wants one.
+    /// The operation of a vote, with the signature by which it counts on-chain too where the proposal's class wants one:
+    /// what [`Self::vote`] submits, for a command of one's own.
+    ///
+    /// # Errors
+    /// [`SdkError::NoAnswer`] or [`SdkError::Rejected`] when the class has to be asked for and no node tells.
+    pub async fn vote_operation(
+        &self,
+        agent: &Agent,
+        proposal: ProposalId,
+        choice: Choice,
+    ) -> Result<Operation, SdkError> {
+        let signature = self.chain_signature(agent, proposal, choice).await?;
+        Ok(ProposalsOperation::Vote(Vote { proposal, choice, signature }).to_operation())
+    }
+
     async fn chain_signature(
         &self,
         agent: &Agent,
@@ -170,6 +186,32 @@ impl Client {
     /// [`SdkError::UnknownAgent`], [`SdkError::NoAnswer`] or [`SdkError::Rejected`] when no node tells the
     /// nonce; [`SdkError::TooLarge`]; [`SdkError::Configuration`] for no operations or too many.
     pub async fn sign(&self, agent: &Agent, operations: Vec<Operation>) -> Result<SignedCommand, SdkError> {
+        self.sign_with(agent, operations, None, self.inner.expiry).await
+    }
+
+    /// Signs a command for the contract's inbox ([`crate::ChainAgent::enqueue`]), for an agent whose commands the nodes
+    /// do not take. It expires a day after the group has to have taken it in. The nonce is `nonce` if it is given: any
+    /// that the agent has not used and that is not far from its last one; otherwise a node is asked for the next.
+    ///
+    /// # Errors
+    /// As [`Self::sign`].
+    pub async fn sign_for_inbox(
+        &self,
+        agent: &Agent,
+        operations: Vec<Operation>,
+        nonce: Option<Nonce>,
+    ) -> Result<SignedCommand, SdkError> {
+        let deadline = Duration::from_secs(self.group().terms.inbox_deadline_s.into());
+        self.sign_with(agent, operations, nonce, deadline + INBOX_GRACE).await
+    }
+
+    async fn sign_with(
+        &self,
+        agent: &Agent,
+        operations: Vec<Operation>,
+        nonce: Option<Nonce>,
+        expiry: Duration,
+    ) -> Result<SignedCommand, SdkError> {
         let id = agent.id();
         if operations.is_empty() || operations.len() > MAX_OPERATIONS {
             let reason = format!("a command has 1 to {MAX_OPERATIONS} operations, not {}", operations.len());
@@ -179,13 +221,16 @@ impl Client {
             let view = self.agent_view(id).await?.ok_or(SdkError::UnknownAgent(id))?;
             Ok(view.next_nonce)
         };
-        let nonce = self.inner.nonces.next(id, first).await?;
+        let nonce = match nonce {
+            Some(nonce) => nonce,
+            None => self.inner.nonces.next(id, first).await?,
+        };
         let command = Command {
             group: self.group().identity.group,
             agent: id,
             key: agent.public_key(),
             nonce,
-            expires: now().plus(u64::try_from(self.inner.expiry.as_millis()).unwrap_or(u64::MAX)),
+            expires: now().plus(u64::try_from(expiry.as_millis()).unwrap_or(u64::MAX)),
             operations,
         };
         Ok(SignedCommand::sign(command, &agent.key))

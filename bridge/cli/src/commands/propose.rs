@@ -1,12 +1,14 @@
 //! `quorate propose`: proposes something to the group.
 
 use clap::Args;
-use quorate_protocol::operations::proposals::Propose as ProposeOperation;
+use quorate_protocol::operations::ServiceOperation as _;
+use quorate_protocol::operations::proposals::{ProposalsOperation, Propose as ProposeOperation};
 use quorate_protocol::{AgentId, Call, ProposalId, Terms, TimestampMs, U256};
 use serde::Serialize;
 
 use crate::amount;
 use crate::args::OutputOptions;
+use crate::commands::inbox::InboxOptions;
 use crate::connection::Connection;
 use crate::error::CliError;
 use crate::output::{Format, Report};
@@ -29,6 +31,8 @@ pub(crate) struct Propose {
     /// Tells apart two proposals that are otherwise the same; a random number if it is not given
     #[arg(long)]
     salt: Option<u64>,
+    #[command(flatten)]
+    inbox: InboxOptions,
     #[command(flatten)]
     pub(crate) output: OutputOptions,
 }
@@ -80,6 +84,10 @@ impl Propose {
         let salt = self.salt.unwrap_or_else(rand::random);
         let class = class_of(&client.group().terms, self.class.as_deref())?;
         let operation = ProposeOperation { salt, description: self.description, calls, class };
+        if self.inbox.inbox {
+            let operation = ProposalsOperation::Propose(operation).to_operation();
+            return format.print(&self.inbox.enqueue(&connection, &client, &agent, operation).await?);
+        }
         let proposed = client.propose(&agent, operation).await?;
         format.print(&Proposed {
             proposal: proposed.proposal,

@@ -5,6 +5,7 @@ use quorate_protocol::ProposalId;
 use serde::Serialize;
 
 use crate::args::OutputOptions;
+use crate::commands::inbox::InboxOptions;
 use crate::connection::Connection;
 use crate::error::CliError;
 use crate::output::{Format, Report};
@@ -15,8 +16,10 @@ use crate::sdk;
 pub(crate) struct Vote {
     /// The proposal's id
     proposal: ProposalId,
-    /// The choice; it cannot be changed
+    /// The choice; it can be changed only in a class of decisions that lets votes change
     choice: Choice,
+    #[command(flatten)]
+    inbox: InboxOptions,
     #[command(flatten)]
     pub(crate) output: OutputOptions,
 }
@@ -66,6 +69,10 @@ impl Vote {
         let agent = sdk::agent(&connection).await?;
         let client = sdk::client(&connection).await?;
         let choice = self.choice.into();
+        if self.inbox.inbox {
+            let operation = client.vote_operation(&agent, self.proposal, choice).await?;
+            return format.print(&self.inbox.enqueue(&connection, &client, &agent, operation).await?);
+        }
         let voted = client.vote(&agent, self.proposal, choice).await?;
         format.print(&Voted {
             proposal: self.proposal,
