@@ -13,7 +13,7 @@ use quorate_contracts::AgentCoordinator;
 use quorate_contracts::reader::{CoordinatorReader, ReaderError};
 use quorate_protocol::operations::proposals::Propose;
 use quorate_protocol::{
-    AgentId, Call, Choice, Epoch, Group, GroupId, Policy, ProposalId, ReceiptError, Terms,
+    AgentId, Call, Choice, Epoch, Group, GroupId, Member, Policy, ProposalId, ReceiptError, Terms,
 };
 use quorate_sdk::audit::{self, AuditOptions};
 use quorate_sdk::{Agent, ChainAgent, Client, SdkError, verify_receipt, verify_receipt_with};
@@ -29,9 +29,9 @@ const SECRETS: [&str; 4] = [
     "7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6",
 ];
 
-struct Anvil {
+pub(crate) struct Anvil {
     child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Drop for Anvil {
@@ -64,18 +64,18 @@ impl Anvil {
 }
 
 /// A group on a fresh chain.
-struct Stage {
-    anvil: Anvil,
-    contract: Address,
-    agents: Vec<Agent>,
-    chain: Vec<ChainAgent>,
+pub(crate) struct Stage {
+    pub(crate) anvil: Anvil,
+    pub(crate) contract: Address,
+    pub(crate) agents: Vec<Agent>,
+    pub(crate) chain: Vec<ChainAgent>,
     reader: CoordinatorReader,
-    group: Group,
-    funds: Address,
+    pub(crate) group: Group,
+    pub(crate) funds: Address,
 }
 
 impl Stage {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let anvil = Anvil::start();
         let secrets = SECRETS.map(|digits| {
             let mut secret = [0; 32];
@@ -109,7 +109,14 @@ impl Stage {
         Self { anvil, contract, agents, chain, reader, group, funds }
     }
 
-    fn id(&self) -> GroupId {
+    /// Another group of the same agents.
+    pub(crate) async fn another_group(&self, members: &[Member], terms: &Terms, salt: u64) -> Group {
+        let salt = B256::from(U256::from(salt));
+        let (id, _) = self.chain[0].create_group(members, terms, salt).await.unwrap();
+        self.reader.group(id).await.unwrap()
+    }
+
+    pub(crate) fn id(&self) -> GroupId {
         self.group.identity.group
     }
 
