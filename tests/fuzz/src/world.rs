@@ -11,6 +11,7 @@ use quorate_protocol::checkpoint::CheckpointSignature;
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::merkle::MerkleLog;
 use quorate_protocol::operations::ServiceOperation as _;
+use quorate_protocol::operations::inbox::{InboxOperation, Observe};
 use quorate_protocol::operations::members::{Admit, MembersOperation};
 use quorate_protocol::operations::proposals::{Cancel, ProposalsOperation, Propose, Vote};
 use quorate_protocol::proposal::{actions_hash, proposal_id};
@@ -168,6 +169,21 @@ impl World {
             ],
             vec![command(identity, &guest, 1, vec![MembersOperation::Leave.to_operation()])],
         ]
+    }
+
+    /// A replica's word on an inbox that holds a command, a proposal's execution and a conviction.
+    pub fn observation(&self) -> SignedCommand {
+        let word = [&[0; 12], self.keys[3].id().as_bytes().as_slice()].concat();
+        let contents =
+            [self.batches[0].batch.commands[0].encode(), self.proposal(&propose()).as_bytes().to_vec(), word];
+        let message = |(index, payload): (u64, Vec<u8>)| {
+            let (sender, enqueued_at) = (AgentId::from([0xee; 20]), START.seconds() + index);
+            InboxMessage { index, kind: 1 + index as u8, sender, enqueued_at, payload }
+        };
+        let messages: Vec<_> = (0..).zip(contents).map(message).collect();
+        let observe = Observe::of(&messages).expect("there are messages");
+        let operation = InboxOperation::Observe(observe).to_operation();
+        command(&self.group.identity, &self.keys[1], 9, vec![operation])
     }
 
     fn proposal(&self, propose: &Propose) -> ProposalId {

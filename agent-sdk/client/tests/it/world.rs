@@ -167,7 +167,8 @@ impl World {
     /// A quorum's attestations of any head: what replicas that collude could sign.
     pub(crate) fn certify(&self, head: LogHead) -> LogCertificate {
         let attest = |agent: &Agent| Attestation::sign(&self.group.identity, &head, agent.id(), &agent.key);
-        LogCertificate { head, attestations: self.agents[..3].iter().map(attest).collect() }
+        let quorum = self.group.replicas().quorum();
+        LogCertificate { head, attestations: self.agents[..quorum].iter().map(attest).collect() }
     }
 
     pub(crate) fn receipt(&self, index: u64) -> Receipt {
@@ -204,12 +205,18 @@ impl World {
         let change = MembersChange { epoch: self.group.epoch, members: members(&agents) };
         let call = change.call(&self.group.identity);
         self.decide("change the members", vec![call], &[Choice::For; 3]);
-        let record = self.machine.end_epoch(self.sequence).expect("the change is approved");
+        self.begin_epoch();
+        self.agents = agents;
+    }
+
+    /// Ends the epoch, as a change of members that waits wants it.
+    pub(crate) fn begin_epoch(&mut self) {
+        let record = self.machine.end_epoch(self.sequence).expect("a change waits");
         self.push(record);
         let next = self.machine.group().clone();
         let certificate = self.sign_checkpoint(Digest(next.members_hash()));
         self.handovers.push(Handover { certificate, members: next.members.clone() });
-        (self.group, self.agents) = (next, agents);
+        self.group = next;
     }
 
     /// A quorum's checkpoint of everything that is executed.
@@ -225,14 +232,15 @@ impl World {
             log_size: self.size(),
             log_root: self.log.root(),
             state_root: self.machine.state_root(),
-            inbox_count: 0,
+            inbox_count: self.machine.inbox_head().0,
             next_members_hash,
         };
         let sign = |agent: &Agent| {
             let signed = SignedCheckpoint::sign(&self.group.identity, checkpoint.clone(), &agent.account);
             CheckpointSignature { replica: signed.replica, signature: signed.signature }
         };
-        let signatures = self.agents[..3].iter().map(sign).collect();
+        let quorum = self.group.replicas().quorum();
+        let signatures = self.agents[..quorum].iter().map(sign).collect();
         CheckpointCertificate { checkpoint, signatures }
     }
 }

@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 
 use quorate_protocol::codec;
 use quorate_protocol::command::MAX_COMMAND_BYTES;
+use quorate_protocol::operations::inbox::{InboxOperation, InboxOutcome};
 use quorate_protocol::operations::members::{MembersOperation, MembersOutcome};
 use quorate_protocol::operations::proposals::{ProposalsOperation, ProposalsOutcome};
-use quorate_protocol::{MembersChange, SignedCommand};
+use quorate_protocol::{InboxContent, MembersChange, SignedCommand};
 
 use super::{Format, PLAIN, QUICK, Target, canonical, canonical_as, genuine};
 use crate::corpus::Seed;
@@ -27,7 +28,12 @@ static GENUINE: LazyLock<HashSet<Vec<u8>>> = LazyLock::new(|| genuine(seeds()));
 
 fn seeds() -> Vec<Seed> {
     let commands = WORLD.batches.iter().flat_map(|committed| &committed.batch.commands);
-    commands.enumerate().map(|(at, command)| Seed::new(format!("command-{at}"), command.encode())).collect()
+    let mut seeds: Vec<_> = commands
+        .enumerate()
+        .map(|(at, command)| Seed::new(format!("command-{at}"), command.encode()))
+        .collect();
+    seeds.push(Seed::new("observation", WORLD.observation().encode()));
+    seeds
 }
 
 fn check(bytes: &[u8]) {
@@ -38,6 +44,15 @@ fn check(bytes: &[u8]) {
         canonical_as::<MembersOperation>(&operation.body, MAX_COMMAND_BYTES);
         canonical_as::<MembersOutcome>(&operation.body, MAX_COMMAND_BYTES);
         canonical_as::<ProposalsOutcome>(&operation.body, MAX_COMMAND_BYTES);
+        canonical_as::<InboxOutcome>(&operation.body, MAX_COMMAND_BYTES);
+        if let Some(InboxOperation::Observe(observe)) = canonical_as(&operation.body, MAX_COMMAND_BYTES) {
+            // Whatever stands in a message is somebody else's.
+            for message in &observe.messages {
+                if let InboxContent::Command(bytes) = message.content() {
+                    canonical(bytes, SignedCommand::decode(bytes), SignedCommand::encode);
+                }
+            }
+        }
         if let Some(ProposalsOperation::Propose(propose)) = canonical_as(&operation.body, MAX_COMMAND_BYTES) {
             // Any proposal may turn out to be a change of members.
             let _ = MembersChange::of(identity, &propose.calls);

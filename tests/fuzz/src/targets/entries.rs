@@ -1,10 +1,12 @@
 //! Entries with their bodies and outcomes, and pages of them.
 
-use quorate_protocol::EntryRecord;
 use quorate_protocol::api::EntriesPage;
 use quorate_protocol::codec;
-use quorate_protocol::entry::MAX_ENTRY_RECORD_BYTES;
+use quorate_protocol::entry::{InboxDisposition, MAX_ENTRY_RECORD_BYTES, SystemEvent};
 use quorate_protocol::merkle::verify_inclusion;
+use quorate_protocol::{
+    AgentId, Digest, EntryBody, EntryIndex, EntryRecord, Epoch, Outcome, ProposalId, Sequence, TimestampMs,
+};
 
 use super::{Format, PLAIN, QUICK, Target, canonical, canonical_as};
 use crate::corpus::Seed;
@@ -26,7 +28,31 @@ fn seeds() -> Vec<Seed> {
         records.map(|(at, record)| Seed::new(format!("record-{at}"), codec::encode(record))).collect();
     let page = EntriesPage { size: WORLD.log.size(), entries: WORLD.entries[2..5].to_vec() };
     seeds.push(Seed::new("page", page.encode()));
+    seeds.extend(events().map(|(name, event)| {
+        let record = EntryRecord::new(
+            &WORLD.group.identity,
+            EntryIndex(40),
+            Sequence(9),
+            TimestampMs(1_700_000_009_000),
+            EntryBody::System(event),
+            Outcome::Recorded,
+        );
+        Seed::new(name, codec::encode(&record))
+    }));
     seeds
+}
+
+/// What the world's log has not: events of a longer life.
+fn events() -> impl Iterator<Item = (&'static str, SystemEvent)> {
+    let (hash, sender) = (Digest::of(&[b"inbox"]), AgentId::from([0xee; 20]));
+    let disposition = InboxDisposition::Malformed;
+    let events = [
+        ("epoch-started", SystemEvent::EpochStarted { epoch: Epoch(1), members_hash: hash }),
+        ("inbox-taken", SystemEvent::InboxTaken { index: 3, hash, kind: 1, sender, disposition }),
+        ("proposal-executed", SystemEvent::ProposalExecuted { proposal: ProposalId::from([8; 32]) }),
+        ("replica-convicted", SystemEvent::ReplicaConvicted { replica: WORLD.keys[3].id() }),
+    ];
+    events.into_iter()
 }
 
 fn check(bytes: &[u8]) {

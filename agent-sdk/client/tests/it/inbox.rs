@@ -1,0 +1,130 @@
+//! Audits of logs that took the messages of the contract's inbox.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use quorate_protocol::entry::SystemEvent;
+use quorate_protocol::inbox::{KIND_COMMAND, KIND_PROPOSAL_EXECUTED, KIND_REPLICA_CONVICTED};
+use quorate_protocol::operations::ServiceOperation as _;
+use quorate_protocol::operations::inbox::{InboxOperation, Observe};
+use quorate_protocol::operations::proposals::{ProposalsOperation, Propose};
+use quorate_protocol::{
+    AgentId, Choice, EntryBody, EntryRecord, Epoch, Group, GroupIdentity, InboxMessage, Policy, Terms,
+};
+use quorate_sdk::audit::{self, AuditOptions, AuditReport};
+
+use crate::node::{Behaviour, Node, Tamper};
+use crate::world::{World, agents, members};
+
+/// Five members of weight 1, of whom the last is convicted.
+fn five() -> World {
+    let agents = agents(&[[1; 32], [2; 32], [3; 32], [4; 32], [5; 32]]);
+    let identity: GroupIdentity = World::new(7).group.identity;
+    let terms = Terms::of_class(Policy::of_weight(3, 4, 3600, 0));
+    World::of(Group { identity, epoch: Epoch(0), members: members(&agents), terms }, agents)
+}
+
+/// A proposal that is open, another one through the inbox, the first one executed by the contract, and a
+/// conviction; then the next epoch.
+fn story() -> (World, Group) {
+    let mut world = five();
+    let first = world.group.clone();
+    let open = world.decide("executed elsewhere", vec![], &[Choice::For]);
+    let last = world.agents[4].clone();
+    let propose = Propose { salt: 1, description: "forced".into(), calls: vec![], class: 0 };
+    let forced = world.sign(&last, ProposalsOperation::Propose(propose).to_operation());
+    let contents = [
+        (KIND_COMMAND, forced.encode()),
+        (KIND_COMMAND, vec![1, 2, 3]),
+        (KIND_PROPOSAL_EXECUTED, open.as_bytes().to_vec()),
+        (KIND_REPLICA_CONVICTED, [&[0; 12], last.id().as_bytes().as_slice()].concat()),
+    ];
+    let message = |(index, (kind, payload))| {
+        let (sender, enqueued_at) = (AgentId::from([8; 20]), 1_700_000_000);
+        InboxMessage { index, kind, sender, enqueued_at, payload }
+    };
+    let messages: Vec<InboxMessage> = (0..).zip(contents).map(message).collect();
+    let observe = InboxOperation::Observe(Observe::of(&messages).unwrap()).to_operation();
+    for replica in world.agents.clone().iter().take(4) {
+        let command = world.sign(replica, observe.clone());
+        world.execute(&[command]);
+    }
+    assert_eq!(world.machine.inbox_head().0, 4);
+    world.begin_epoch();
+    world.decide("after", vec![], &[Choice::For; 3]);
+    (world, first)
+}
+
+async fn audit(behaviour: Behaviour) -> AuditReport {
+    let (world, first) = story();
+    let node = Node::start(&Arc::new(Mutex::new(world)), behaviour).await;
+    let options = AuditOptions { lag_timeout: Duration::from_millis(50), ..AuditOptions::default() };
+    audit::verify_node(&first, BTreeMap::new(), &node.url, options).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_log_that_took_the_inbox_is_intact() {
+    let report = audit(Behaviour::Honest).await;
+    assert!(report.is_intact(), "{:?}", report.finding);
+    // Genesis, four messages, an execution, a conviction, and the next epoch.
+    assert_eq!((report.epoch, report.counts.system), (Epoch(1), 8));
+    assert_eq!((report.counts.approved, report.counts.refused), (1, 0));
+}
+
+fn place(log: &[EntryRecord], is: fn(&SystemEvent) -> bool) -> usize {
+    let matches = |record: &EntryRecord| matches!(&record.body, EntryBody::System(event) if is(event));
+    log.iter().position(matches).expect("the story has one")
+}
+
+/// The record at `at` made anew, about another event.
+fn tell(world: &World, log: &mut [EntryRecord], at: usize, change: impl FnOnce(&mut SystemEvent)) {
+    let entry = log[at].entry;
+    let EntryBody::System(mut event) = log[at].body.clone() else { panic!("it is an event") };
+    change(&mut event);
+    let (body, outcome) = (EntryBody::System(event), log[at].outcome.clone());
+    let identity = &world.group.identity;
+    log[at] = EntryRecord::new(identity, entry.index, entry.sequence, entry.timestamp, body, outcome);
+}
+
+#[tokio::test]
+async fn a_log_that_lies_about_the_inbox_is_found_out() {
+    type Case = (&'static str, fn(&World, &mut Vec<EntryRecord>), &'static str);
+    let cases: [Case; 3] = [
+        (
+            "a message that is passed over",
+            |world, log| {
+                let at = place(log, |event| matches!(event, SystemEvent::InboxTaken { index: 1, .. }));
+                tell(world, log, at, |event| {
+                    if let SystemEvent::InboxTaken { index, .. } = event {
+                        *index = 2;
+                    }
+                });
+            },
+            "inbox",
+        ),
+        (
+            "a conviction that no message asks for",
+            |world, log| {
+                let at = place(log, |event| matches!(event, SystemEvent::ProposalExecuted { .. }));
+                let replica = world.agents[3].id();
+                tell(world, log, at, |event| *event = SystemEvent::ReplicaConvicted { replica });
+            },
+            "inbox",
+        ),
+        (
+            "another replica convicted",
+            |world, log| {
+                let at = place(log, |event| matches!(event, SystemEvent::ReplicaConvicted { .. }));
+                let replica = world.agents[3].id();
+                tell(world, log, at, |event| *event = SystemEvent::ReplicaConvicted { replica });
+            },
+            "epoch",
+        ),
+    ];
+    for (name, change, code) in cases {
+        let tamper: Tamper = Arc::new(change);
+        let report = audit(Behaviour::Tampered(tamper)).await;
+        assert_eq!(report.finding.expect(name).fault.code(), code, "{name}");
+    }
+}
