@@ -21,7 +21,7 @@ use crate::world::{World, agents, members};
 fn five() -> World {
     let agents = agents(&[[1; 32], [2; 32], [3; 32], [4; 32], [5; 32]]);
     let identity: GroupIdentity = World::new(7).group.identity;
-    let terms = Terms::of_class(Policy::of_weight(3, 4, 3600, 0));
+    let terms = Terms::of_class(Policy::of_weight(3, 5, 3600, 0));
     World::of(Group { identity, epoch: Epoch(0), members: members(&agents), terms }, agents)
 }
 
