@@ -1,7 +1,7 @@
 # Everything a user or a contributor runs. Each target installs what it needs first.
 .DELETE_ON_ERROR:
 .PHONY: help setup build demo devnet chaos iproute2 test test-contracts test-rust seeds sim mutants fuzz model \
-	check check-rust check-contracts contracts-audit fmt clean
+	check check-rust check-contracts contracts-audit gas fmt clean
 
 CONTRACTS := contracts
 FORGE     := scripts/forge
@@ -74,6 +74,9 @@ check-rust:
 check-contracts: setup
 	$(FORGE) fmt --check
 	FOUNDRY_PROFILE=lint $(FORGE) lint --deny warnings
+
+gas: setup ## what a payment costs: by the log, on-chain, by a Safe, by a bare vote
+	scripts/gas
 
 contracts-audit: setup $(CONTRACTS)/.audit-venv/.installed ## slither and halmos on the contracts: findings explained, proofs hold
 	scripts/audit
