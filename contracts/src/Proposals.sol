@@ -148,9 +148,9 @@ abstract contract Proposals is Groups, ILanes, EIP712, ReentrancyGuardTransient 
         });
         uint256 weight = _weightFor(group, votes, ballots);
         uint256 total = group.epochs[group.epoch].totalWeight;
-        require(
-            weight * Policies.WHOLE >= uint256(policy.threshold) * total, Errors.NotEnoughWeight(proposalId, weight)
-        );
+        // Where nobody votes, no weight is all of it, and approves nothing all the same.
+        bool reached = weight != 0 && weight * Policies.WHOLE >= uint256(policy.threshold) * total;
+        require(reached, Errors.NotEnoughWeight(proposalId, weight));
 
         ProposalState storage state = _open(
             group, groupId, proposalId, actionsHash, content.proposer, content.class, uint256(votingEnds).toUint40()
