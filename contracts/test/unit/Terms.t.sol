@@ -225,7 +225,7 @@ contract TermsTest is Fixture {
 
     /// @dev With this value in a field of the first class, told by its place in the class.
     function _expectMalformed(Terms memory terms, uint256 field, uint256 value) private {
-        bytes memory data = abi.encodeCall(coordinator.createGroup, (_members(4), terms, bytes32("malformed")));
+        bytes memory data = abi.encodeCall(coordinator.createGroup, (_members(4), terms, bytes32(field)));
         bytes32 name = terms.classes[0].name;
         uint256 at = 4;
         bytes32 word;
