@@ -36,9 +36,10 @@ contract GroupAccount is IGroupAccount, ERC721Holder, ERC1155Holder {
 
         for (uint256 i = 0; i < calls.length; ++i) {
             Call calldata call = calls[i];
-            require(
-                _call(call.target, call.value, call.data), Errors.CallFailed(i, call.target, LowLevelCall.returnData())
-            );
+            // No `require`: that takes in its error's values, and what was returned with them, also when nothing failed.
+            if (!_call(call.target, call.value, call.data)) {
+                revert Errors.CallFailed(i, call.target, LowLevelCall.returnData());
+            }
         }
     }
 

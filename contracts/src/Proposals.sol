@@ -146,11 +146,7 @@ abstract contract Proposals is Groups, ILanes, EIP712, ReentrancyGuardTransient 
             votingEnds: votingEnds,
             nonce: 0
         });
-        uint256 weight = _weightFor(group, votes, ballots);
-        uint256 total = group.epochs[group.epoch].totalWeight;
-        require(
-            weight * Policies.WHOLE >= uint256(policy.threshold) * total, Errors.NotEnoughWeight(proposalId, weight)
-        );
+        uint256 weight = _approvingWeight(group, policy.threshold, votes, ballots);
 
         ProposalState storage state = _open(
             group, groupId, proposalId, actionsHash, content.proposer, content.class, uint256(votingEnds).toUint40()
@@ -324,12 +320,14 @@ abstract contract Proposals is Groups, ILanes, EIP712, ReentrancyGuardTransient 
         );
     }
 
-    /// @dev The weight of votes for that were given off-chain in the current epoch, by strictly ascending voter.
-    function _weightFor(GroupState storage group, Vote memory votes, Ballot[] calldata ballots)
-        private
-        view
-        returns (uint256 weight)
-    {
+    /// @dev The weight of votes for that were given off-chain in the current epoch, by strictly ascending voter, or a revert
+    /// when it does not reach the threshold.
+    function _approvingWeight(
+        GroupState storage group,
+        uint256 threshold,
+        Vote memory votes,
+        Ballot[] calldata ballots
+    ) private view returns (uint256 weight) {
         address previous = address(0);
         for (uint256 i = 0; i < ballots.length; ++i) {
             Ballot calldata ballot = ballots[i];
@@ -339,6 +337,10 @@ abstract contract Proposals is Groups, ILanes, EIP712, ReentrancyGuardTransient 
             weight += _voterWeight(group, votes.groupId, ballot.voter);
             _checkVote(votes, ballot.voter, CHOICE_FOR, 0, ballot.signature);
         }
+        uint256 needed = threshold * group.epochs[votes.epoch].totalWeight;
+        // Where nobody has a vote, no weight is all of it, and approves nothing all the same.
+        bool reached = weight != 0 && weight * Policies.WHOLE >= needed;
+        require(reached, Errors.NotEnoughWeight(votes.proposalId, weight));
     }
 
     function _requireOpen(bytes32 proposalId, ProposalState storage state) private view {

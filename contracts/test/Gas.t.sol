@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
-import {Approval, CHOICE_FOR, Call, Checkpoint, Decision, Entry, Member} from "../src/Types.sol";
+import {
+    Approval,
+    Ballot,
+    CHOICE_FOR,
+    Call,
+    Checkpoint,
+    Content,
+    Decision,
+    Entry,
+    Member
+} from "../src/Types.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {ReferenceLog} from "./support/ReferenceLog.sol";
 import {vm} from "./support/Vm.sol";
@@ -28,14 +38,16 @@ contract GasTest is Fixture {
 
     /// forge-config: default.isolate = true
     function test_CreateGroup() external {
-        _createGroup(_members(4), _policy(3), "gas");
-        vm.snapshotGasLastCall("createGroup, 4 members");
+        _createGroup(_members(4), _termsOf(7500), "gas");
+        vm.snapshotGasLastCall("createGroup, 4 members, one class");
+        _createGroup(_members(4), _terms(), "gas, eight classes");
+        vm.snapshotGasLastCall("createGroup, 4 members, eight classes");
     }
 
     /// forge-config: default.isolate = true
     function test_OnChainLane() external {
         vm.prank(agents[0]);
-        bytes32 id = coordinator.propose(groupId, _payment, "pay the bill", 0);
+        bytes32 id = coordinator.propose(groupId, ROUTINE, _payment, "pay the bill", 0);
         vm.snapshotGasLastCall("propose, one payment");
         vm.prank(agents[0]);
         coordinator.vote(id, CHOICE_FOR);
@@ -51,6 +63,84 @@ contract GasTest is Fixture {
         vm.snapshotGasLastCall("execute, one payment");
     }
 
+    /// @dev A proposal's three votes, signed off-chain and sent in one transaction.
+    ///
+    /// forge-config: default.isolate = true
+    function test_VoteBySigs() external {
+        bytes32 id = _propose(0, ROUTINE, _payment, "pay the bill", 0);
+        Ballot[] memory ballots = _ballots(id);
+        coordinator.voteBySigs(id, ballots);
+        vm.snapshotGasLastCall("voteBySigs, 3 votes");
+    }
+
+    /// forge-config: default.isolate = true
+    function test_ApproveFromLog() external {
+        Content memory content = Content(agents[0], 7, ESCAPE, _payment, "pay the bill");
+        Ballot[] memory ballots = _ballots(_idOf(content));
+        vm.warp(START + STALL_TIME);
+        coordinator.approveFromLog(groupId, content, uint64(START + VOTING_PERIOD), ballots);
+        vm.snapshotGasLastCall("approveFromLog, 3 votes");
+        vm.warp(START + STALL_TIME + TIMELOCK);
+        coordinator.execute(_idOf(content), _payment);
+        vm.snapshotGasLastCall("execute, one payment from the log");
+    }
+
+    /// forge-config: default.isolate = true
+    function test_Enqueue() external {
+        vm.prank(agents[0]);
+        coordinator.enqueue(groupId, new bytes(200));
+        vm.snapshotGasLastCall("enqueue, 200 bytes, the first");
+        vm.prank(agents[0]);
+        coordinator.enqueue(groupId, new bytes(200));
+        vm.snapshotGasLastCall("enqueue, 200 bytes");
+    }
+
+    /// forge-config: default.isolate = true
+    function test_Bonds() external {
+        vm.deal(address(this), 10 ether);
+        coordinator.deposit{value: 1 ether}(groupId, agents[0]);
+        vm.snapshotGasLastCall("deposit");
+        Checkpoint memory one = _checkpoint(1);
+        Checkpoint memory other = _checkpoint(1);
+        other.stateRoot = "other";
+        bytes memory first = _signatures(one, 0, 1);
+        bytes memory second = _signatures(other, 0, 1);
+        vm.deal(address(0xbeef), 1 ether);
+        vm.prank(address(0xbeef));
+        coordinator.reportEquivocation(one, first, other, second);
+        vm.snapshotGasLastCall("reportEquivocation");
+    }
+
+    /// @dev The cost of an anchor does not depend on how many entries it anchors.
+    ///
+    /// forge-config: default.isolate = true
+    function test_AnchorOfManyEntries() external {
+        _fill(5);
+        _anchorCost(1, "anchor, 4 replicas, the first");
+        uint64[4] memory sizes = [uint64(6), 1005, 1 << 20, type(uint64).max];
+        for (uint64 i = 0; i < sizes.length; ++i) {
+            Checkpoint memory checkpoint = _checkpoint(i + 2);
+            (checkpoint.logSize, checkpoint.logRoot) = (sizes[i], keccak256(abi.encode(sizes[i])));
+            bytes memory signatures = _signatures(checkpoint, 0, 3);
+            coordinator.anchor(checkpoint, signatures);
+            uint256 gas = vm.snapshotGasLastCall("anchor, 4 replicas, of many entries");
+            vm.assertLe(gas, 120_000, "an anchor");
+            if (i == 1) vm.assertLe(gas / 1000, 150, "a decision among a thousand entries");
+        }
+    }
+
+    /// @dev An anchor that takes in the inbox.
+    ///
+    /// forge-config: default.isolate = true
+    function test_AnchorWithInbox() external {
+        _fill(5);
+        _anchorCost(1, "anchor, 4 replicas, the first");
+        vm.prank(agents[0]);
+        coordinator.enqueue(groupId, "command");
+        _fill(5);
+        vm.assertLe(_anchorCost(2, "anchor, 4 replicas, with a message"), 120_000, "an anchor");
+    }
+
     /// forge-config: default.isolate = true
     function test_Anchor() external {
         _fill(5);
@@ -63,7 +153,7 @@ contract GasTest is Fixture {
     /// forge-config: default.isolate = true
     function test_AnchorOfSixteen() external {
         _makeAgents(16);
-        groupId = _createGroup(_slice(0, 16), _policy(9), "sixteen");
+        groupId = _createGroup(_slice(0, 16), _termsOf(7500), "sixteen");
         _fill(5);
         _sixteen(1);
         _fill(5);
@@ -87,7 +177,7 @@ contract GasTest is Fixture {
         _rotateCost(members, 0, "anchorAndRotate, 4 replicas, a new key");
 
         _makeAgents(128);
-        groupId = _createGroup(_slice(0, 64), _policy(64), "gas");
+        groupId = _createGroup(_slice(0, 64), _termsOf(7500), "gas");
         vm.assertLe(_rotateCost(_slice(0, 64), 0, "anchorAndRotate, 64 replicas, the same"), 2_000_000, "renewal");
         vm.assertLe(_rotateCost(_slice(64, 64), 1, "anchorAndRotate, 64 replicas, all new"), 8_000_000, "all new");
     }
@@ -107,6 +197,14 @@ contract GasTest is Fixture {
         coordinator.executeAnchoredBatch(groupId, 1 << 20, approvals, proof);
         uint256 gas = vm.snapshotGasLastCall("executeAnchoredBatch, 20 payments, depth 20");
         vm.assertLe(gas, 20 * 45_000, "an execution in a batch");
+    }
+
+    /// @dev Votes for it by the first three agents.
+    function _ballots(bytes32 id) private view returns (Ballot[] memory ballots) {
+        ballots = new Ballot[](3);
+        for (uint256 i = 0; i < 3; ++i) {
+            ballots[i] = _ballot(i, id, CHOICE_FOR);
+        }
     }
 
     function _rotateCost(Member[] memory next, uint64 epoch, string memory name) private returns (uint256) {

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 // What is cast here is the tests' own, and fits.
 // forge-lint: disable-start(unsafe-typecast)
 
-import {AgentCoordinator} from "../../src/AgentCoordinator.sol";
+import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
 import {
     Approval,
     Call,
@@ -16,22 +16,20 @@ import {
     FLAG_VOTER,
     KIND_DECISION,
     Member,
-    Policy,
-    STATUS_APPROVED
+    OUTCOME_RECORDED,
+    STATUS_APPROVED,
+    Vote
 } from "../../src/Types.sol";
 import {ReferenceLog} from "../support/ReferenceLog.sol";
 import {Recorder} from "../support/Targets.sol";
 import {vm} from "../support/Vm.sol";
-import {Store} from "./Store.sol";
+import {Rules} from "./Rules.sol";
 
-/// @notice The agents of the handler, and what they make: groups, lists of members, proposals, entries, signatures.
-abstract contract Cast is Store {
-    uint256 public constant THRESHOLD = 6;
-    uint256 public constant TIMELOCK = 1 hours;
-
+/// @notice The agents of the handler, and what they make: groups, lists of members, proposals, votes, entries, signatures.
+abstract contract Cast is Rules {
     uint256 internal constant GROUPS = 2;
 
-    AgentCoordinator public immutable coordinator;
+    IAgentCoordinator public immutable coordinator;
     Recorder public immutable recorder;
 
     /// @dev Agents 6 g to 6 g + 5 are group g's, by ascending address. The first four of them are the members of its
@@ -39,7 +37,7 @@ abstract contract Cast is Store {
     address[] public agents;
     uint256[] private _privateKeys;
 
-    constructor(AgentCoordinator coordinator_, Recorder recorder_) {
+    constructor(IAgentCoordinator coordinator_, Recorder recorder_) {
         coordinator = coordinator_;
         recorder = recorder_;
         for (uint256 g = 0; g < GROUPS; ++g) {
@@ -49,10 +47,7 @@ abstract contract Cast is Store {
 
     /// @notice The members that these weights make: every agent of the group with a weight, as voter and replica.
     function membersOf(uint256 g, uint64[POOL] memory weights) public view returns (Member[] memory members) {
-        uint256 count = 0;
-        for (uint256 i = 0; i < POOL; ++i) {
-            if (weights[i] != 0) ++count;
-        }
+        uint256 count = _countOf(weights);
         members = new Member[](count);
         for (uint256 i = POOL; i > 0; --i) {
             if (weights[i - 1] == 0) continue;
@@ -64,21 +59,6 @@ abstract contract Cast is Store {
                 flags: FLAG_VOTER | FLAG_REPLICA
             });
         }
-    }
-
-    function totalOf(uint64[POOL] memory weights) public pure returns (uint256 total) {
-        for (uint256 i = 0; i < POOL; ++i) {
-            total += weights[i];
-        }
-    }
-
-    /// @dev For four to seven replicas, spelled out: 3, 4, 4.
-    function quorumOf(uint64[POOL] memory weights) public pure returns (uint256) {
-        uint256 count = 0;
-        for (uint256 i = 0; i < POOL; ++i) {
-            if (weights[i] != 0) ++count;
-        }
-        return count <= 4 ? 3 : 4;
     }
 
     function _makeGroup(uint256 g) private {
@@ -100,31 +80,39 @@ abstract contract Cast is Store {
             ghost.weights[i] = uint64(i + 1);
         }
         ghost.weightsBefore = ghost.weights;
+        ghost.createdAt = block.timestamp;
         Member[] memory members = membersOf(g, ghost.weights);
-        ghost.epochs.push(EpochStart({membersHash: keccak256(abi.encode(members)), sequence: 0, logSize: 0}));
-        ghost.id = coordinator.createGroup(
-            members,
-            Policy({threshold: uint128(THRESHOLD), votingPeriod: 1 days, timelock: uint64(TIMELOCK)}),
-            bytes32(g)
-        );
+        ghost.epochs.push(EpochStart(keccak256(abi.encode(members)), 0, 0, uint64(block.timestamp), 10));
+        ghost.id = coordinator.createGroup(members, _terms(), bytes32(g));
         ghost.account = coordinator.group(ghost.id).account;
         ghost.log = new ReferenceLog();
     }
 
     /// @dev A proposal's marker is its own: what the recorder has seen of it tells how often it was executed.
-    function _newProposal(uint256 agent, uint256 value) internal returns (uint256 p, Call[] memory calls) {
+    function _newProposal(uint256 agent, uint8 class, uint256 value) internal returns (uint256 p) {
         p = proposals.length;
         ProposalGhost storage proposal = proposals.push();
         proposal.group = agent / POOL;
         proposal.proposer = agent;
+        proposal.class = class;
         proposal.marker = p;
         proposal.value = value;
+        _placeInEpoch(proposal);
+        proposal.id = coordinator.proposalIdOf(
+            groups[proposal.group].id,
+            agents[agent],
+            uint64(p),
+            class,
+            keccak256(abi.encode(_calls(proposal))),
+            keccak256("")
+        );
+    }
+
+    /// @dev It is of the current epoch, and its voting begins now.
+    function _placeInEpoch(ProposalGhost storage proposal) internal {
         proposal.epoch = groups[proposal.group].epochs.length - 1;
         proposal.totalWeight = totalOf(groups[proposal.group].weights);
-        calls = _calls(proposal);
-        proposal.id = coordinator.proposalIdOf(
-            groups[proposal.group].id, agents[agent], uint64(p), keccak256(abi.encode(calls)), keccak256("")
-        );
+        proposal.votingEnds = block.timestamp + VOTING_PERIOD;
     }
 
     function _calls(ProposalGhost storage proposal) internal view returns (Call[] memory calls) {
@@ -134,30 +122,47 @@ abstract contract Cast is Store {
         });
     }
 
-    function _decision(uint256 g, uint256 p) internal view returns (Decision memory) {
+    /// @dev The agent's signature on a vote on the proposal.
+    function _signVote(uint256 p, uint256 agent, uint8 choice, uint32 nonce) internal view returns (bytes memory) {
+        ProposalGhost storage proposal = proposals[p];
+        Vote memory vote_ = Vote({
+            groupId: groups[proposal.group].id,
+            proposalId: proposal.id,
+            choice: choice,
+            epoch: uint64(proposal.epoch),
+            votingEnds: uint64(proposal.votingEnds),
+            nonce: nonce
+        });
+        return _signature(agent, coordinator.hashVote(vote_));
+    }
+
+    function _decision(uint256 g, uint256 p, uint64 from, uint64 until) internal view returns (Decision memory) {
         return Decision({
             groupId: groups[g].id,
             proposalId: proposals[p].id,
             actionsHash: keccak256(abi.encode(_calls(proposals[p]))),
             status: STATUS_APPROVED,
-            forWeight: uint128(THRESHOLD),
+            forWeight: 6,
             againstWeight: 0,
-            abstainWeight: 0
+            abstainWeight: 0,
+            executableFrom: from,
+            executableUntil: until
         });
     }
 
-    function _approval(uint256 g, uint256 p, Entry memory entry) internal view returns (Approval memory) {
-        Decision memory decision = _decision(g, p);
+    function _approval(DecisionGhost storage decision) internal view returns (Approval memory) {
+        Entry memory entry = _entry(decision.index, decision.subject);
         return Approval({
-            proposalId: decision.proposalId,
-            forWeight: decision.forWeight,
-            againstWeight: decision.againstWeight,
-            abstainWeight: decision.abstainWeight,
+            proposalId: proposals[decision.proposal].id,
+            forWeight: 6,
+            againstWeight: 0,
+            abstainWeight: 0,
+            executableFrom: decision.from,
+            executableUntil: decision.until,
             index: entry.index,
             sequence: entry.sequence,
             timestampMs: entry.timestampMs,
-            outcome: entry.outcome,
-            calls: _calls(proposals[p])
+            calls: _calls(proposals[decision.proposal])
         });
     }
 
@@ -169,11 +174,11 @@ abstract contract Cast is Store {
             kind: KIND_DECISION,
             status: STATUS_APPROVED,
             subject: subject,
-            outcome: 0
+            outcome: OUTCOME_RECORDED
         });
     }
 
-    /// @dev The checkpoint of the group's log as it is, right after its last anchor.
+    /// @dev The checkpoint of the group's log as it is, right after its last anchor, that takes in the whole inbox.
     function _checkpoint(uint256 g) internal view returns (Checkpoint memory) {
         GroupGhost storage ghost = groups[g];
         return Checkpoint({
@@ -183,7 +188,7 @@ abstract contract Cast is Store {
             logSize: ghost.log.size(),
             logRoot: ghost.log.root(),
             stateRoot: keccak256(abi.encode(g, ghost.sequence)),
-            inboxCount: 0,
+            inboxCount: uint64(ghost.inboxHashes.length),
             nextMembersHash: 0
         });
     }
@@ -205,6 +210,13 @@ abstract contract Cast is Store {
     function _signature(uint256 agent, bytes32 digest) internal view returns (bytes memory) {
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(_privateKeys[agent], digest);
         return abi.encodePacked(r, s, v);
+    }
+
+    /// @dev Sends it, and counts what succeeds.
+    function _try(uint256 agent, bytes memory data, string memory action) internal returns (bool success) {
+        vm.prank(agents[agent]);
+        (success,) = address(coordinator).call(data);
+        if (success) ++successes[action];
     }
 }
 // forge-lint: disable-end(unsafe-typecast)

@@ -4,28 +4,28 @@ pragma solidity 0.8.37;
 // What is cast here is the tests' own, and fits.
 // forge-lint: disable-start(unsafe-typecast)
 
-import {AgentCoordinator} from "../../src/AgentCoordinator.sol";
 import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
-import {Approval, CHOICE_FOR, Call, Checkpoint, Entry, EpochStart, Member, Vote} from "../../src/Types.sol";
+import {Approval, Checkpoint, Entry, EpochStart} from "../../src/Types.sol";
 import {ReferenceLog} from "../support/ReferenceLog.sol";
 import {Recorder} from "../support/Targets.sol";
 import {vm} from "../support/Vm.sol";
+import {Bonding} from "./Bonding.sol";
 import {Cast} from "./Cast.sol";
+import {OnChainLane} from "./OnChainLane.sol";
 
 /// @notice Does what anybody might do to two groups, allowed or not, and notes what succeeded. The replicas of each group
 /// also do what they must not be able to harm the other group with: they log decisions about the other's proposals.
-contract Handler is Cast {
-    uint256 private constant MAXIMUM_PROPOSALS = 12;
+contract Handler is OnChainLane, Bonding {
     uint256 private constant MAXIMUM_ENTRIES = 24;
 
-    constructor(AgentCoordinator coordinator_, Recorder recorder_) Cast(coordinator_, recorder_) {}
+    constructor(IAgentCoordinator coordinator_, Recorder recorder_) Cast(coordinator_, recorder_) {}
 
     // ---------------------------------------------------------------------------------------------------------
     // Time and money
     // ---------------------------------------------------------------------------------------------------------
 
     function pass(uint256 time) external {
-        vm.warp(block.timestamp + time % 4 hours);
+        vm.warp(block.timestamp + time % 8 hours);
     }
 
     function fund(uint256 g, uint256 amount) external {
@@ -38,87 +38,32 @@ contract Handler is Cast {
     }
 
     // ---------------------------------------------------------------------------------------------------------
-    // The on-chain lane
-    // ---------------------------------------------------------------------------------------------------------
-
-    function propose(uint256 agent, uint256 value) external {
-        if (proposals.length == MAXIMUM_PROPOSALS) return;
-        agent %= agents.length;
-        (uint256 p, Call[] memory calls) = _newProposal(agent, value % 1 ether);
-        bytes memory data =
-            abi.encodeCall(IAgentCoordinator.propose, (groups[proposals[p].group].id, calls, "", uint64(p)));
-        proposals[p].onChain = _try(agent, data, "propose");
-        if (proposals[p].onChain && !_isVoter(agent)) _violate("somebody without a vote proposed");
-    }
-
-    function vote(uint256 p, uint256 agent, uint8 choice, bool bySignature) external {
-        if (proposals.length == 0) return;
-        p %= proposals.length;
-        agent %= agents.length;
-        _vote(p, agent, choice % 4, bySignature);
-    }
-
-    /// @dev All members of the group vote for it, so that runs get to executions.
-    function approve(uint256 p) external {
-        if (proposals.length == 0) return;
-        p %= proposals.length;
-        for (uint256 i = POOL; i > 0; --i) {
-            _vote(p, proposals[p].group * POOL + i - 1, CHOICE_FOR, false);
-        }
-    }
-
-    function cancel(uint256 p, uint256 agent) external {
-        if (proposals.length == 0) return;
-        p %= proposals.length;
-        agent %= agents.length;
-        bool success = _try(agent, abi.encodeCall(IAgentCoordinator.cancel, (proposals[p].id)), "cancel");
-        if (success && agent != proposals[p].proposer) _violate("somebody else cancelled a proposal");
-    }
-
-    /// @dev Only the first agent of a group leaves, or no run would decide anything.
-    function leave(uint256 g) external {
-        g %= GROUPS;
-        if (!_try(g * POOL, abi.encodeCall(IAgentCoordinator.leave, (groups[g].id)), "leave")) return;
-        if (!_isVoter(g * POOL)) _violate("somebody without a vote gave it up");
-        groups[g].left[0] = true;
-    }
-
-    function execute(uint256 p, uint256 agent) external {
-        if (proposals.length == 0) return;
-        p %= proposals.length;
-        ProposalGhost storage proposal = proposals[p];
-        bytes memory data = abi.encodeCall(IAgentCoordinator.execute, (proposal.id, _calls(proposal)));
-        if (!_try(agent % agents.length, data, "execute")) return;
-        if (proposal.tally[CHOICE_FOR] < THRESHOLD) _violate("a proposal without its threshold was executed");
-        if (block.timestamp < proposal.approvedAt + TIMELOCK) _violate("a proposal was executed before its timelock");
-        _noteExecution(proposal.group, p);
-    }
-
-    // ---------------------------------------------------------------------------------------------------------
     // The anchored lane
     // ---------------------------------------------------------------------------------------------------------
 
     /// @dev Group `g` logs an approval: of a new proposal, or of any that is known, also of the other group's, also
     /// for the second time.
-    function decide(uint256 g, uint256 p, uint256 value) external {
+    function decide(uint256 g, uint256 p, uint256 class, uint256 value) external {
         g %= GROUPS;
         ReferenceLog log = groups[g].log;
         if (log.size() == MAXIMUM_ENTRIES) return;
         p %= proposals.length + 1;
         if (p == proposals.length) {
             if (proposals.length == MAXIMUM_PROPOSALS) return;
-            (p,) = _newProposal(g * POOL, value % 1 ether);
+            p = _newProposal(g * POOL, uint8(class % CLASSES), value % 1 ether);
         }
         uint64 index = log.size();
-        bytes32 subject = coordinator.hashDecision(_decision(g, p));
+        uint64 from = uint64(block.timestamp + TIMELOCK);
+        uint64 until = proposals[p].class == ROUTINE ? 0 : from + EXPIRY;
+        bytes32 subject = coordinator.hashDecision(_decision(g, p, from, until));
         log.append(_entry(index, subject));
-        decisions.push(DecisionGhost({group: g, proposal: p, index: index, subject: subject}));
+        decisions.push(DecisionGhost(g, p, index, subject, from, until));
     }
 
     /// @dev The replicas of `g` sign a checkpoint, or somebody tries one that must not be taken.
     function anchor(uint256 g, uint256 how) external {
         g %= GROUPS;
-        how %= 12;
+        how %= 16;
         GroupGhost storage ghost = groups[g];
         Checkpoint memory checkpoint = _checkpoint(g);
         (uint256 signers, uint256 signingGroup) = (quorumOf(ghost.weights), g);
@@ -132,16 +77,20 @@ contract Handler is Cast {
         if (how == 5) weights = ghost.weightsBefore;
         if (how == 6) checkpoint.epoch = uint64(ghost.epochs.length);
         if (how == 7) checkpoint.nextMembersHash = keccak256(abi.encode(membersOf(g, weights)));
+        if (how == 8) checkpoint.inboxCount = ghost.taken - (ghost.taken == 0 ? 0 : 1);
+        if (how == 9) checkpoint.inboxCount += 1;
+        if (how == 10) checkpoint.inboxCount = ghost.taken;
         bool allowed = how > 7 || (how == 1 && ghost.logSize == 0) || (how == 4 && ghost.anchoredSizes.length == 0);
         if (how == 5) allowed = _areSigners(g, weights, signers);
+        allowed = allowed && _takesIn(g, checkpoint.inboxCount, false);
 
         // A fork of a log that was never anchored is no fork that the contract could know of. It is left out.
         if (allowed && how == 4) return;
-        bytes memory data = abi.encodeCall(
-            IAgentCoordinator.anchor, (checkpoint, _signatures(checkpoint, signingGroup, weights, signers))
-        );
+        bytes memory data =
+            abi.encodeCall(coordinator.anchor, (checkpoint, _signatures(checkpoint, signingGroup, weights, signers)));
         bool success = _try(0, data, allowed ? "anchor" : "anchor what must not be");
         if (success && !allowed) _violate("a checkpoint was anchored that must not be");
+        if (!success && allowed) _violate("a checkpoint was refused that must not be");
         if (success) _noteAnchor(g, checkpoint);
     }
 
@@ -159,13 +108,16 @@ contract Handler is Cast {
         if (how == 0) --signers;
         if (how == 2) checkpoint.epoch = uint64(ghost.epochs.length);
         if (how == 4) checkpoint.sequence = ghost.sequence;
-        bool allowed = _isSound(g, next) && (how > 4 || (how == 1 && _areSigners(g, next, signers)));
+        if (how == 5 || how == 6) checkpoint.inboxCount = ghost.taken;
+        bool allowed = _countOf(next) >= 4 && (how > 4 || (how == 1 && _areSigners(g, next, signers)))
+            && _takesIn(g, checkpoint.inboxCount, true);
 
         bytes memory signatures = _signatures(checkpoint, g, weights, signers);
         bytes memory data =
-            abi.encodeCall(IAgentCoordinator.anchorAndRotate, (checkpoint, signatures, membersOf(g, next)));
+            abi.encodeCall(coordinator.anchorAndRotate, (checkpoint, signatures, membersOf(g, next)));
         bool success = _try(0, data, allowed ? "rotate" : "rotate what must not be");
         if (success && !allowed) _violate("members changed that must not");
+        if (!success && allowed) _violate("members did not change that must");
         if (!success) return;
         _noteAnchor(g, checkpoint);
         _noteEpoch(g, checkpoint, next);
@@ -179,20 +131,17 @@ contract Handler is Cast {
         uint64 size = ghost.anchoredSizes[anchored % ghost.anchoredSizes.length];
         bool included = decision.index < size;
         bytes memory data = abi.encodeCall(
-            IAgentCoordinator.executeAnchored,
+            coordinator.executeAnchored,
             (
                 ghost.id,
                 size,
-                _approval(decision.group, decision.proposal, _entry(decision.index, decision.subject)),
+                _approval(decision),
                 included ? ghost.log.path(decision.index, size) : new bytes32[](0)
             )
         );
         if (!_try(agent % agents.length, data, "executeAnchored")) return;
         if (!included) _violate("a decision was executed that the anchored log does not contain");
-        if (block.timestamp < rootAnchoredAt[decision.group][size] + TIMELOCK) {
-            _violate("a decision was executed before its timelock was over");
-        }
-        _noteExecution(decision.group, decision.proposal);
+        _noteAnchoredExecution(decision);
     }
 
     /// @dev Several decisions of one group at once: those that `bits` picks of its last eight.
@@ -209,21 +158,18 @@ contract Handler is Cast {
         bool included = true;
         for (uint256 i = 0; i < picked.length; ++i) {
             DecisionGhost storage decision = decisions[picked[i]];
-            approvals[i] = _approval(g, decision.proposal, _entry(decision.index, decision.subject));
+            approvals[i] = _approval(decision);
             indices[i] = decision.index;
             included = included && decision.index < size;
         }
         bool ordered = !turned || picked.length == 1;
         bytes32[] memory paths = included && ordered ? ghost.log.paths(indices, size) : new bytes32[](0);
-        bytes memory data = abi.encodeCall(IAgentCoordinator.executeAnchoredBatch, (ghost.id, size, approvals, paths));
+        bytes memory data = abi.encodeCall(coordinator.executeAnchoredBatch, (ghost.id, size, approvals, paths));
         if (!_try(0, data, "executeAnchoredBatch")) return;
         if (!included) _violate("a decision was executed that the anchored log does not contain");
         if (!ordered) _violate("decisions were executed in another order than the log's");
-        if (block.timestamp < rootAnchoredAt[g][size] + TIMELOCK) {
-            _violate("a decision was executed before its timelock was over");
-        }
         for (uint256 i = 0; i < picked.length; ++i) {
-            _noteExecution(g, decisions[picked[i]].proposal);
+            _noteAnchoredExecution(decisions[picked[i]]);
         }
     }
 
@@ -231,43 +177,20 @@ contract Handler is Cast {
     function invent(uint256 g, uint256 p, uint64 index, uint256 anchored) external {
         g %= GROUPS;
         GroupGhost storage ghost = groups[g];
-        if (proposals.length == 0 || ghost.anchoredSizes.length == 0) return;
-        p %= proposals.length;
+        if (decisions.length == 0 || ghost.anchoredSizes.length == 0) return;
         uint64 size = ghost.anchoredSizes[anchored % ghost.anchoredSizes.length];
         if (size == 0) return;
         index %= size;
-        Entry memory entry = _entry(index, "");
-        entry.outcome = keccak256("made up");
-        bytes memory data = abi.encodeCall(
-            IAgentCoordinator.executeAnchored, (ghost.id, size, _approval(g, p, entry), ghost.log.path(index, size))
-        );
+        Approval memory approval = _approval(decisions[p % decisions.length]);
+        (approval.index, approval.timestampMs, approval.executableFrom) = (index, 1, 0);
+        bytes memory data =
+            abi.encodeCall(coordinator.executeAnchored, (ghost.id, size, approval, ghost.log.path(index, size)));
         if (_try(0, data, "invent")) _violate("a decision was executed that nobody logged");
     }
 
     // ---------------------------------------------------------------------------------------------------------
     // Steps
     // ---------------------------------------------------------------------------------------------------------
-
-    function _vote(uint256 p, uint256 agent, uint8 choice, bool bySignature) private {
-        ProposalGhost storage proposal = proposals[p];
-        bytes memory data = abi.encodeCall(IAgentCoordinator.vote, (proposal.id, choice));
-        if (bySignature) {
-            Vote memory vote_ = Vote({groupId: groups[proposal.group].id, proposalId: proposal.id, choice: choice});
-            data = abi.encodeCall(
-                IAgentCoordinator.voteBySig,
-                (proposal.id, agents[agent], choice, _signature(agent, coordinator.hashVote(vote_)))
-            );
-        }
-        if (!_try(bySignature ? 0 : agent, data, bySignature ? "voteBySig" : "vote")) return;
-        if (choice > 2) _violate("a vote for nothing was taken");
-        if (agent / POOL != proposal.group || !_isVoter(agent)) _violate("a stranger voted");
-        if (proposal.epoch != groups[proposal.group].epochs.length - 1) _violate("a vote over the end of an epoch");
-        if (voted[p][agent]) _violate("somebody voted twice");
-        voted[p][agent] = true;
-        ++proposal.voters;
-        proposal.tally[choice] += groups[proposal.group].weights[agent % POOL];
-        if (proposal.tally[CHOICE_FOR] >= THRESHOLD && proposal.approvedAt == 0) proposal.approvedAt = block.timestamp;
-    }
 
     /// @dev Those of the last eight decisions that are group `g`'s and whose bit is set, in order.
     function _pick(uint256 g, uint256 bits) private view returns (uint256[] memory picked) {
@@ -281,9 +204,18 @@ contract Handler is Cast {
         }
     }
 
-    function _noteExecution(uint256 g, uint256 p) private {
-        ++executions[g][p];
-        groups[g].paid += proposals[p].value;
+    function _noteAnchoredExecution(DecisionGhost storage decision) private {
+        if (block.timestamp < decision.from) _violate("a decision was executed before its timelock was over");
+        if (decision.until != 0 && block.timestamp > decision.until) _violate("an expired decision was executed");
+        _noteExecution(decision.group, decision.proposal);
+    }
+
+    /// @dev Whether a checkpoint may say that so many messages were taken in.
+    function _takesIn(uint256 g, uint64 count, bool ends) private view returns (bool) {
+        GroupGhost storage ghost = groups[g];
+        if (count < ghost.taken || count > ghost.inboxTimes.length) return false;
+        if (count == ghost.inboxTimes.length || (ends && hasStalled(g))) return true;
+        return block.timestamp <= ghost.inboxTimes[count] + INBOX_DEADLINE;
     }
 
     function _noteEpoch(uint256 g, Checkpoint memory checkpoint, uint64[POOL] memory next) private {
@@ -291,13 +223,18 @@ contract Handler is Cast {
         ghost.epochs
             .push(
                 EpochStart({
-                    membersHash: checkpoint.nextMembersHash, sequence: checkpoint.sequence, logSize: checkpoint.logSize
+                    membersHash: checkpoint.nextMembersHash,
+                    sequence: checkpoint.sequence,
+                    logSize: checkpoint.logSize,
+                    startedAt: uint64(block.timestamp),
+                    totalWeight: uint128(totalOf(next))
                 })
             );
         ghost.weightsBefore = ghost.weights;
         ghost.weights = next;
         for (uint256 i = 0; i < POOL; ++i) {
             if (next[i] == 0) ghost.left[i] = false;
+            else bonds[g][g * POOL + i].releasedAt = 0;
         }
     }
 
@@ -305,17 +242,6 @@ contract Handler is Cast {
         for (uint256 i = 0; i < POOL; ++i) {
             if ((bits | bits >> POOL) >> i & 1 == 1) weights[i] = uint64((i + shift % 4) % 4 + 1);
         }
-    }
-
-    /// @dev Whether these weights make members that the group's policy allows.
-    function _isSound(uint256 g, uint64[POOL] memory weights) private view returns (bool) {
-        uint256 total = totalOf(weights);
-        return membersOf(g, weights).length >= 4 && THRESHOLD > total / 2 && THRESHOLD <= total;
-    }
-
-    function _isVoter(uint256 agent) private view returns (bool) {
-        GroupGhost storage ghost = groups[agent / POOL];
-        return ghost.weights[agent % POOL] != 0 && !ghost.left[agent % POOL];
     }
 
     /// @dev Whether the first `count` agents with a weight here are `count` members of the current epoch.
@@ -336,17 +262,11 @@ contract Handler is Cast {
         ghost.logSize = checkpoint.logSize;
         ghost.stateRoot = checkpoint.stateRoot;
         ghost.anchoredAt = uint64(block.timestamp);
-        if (rootAnchoredAt[g][checkpoint.logSize] == 0) {
-            rootAnchoredAt[g][checkpoint.logSize] = block.timestamp;
+        ghost.taken = checkpoint.inboxCount;
+        if (!isAnchored[g][checkpoint.logSize]) {
+            isAnchored[g][checkpoint.logSize] = true;
             ghost.anchoredSizes.push(checkpoint.logSize);
         }
-    }
-
-    /// @dev Sends it, and counts what succeeds.
-    function _try(uint256 agent, bytes memory data, string memory action) private returns (bool success) {
-        vm.prank(agents[agent]);
-        (success,) = address(coordinator).call(data);
-        if (success) ++successes[action];
     }
 }
 // forge-lint: disable-end(unsafe-typecast)

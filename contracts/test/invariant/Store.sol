@@ -13,6 +13,7 @@ contract Store {
         bytes32 id;
         address account;
         ReferenceLog log;
+        uint256 createdAt;
         uint64 sequence;
         uint64 logSize;
         bytes32 stateRoot;
@@ -27,23 +28,32 @@ contract Store {
         uint64[POOL] weightsBefore;
         /// Who has given up its vote and has had a seat ever since.
         bool[POOL] left;
+        /// The inbox: the hash up to each message, and when it came; how many the anchored log has.
+        bytes32[] inboxHashes;
+        uint256[] inboxTimes;
+        uint64 taken;
     }
 
     struct ProposalGhost {
         bytes32 id;
         uint256 group;
         uint256 proposer;
+        uint8 class;
         uint256 marker;
         uint256 value;
-        /// Whether it was proposed in the on-chain lane; otherwise its identifier is known, and nothing else.
+        /// Whether the contract knows it, by a proposal or by the escape lane; otherwise it has an identifier alone.
         bool onChain;
+        bool fromLog;
+        bool cancelled;
+        bool rejected;
         /// Weight by choice: against, for, abstain.
         uint256[3] tally;
         uint256 voters;
         /// The epoch that it was proposed in, and the weight of all members of it.
         uint256 epoch;
         uint256 totalWeight;
-        /// When the weight for it reached the threshold, or 0.
+        uint256 votingEnds;
+        /// When a vote, or the log's votes, approved it, or 0.
         uint256 approvedAt;
     }
 
@@ -52,14 +62,30 @@ contract Store {
         uint256 proposal;
         uint64 index;
         bytes32 subject;
+        uint64 from;
+        uint64 until;
+    }
+
+    struct BondGhost {
+        uint256 amount;
+        uint256 releasedAt;
+        bool convicted;
     }
 
     GroupGhost[] internal groups;
     ProposalGhost[] internal proposals;
     DecisionGhost[] internal decisions;
 
-    mapping(uint256 group => mapping(uint64 logSize => uint256)) public rootAnchoredAt;
-    mapping(uint256 proposal => mapping(uint256 agent => bool)) public voted;
+    mapping(uint256 group => mapping(uint64 logSize => bool)) public isAnchored;
+
+    /// @notice How many votes of an agent on a proposal counted, and what the last chose.
+    mapping(uint256 proposal => mapping(uint256 agent => uint256)) public voteCount;
+    mapping(uint256 proposal => mapping(uint256 agent => uint8)) public lastChoice;
+
+    mapping(uint256 group => mapping(uint256 agent => BondGhost)) internal bonds;
+
+    /// @notice What an agent should have been sent: bonds that came back, and rewards.
+    mapping(uint256 agent => uint256) public received;
 
     /// @notice Successful executions of a proposal for a group, in both lanes together.
     mapping(uint256 group => mapping(uint256 proposal => uint256)) public executions;
@@ -86,8 +112,8 @@ contract Store {
         return proposals[index];
     }
 
-    function decisionCount() external view returns (uint256) {
-        return decisions.length;
+    function bondAt(uint256 group, uint256 agent) external view returns (BondGhost memory) {
+        return bonds[group][agent];
     }
 
     function _violate(string memory what) internal {

@@ -10,7 +10,7 @@ abstract contract EpochFixture is Fixture {
     function setUp() public virtual override {
         super.setUp();
         _makeAgents(7);
-        groupId = _createGroup(_between(0, 5), _policy(3), "epochs");
+        groupId = _createGroup(_between(0, 5), _termsOf(6000), "epochs");
         account = coordinator.group(groupId).account;
     }
 

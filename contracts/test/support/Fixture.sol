@@ -5,31 +5,36 @@ pragma solidity 0.8.37;
 // forge-lint: disable-start(unsafe-typecast)
 
 import {AgentCoordinator} from "../../src/AgentCoordinator.sol";
+import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
 import {
     Approval,
+    Ballot,
     Call,
+    CHOICE_FOR,
     Checkpoint,
+    Content,
     Decision,
     Entry,
     FLAG_REPLICA,
     FLAG_VOTER,
     KIND_DECISION,
     Member,
-    Policy,
-    STATUS_APPROVED
+    OUTCOME_RECORDED,
+    STATUS_APPROVED,
+    Terms,
+    Vote
 } from "../../src/Types.sol";
+import {Classes} from "./Classes.sol";
 import {ReferenceLog} from "./ReferenceLog.sol";
 import {Recorder} from "./Targets.sol";
 import {vm} from "./Vm.sol";
 
-/// @notice A coordinator, agents with keys, a group of four, and the making of checkpoints and decisions.
-abstract contract Fixture {
+/// @notice A coordinator, agents with keys, a group of four, and the making of votes, checkpoints and decisions.
+abstract contract Fixture is Classes {
     uint256 internal constant START = 1_800_000_000;
-    uint64 internal constant VOTING_PERIOD = 1 days;
-    uint64 internal constant TIMELOCK = 1 hours;
     bytes32 internal constant SALT = keccak256("salt");
 
-    AgentCoordinator internal coordinator;
+    IAgentCoordinator internal coordinator;
     Recorder internal recorder;
     ReferenceLog internal log;
 
@@ -42,11 +47,11 @@ abstract contract Fixture {
 
     function setUp() public virtual {
         vm.warp(START);
-        coordinator = new AgentCoordinator();
+        coordinator = IAgentCoordinator(address(new AgentCoordinator()));
         recorder = new Recorder();
         log = new ReferenceLog();
         _makeAgents(4);
-        groupId = _createGroup(_members(4), _policy(3), SALT);
+        groupId = _createGroup(_members(4), _terms(), SALT);
         account = coordinator.group(groupId).account;
         vm.deal(account, 100 ether);
     }
@@ -83,33 +88,87 @@ abstract contract Fixture {
         }
     }
 
-    function _policy(uint128 threshold) internal pure returns (Policy memory) {
-        return Policy({threshold: threshold, votingPeriod: VOTING_PERIOD, timelock: TIMELOCK});
-    }
-
-    function _createGroup(Member[] memory members, Policy memory policy, bytes32 salt) internal returns (bytes32) {
-        return coordinator.createGroup(members, policy, salt);
+    function _createGroup(Member[] memory members, Terms memory terms, bytes32 salt) internal returns (bytes32) {
+        return coordinator.createGroup(members, terms, salt);
     }
 
     // ---------------------------------------------------------------------------------------------------------
-    // Calls
+    // Calls, proposals and votes
     // ---------------------------------------------------------------------------------------------------------
 
     /// @dev One call that leaves `marker` at the recorder and pays it `value`.
     function _calls(uint256 marker, uint256 value) internal view returns (Call[] memory calls) {
+        return _call(address(recorder), value, abi.encodeCall(Recorder.record, (marker)));
+    }
+
+    function _call(address target, uint256 value, bytes memory data) internal pure returns (Call[] memory calls) {
         calls = new Call[](1);
-        calls[0] = Call({target: address(recorder), value: value, data: abi.encodeCall(Recorder.record, (marker))});
+        calls[0] = Call({target: target, value: value, data: data});
     }
 
     function _actionsHash(Call[] memory calls) internal pure returns (bytes32) {
         return keccak256(abi.encode(calls));
     }
 
+    function _propose(uint256 agent, uint8 class, Call[] memory calls, string memory description, uint64 salt)
+        internal
+        returns (bytes32)
+    {
+        vm.prank(agents[agent]);
+        return coordinator.propose(groupId, class, calls, description, salt);
+    }
+
+    function _vote(uint256 agent, bytes32 id, uint8 choice) internal {
+        vm.prank(agents[agent]);
+        coordinator.vote(id, choice);
+    }
+
+    /// @dev The first three agents vote for it.
+    function _approve(bytes32 id) internal {
+        for (uint256 i = 0; i < 3; ++i) {
+            _vote(i, id, CHOICE_FOR);
+        }
+    }
+
+    /// @dev The agent's signature on the vote.
+    function _signVote(uint256 agent, Vote memory vote_) internal view returns (bytes memory) {
+        return _signature(privateKeys[agent], coordinator.hashVote(vote_));
+    }
+
+    /// @dev The vote for a proposal that was made now, in epoch 0 and in a class of the usual voting period.
+    function _voteOn(bytes32 id, uint8 choice, uint32 nonce) internal view returns (Vote memory) {
+        return Vote({
+            groupId: groupId,
+            proposalId: id,
+            choice: choice,
+            epoch: 0,
+            votingEnds: uint64(START + VOTING_PERIOD),
+            nonce: nonce
+        });
+    }
+
+    function _ballot(uint256 agent, bytes32 id, uint8 choice) internal view returns (Ballot memory) {
+        return Ballot({
+            voter: agents[agent], choice: choice, signature: _signVote(agent, _voteOn(id, choice, 0))
+        });
+    }
+
+    function _idOf(Content memory content) internal view returns (bytes32) {
+        return coordinator.proposalIdOf(
+            groupId,
+            content.proposer,
+            content.salt,
+            content.class,
+            _actionsHash(content.calls),
+            keccak256(bytes(content.description))
+        );
+    }
+
     // ---------------------------------------------------------------------------------------------------------
     // Checkpoints
     // ---------------------------------------------------------------------------------------------------------
 
-    /// @dev The checkpoint of the log as it is.
+    /// @dev The checkpoint of the log as it is, of epoch 0, that has taken in the inbox as it is.
     function _checkpoint(uint64 sequence) internal view returns (Checkpoint memory) {
         return Checkpoint({
             groupId: groupId,
@@ -118,7 +177,7 @@ abstract contract Fixture {
             logSize: log.size(),
             logRoot: log.root(),
             stateRoot: keccak256(abi.encode("state", sequence)),
-            inboxCount: 0,
+            inboxCount: coordinator.inbox(groupId).length,
             nextMembersHash: 0
         });
     }
@@ -158,10 +217,11 @@ abstract contract Fixture {
             kind: KIND_DECISION,
             status: STATUS_APPROVED,
             subject: subject,
-            outcome: keccak256(abi.encode("outcome", index))
+            outcome: OUTCOME_RECORDED
         });
     }
 
+    /// @dev An approval that may be executed once the timelock since `START` is over, without an end.
     function _decision(bytes32 proposalId, Call[] memory calls) internal view returns (Decision memory) {
         return Decision({
             groupId: groupId,
@@ -170,7 +230,9 @@ abstract contract Fixture {
             status: STATUS_APPROVED,
             forWeight: 3,
             againstWeight: 1,
-            abstainWeight: 0
+            abstainWeight: 0,
+            executableFrom: uint64(START + TIMELOCK),
+            executableUntil: 0
         });
     }
 
@@ -185,10 +247,11 @@ abstract contract Fixture {
             forWeight: decision.forWeight,
             againstWeight: decision.againstWeight,
             abstainWeight: decision.abstainWeight,
+            executableFrom: decision.executableFrom,
+            executableUntil: decision.executableUntil,
             index: entry.index,
             sequence: entry.sequence,
             timestampMs: entry.timestampMs,
-            outcome: entry.outcome,
             calls: calls
         });
     }

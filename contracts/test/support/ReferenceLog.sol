@@ -3,8 +3,8 @@ pragma solidity 0.8.37;
 
 import {Entry} from "../../src/Types.sol";
 
-/// @notice An RFC 9162 Merkle log that is written straight from the recursive definitions of section 2.1.1 and
-/// 2.1.3.1, without a line of the library it judges.
+/// @notice An RFC 9162 Merkle log that is written straight from the recursive definitions of sections 2.1.1, 2.1.3.1 and
+/// 2.1.4.1, without a line of the library it judges.
 contract ReferenceLog {
     /// @dev A node of a proof for several leaves, and where it stands in it.
     struct Node {
@@ -58,6 +58,12 @@ contract ReferenceLog {
         return _path(index, 0, count);
     }
 
+    /// @notice PROOF(m, D_n), that the first `first` leaves of `count` are the log of that size.
+    function consistency(uint64 first, uint64 count) external view returns (bytes32[] memory) {
+        require(first > 0 && first <= count && count <= _leaves.length, "no such logs");
+        return _subproof(first, 0, count, true);
+    }
+
     /// @notice For several leaves, in ascending order, the nodes that the leaves do not give: those of the lowest level
     /// first, a level's from left to right. A node's level is the height of its complete left neighbour, or its own.
     function paths(uint64[] calldata indices, uint64 count) external returns (bytes32[] memory nodes) {
@@ -106,6 +112,15 @@ contract ReferenceLog {
         return index < k
             ? _with(_path(index, start, k), _root(start + k, count - k))
             : _with(_path(index - k, start + k, count - k), _root(start, k));
+    }
+
+    /// @dev SUBPROOF(m, D_n, b), of the leaves from `start` on.
+    function _subproof(uint256 m, uint256 start, uint256 count, bool complete) private view returns (bytes32[] memory) {
+        if (m == count) return complete ? new bytes32[](0) : _with(new bytes32[](0), _root(start, count));
+        uint256 k = _split(count);
+        return m <= k
+            ? _with(_subproof(m, start, k, complete), _root(start + k, count - k))
+            : _with(_subproof(m - k, start + k, count - k, false), _root(start, k));
     }
 
     /// @dev The largest power of two below `count`.

@@ -63,3 +63,53 @@ contract Wallet is IERC1271 {
         return approved[digest] ? IERC1271.isValidSignature.selector : bytes4(0xffffffff);
     }
 }
+
+/// @notice Does what it is told, and when ether comes takes it, refuses it, or does something else first.
+contract Actor {
+    error NoEtherPlease();
+
+    bool private _refuses;
+    address private _target;
+    bytes private _data;
+
+    /// @notice Whether what it did when ether came succeeded, and what came of it.
+    bool public succeeded;
+    bytes public answer;
+    uint256 public timesPaid;
+
+    receive() external payable {
+        require(!_refuses, NoEtherPlease());
+
+        ++timesPaid;
+        if (_target == address(0)) return;
+        (succeeded, answer) = _target.call(_data);
+    }
+
+    function refuse(bool refuses) external {
+        _refuses = refuses;
+    }
+
+    /// @notice What it does when ether comes.
+    function onEther(address target, bytes calldata data) external {
+        (_target, _data) = (target, data);
+    }
+
+    /// @notice Calls the target, and hands on what that reverts with.
+    function act(address target, bytes calldata data) external {
+        (bool success, bytes memory reason) = target.call(data);
+        if (!success) {
+            assembly {
+                revert(add(reason, 32), mload(reason))
+            }
+        }
+    }
+}
+
+/// @notice Answers with more than anybody wants to pay for.
+contract Babbler {
+    fallback() external payable {
+        assembly {
+            return(0, 1000000)
+        }
+    }
+}

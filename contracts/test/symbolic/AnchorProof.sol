@@ -30,8 +30,9 @@ contract AnchorProof is ProofFixture {
         if (_rotates(checkpoint, signatures)) _assertQuorum(checkpoint, signatures);
     }
 
-    /// @notice Proven: after any accepted anchor, a checkpoint that a quorum signed is accepted exactly when it is of the current epoch, has a greater sequence, a log that is not smaller and of which the same size has the
-    /// same root, no inbox, and no next members. What was accepted is the latest anchor.
+    /// @notice Proven: after any accepted anchor, a checkpoint that a quorum signed is accepted exactly when it is of the
+    /// current epoch, has a greater sequence, a root, a log that is not smaller and of which the same size has the same root,
+    /// no message of the empty inbox, and no next members. What was accepted is the latest anchor.
     /// Bounds: three signatures.
     function check_AnAnchorSucceedsTheLast(
         uint64 sequence,
@@ -82,6 +83,7 @@ contract AnchorProof is ProofFixture {
     function _anchorFirst(uint64 sequence, uint64 logSize, bytes32 logRoot) private {
         vm.assume(sequence > BOUNDARY);
         vm.assume(logSize > 0);
+        vm.assume(logRoot != 0);
         Checkpoint memory first = _checkpoint(1, sequence, logSize, logRoot);
         coordinator.anchor(first, _signedByQuorum(first));
     }
@@ -92,6 +94,7 @@ contract AnchorProof is ProofFixture {
         returns (bool)
     {
         return checkpoint.epoch == 1 && checkpoint.sequence > sequence && checkpoint.inboxCount == 0
+            && checkpoint.logRoot != 0
             && (checkpoint.logSize > logSize || (checkpoint.logSize == logSize && checkpoint.logRoot == logRoot));
     }
 

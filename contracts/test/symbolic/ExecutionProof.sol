@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
-import {Call, Checkpoint, Decision, Entry, KIND_DECISION, STATUS_APPROVED} from "../../src/Types.sol";
+import {
+    Approval,
+    Call,
+    Checkpoint,
+    Decision,
+    Entry,
+    KIND_DECISION,
+    OUTCOME_RECORDED,
+    STATUS_APPROVED
+} from "../../src/Types.sol";
 import {vm} from "../support/Vm.sol";
 import {ProofFixture} from "./ProofFixture.sol";
 import {svm} from "./Svm.sol";
@@ -20,7 +29,7 @@ contract ExecutionProof is ProofFixture {
     function setUp() public override {
         super.setUp();
         vm.prank(VOTER);
-        proposalId = coordinator.propose(groupId, _calls(), "", 0);
+        proposalId = coordinator.propose(groupId, 0, _calls(), "", 0);
         _vote(VOTER);
         _vote(address(0xA2));
         _vote(address(0xA3));
@@ -43,15 +52,18 @@ contract ExecutionProof is ProofFixture {
         assert(coordinator.executed(groupId, proposalId));
     }
 
-    /// @notice Proven: the same of the anchored lane, for any proposal, tally, and entry of an approval.
+    /// @notice Proven: the same of the anchored lane, for any proposal, tally, window that is open, and entry of an approval.
     /// Bounds: the log's one entry.
     function check_ExecutingAnchoredMarks(Decision memory decision, Entry memory entry) external {
         decision.groupId = groupId;
         decision.status = STATUS_APPROVED;
         decision.actionsHash = keccak256(abi.encode(_calls()));
+        vm.assume(decision.executableFrom <= START + 2 * TIMELOCK);
+        vm.assume(decision.executableUntil == 0 || decision.executableUntil >= START + 2 * TIMELOCK);
         entry.index = 0;
         entry.kind = KIND_DECISION;
         entry.status = STATUS_APPROVED;
+        entry.outcome = OUTCOME_RECORDED;
         entry.subject = coordinator.hashDecision(decision);
         bytes32 root = sha256(abi.encodePacked(bytes1(0x00), abi.encode(entry)));
         Checkpoint memory checkpoint = _checkpoint(1, BOUNDARY + 1, 1, root);
@@ -59,7 +71,11 @@ contract ExecutionProof is ProofFixture {
         vm.warp(START + 2 * TIMELOCK);
 
         (bool done,) = address(coordinator)
-            .call(abi.encodeCall(coordinator.executeAnchored, (decision, _calls(), entry, 1, new bytes32[](0))));
+            .call(
+                abi.encodeCall(
+                    coordinator.executeAnchored, (groupId, 1, _approval(decision, entry), new bytes32[](0))
+                )
+            );
         assert(done);
         assert(timesCalled == 1);
         assert(coordinator.executed(groupId, decision.proposalId));
@@ -80,21 +96,20 @@ contract ExecutionProof is ProofFixture {
 
     /// @notice Proven: in any state and at any time, a proposal that is marked does not execute by a proof.
     /// Bounds: no call or one, with 32 bytes of data; a proof without nodes, which is that of a log's one entry.
-    /// @custom:halmos --array-lengths calls={0,1},calls[0].data=32,path=0
+    /// @custom:halmos --array-lengths approval.calls={0,1},approval.calls[0].data=32,path=0
     function check_WhatIsMarkedDoesNotExecuteAnchored(
-        Decision memory decision,
-        Call[] memory calls,
-        Entry memory entry,
+        bytes32 group,
+        Approval memory approval,
         uint64 size,
         bytes32[] memory path,
         uint256 time
     ) external {
         _anyState(time);
         (bool known, bytes memory marked) =
-            address(coordinator).call(abi.encodeCall(coordinator.executed, (decision.groupId, decision.proposalId)));
+            address(coordinator).call(abi.encodeCall(coordinator.executed, (group, approval.proposalId)));
         if (!known || !abi.decode(marked, (bool))) return;
         (bool again,) =
-            address(coordinator).call(abi.encodeCall(coordinator.executeAnchored, (decision, calls, entry, size, path)));
+            address(coordinator).call(abi.encodeCall(coordinator.executeAnchored, (group, size, approval, path)));
         assert(!again);
     }
 
@@ -105,7 +120,7 @@ contract ExecutionProof is ProofFixture {
     /// @custom:halmos --default-array-lengths 0 --default-bytes-lengths 65 --array-lengths signatures=195
     function check_NoCallTakesTheMarkAway(address caller, uint256 time) external {
         coordinator.execute(proposalId, _calls());
-        bytes memory data = svm.createCalldata("AgentCoordinator");
+        bytes memory data = svm.createCalldata("IAgentCoordinator");
         vm.warp(time);
         vm.prank(caller);
         _any(data);
@@ -137,6 +152,21 @@ contract ExecutionProof is ProofFixture {
     function _vote(address voter) private {
         vm.prank(voter);
         coordinator.vote(proposalId, 1);
+    }
+
+    function _approval(Decision memory decision, Entry memory entry) private view returns (Approval memory) {
+        return Approval({
+            proposalId: decision.proposalId,
+            forWeight: decision.forWeight,
+            againstWeight: decision.againstWeight,
+            abstainWeight: decision.abstainWeight,
+            executableFrom: decision.executableFrom,
+            executableUntil: decision.executableUntil,
+            index: entry.index,
+            sequence: entry.sequence,
+            timestampMs: entry.timestampMs,
+            calls: _calls()
+        });
     }
 
     function _calls() private view returns (Call[] memory calls) {

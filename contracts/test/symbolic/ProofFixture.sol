@@ -2,7 +2,8 @@
 pragma solidity 0.8.37;
 
 import {AgentCoordinator} from "../../src/AgentCoordinator.sol";
-import {Checkpoint, FLAG_REPLICA, FLAG_VOTER, Member, Policy} from "../../src/Types.sol";
+import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
+import {Basis, Checkpoint, FLAG_REPLICA, FLAG_VOTER, Member, Policy, Scope, Terms} from "../../src/Types.sol";
 import {vm} from "../support/Vm.sol";
 
 /// @notice The real coordinator with a group that is in its second epoch, so that there are accounts of every kind: four
@@ -11,7 +12,7 @@ import {vm} from "../support/Vm.sol";
 /// halmos knows nothing of `ecrecover` but that equal input gives equal output.
 abstract contract ProofFixture {
     uint256 internal constant START = 1_800_000_000;
-    uint64 internal constant TIMELOCK = 1 hours;
+    uint32 internal constant TIMELOCK = 1 hours;
     uint256 internal constant QUORUM = 3;
     /// @dev Half of the order of secp256k1; a signature with a greater s has a twin with a smaller one.
     uint256 internal constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
@@ -21,26 +22,52 @@ abstract contract ProofFixture {
     /// @dev The sequence at which the first epoch ended, when the log was empty.
     uint64 internal constant BOUNDARY = 5;
 
-    AgentCoordinator internal coordinator;
+    IAgentCoordinator internal coordinator;
     bytes32 internal groupId;
     bytes32 internal domainSeparator;
 
     function setUp() public virtual {
         vm.warp(START);
-        coordinator = new AgentCoordinator();
+        coordinator = IAgentCoordinator(address(new AgentCoordinator()));
         domainSeparator = coordinator.domainSeparator();
         address[6] memory agents = [FORMER, address(0xA2), address(0xA3), VOTER, address(0xA5), address(0xA6)];
         for (uint256 i = 0; i < agents.length; ++i) {
             vm.prank(agents[i]);
             coordinator.register(_key(agents[i]));
         }
-        Policy memory policy = Policy({threshold: 3, votingPeriod: 1 days, timelock: TIMELOCK});
-        groupId = coordinator.createGroup(_members(FORMER), policy, "proofs");
+        groupId = coordinator.createGroup(_members(FORMER), _terms(), "proofs");
 
         Member[] memory next = _members(address(0xA6));
-        Checkpoint memory boundary = _checkpoint(0, BOUNDARY, 0, 0);
+        Checkpoint memory boundary = _checkpoint(0, BOUNDARY, 0, sha256(""));
         boundary.nextMembersHash = keccak256(abi.encode(next));
         coordinator.anchorAndRotate(boundary, _signed(boundary, [FORMER, address(0xA2), address(0xA3)]), next);
+    }
+
+    /// @dev One class, in which three of the five weights decide.
+    function _terms() private pure returns (Terms memory terms) {
+        terms = Terms({
+            classes: new Policy[](1),
+            stallTime: 1 days,
+            inboxDeadline: 1 days,
+            evidenceWindow: 1 days,
+            reporterShare: 2500,
+            bond: 0
+        });
+        terms.classes[0] = Policy({
+            name: "proofs",
+            valueLimit: 0,
+            threshold: 6000,
+            basis: Basis.All,
+            turnout: 0,
+            veto: 0,
+            scope: Scope.Anything,
+            votingPeriod: 1 days,
+            timelock: TIMELOCK,
+            expiry: 0,
+            revotes: false,
+            escape: false,
+            onlyStalled: false
+        });
     }
 
     /// @dev Whether the account is a replica of the epoch that the fixture is in.

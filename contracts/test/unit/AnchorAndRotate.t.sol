@@ -5,7 +5,7 @@ pragma solidity 0.8.37;
 // forge-lint: disable-start(unsafe-typecast)
 
 import {Errors} from "../../src/Errors.sol";
-import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
+import {ICoordinatorEvents} from "../../src/ICoordinatorEvents.sol";
 import {Anchor, Call, Checkpoint, EpochStart, FLAG_REPLICA, FLAG_VOTER, Group, Member} from "../../src/Types.sol";
 import {EpochFixture} from "../support/EpochFixture.sol";
 import {Reenterer} from "../support/Targets.sol";
@@ -59,7 +59,7 @@ contract AnchorAndRotateTest is EpochFixture {
 
         checkpoint = _boundary(0, 11, _next());
         checkpoint.inboxCount = 1;
-        _expectRefusal(checkpoint, _next(), abi.encodeWithSelector(Errors.InboxNotSupported.selector, 1));
+        _expectRefusal(checkpoint, _next(), abi.encodeWithSelector(Errors.InvalidInboxCount.selector, 1, 0, 0));
 
         checkpoint = _boundary(0, 11, _next());
         bytes memory signatures = _signatures(checkpoint, 0, 3);
@@ -81,11 +81,11 @@ contract AnchorAndRotateTest is EpochFixture {
         Checkpoint memory boundary = _boundary(0, 11, _next());
         bytes memory signatures = _signatures(plain, 0, 4);
         (bool taken,) = address(coordinator)
-            .call(abi.encodeCall(IAgentCoordinator.anchorAndRotate, (boundary, signatures, _next())));
+            .call(abi.encodeCall(coordinator.anchorAndRotate, (boundary, signatures, _next())));
         vm.assertFalse(taken, "a rotation that nobody signed");
 
         signatures = _signatures(boundary, 0, 4);
-        (taken,) = address(coordinator).call(abi.encodeCall(IAgentCoordinator.anchor, (plain, signatures)));
+        (taken,) = address(coordinator).call(abi.encodeCall(coordinator.anchor, (plain, signatures)));
         vm.assertFalse(taken, "an anchor that nobody signed");
     }
 
@@ -135,17 +135,6 @@ contract AnchorAndRotateTest is EpochFixture {
         _expectRefusal(new Member[](0), abi.encodeWithSelector(Errors.TooFewReplicas.selector, 0, 4));
     }
 
-    /// @dev The policy stays, so the weights of the next members have to fit it: 3 is more than half of at most 5.
-    function test_RevertWhen_TheThresholdDoesNotFit() external {
-        Member[] memory next = _next();
-        next[0].weight = 2;
-        _expectRefusal(next, abi.encodeWithSelector(Errors.InvalidThreshold.selector, 3, 6));
-        for (uint256 i = 0; i < 3; ++i) {
-            (next[i].weight, next[i].flags) = (0, FLAG_REPLICA);
-        }
-        _expectRefusal(next, abi.encodeWithSelector(Errors.InvalidThreshold.selector, 3, 2));
-    }
-
     // ---------------------------------------------------------------------------------------------------------
     // Success
     // ---------------------------------------------------------------------------------------------------------
@@ -162,7 +151,7 @@ contract AnchorAndRotateTest is EpochFixture {
         vm.assertEq(group.totalWeight, 4, "total weight");
         vm.assertEq(group.membersHash, _hash(next), "members hash");
         vm.assertEq(group.account, account, "account");
-        vm.assertEq(group.policy.threshold, 3, "threshold");
+        vm.assertEq(abi.encode(group.terms), abi.encode(_termsOf(6000)), "terms");
         vm.assertEq(abi.encode(coordinator.members(groupId)), abi.encode(next), "members");
         vm.assertEq(coordinator.memberOf(groupId, agents[0]).flags, 0, "no member any more");
         vm.assertEq(coordinator.memberOf(groupId, agents[1]).key, 0, "no key any more");
@@ -174,9 +163,9 @@ contract AnchorAndRotateTest is EpochFixture {
         Checkpoint memory checkpoint = _boundary(0, 11, next);
         bytes memory signatures = _signatures(checkpoint, 1, 4);
         vm.expectEmit(address(coordinator));
-        emit IAgentCoordinator.Anchored(groupId, 11, 7, 0, log.root(), checkpoint.stateRoot, 0, _hash(next));
+        emit ICoordinatorEvents.Anchored(groupId, 11, 7, 0, log.root(), checkpoint.stateRoot, 0, _hash(next));
         vm.expectEmit(address(coordinator));
-        emit IAgentCoordinator.MembersChanged(groupId, 1, _hash(next), next);
+        emit ICoordinatorEvents.MembersChanged(groupId, 1, _hash(next), next);
         vm.prank(address(0xbeef));
         coordinator.anchorAndRotate(checkpoint, signatures, next);
     }
@@ -192,10 +181,8 @@ contract AnchorAndRotateTest is EpochFixture {
             stateRoot: _checkpoint(11).stateRoot
         });
         vm.assertEq(abi.encode(coordinator.latestAnchor(groupId)), abi.encode(expected), "latest anchor");
-        (bytes32 root,) = coordinator.anchoredRoot(groupId, 7);
-        vm.assertEq(root, log.root(), "root");
-        (root,) = coordinator.anchoredRoot(groupId, 5);
-        vm.assertEq(root, log.root(5), "root before");
+        vm.assertEq(coordinator.anchoredRoot(groupId, 7), log.root(), "root");
+        vm.assertEq(coordinator.anchoredRoot(groupId, 5), log.root(5), "root before");
 
         _fill(1);
         Checkpoint memory checkpoint = _checkpointIn(1, 12);
@@ -206,16 +193,17 @@ contract AnchorAndRotateTest is EpochFixture {
     function test_RecordsWhereEveryEpochBegan() external {
         _rotateTo(_next(), 11);
         _fill(3);
+        vm.warp(START + 300);
         Member[] memory third = _between(0, 6);
         third[0].weight = 0;
         third[0].flags = FLAG_REPLICA;
         Checkpoint memory checkpoint = _boundary(1, 20, third);
         coordinator.anchorAndRotate(checkpoint, _signatures(checkpoint, 2, 4), third);
 
-        _assertStart(0, EpochStart({membersHash: _hash(_between(0, 5)), sequence: 0, logSize: 0}));
-        _assertStart(1, EpochStart({membersHash: _hash(_next()), sequence: 11, logSize: 7}));
-        _assertStart(2, EpochStart({membersHash: _hash(third), sequence: 20, logSize: 10}));
-        _assertStart(3, EpochStart({membersHash: 0, sequence: 0, logSize: 0}));
+        _assertStart(0, EpochStart(_hash(_between(0, 5)), 0, 0, uint64(START), 5));
+        _assertStart(1, EpochStart(_hash(_next()), 11, 7, uint64(START + 100), 5));
+        _assertStart(2, EpochStart(_hash(third), 20, 10, uint64(START + 300), 5));
+        _assertStart(3, EpochStart(0, 0, 0, 0, 0));
         vm.assertEq(coordinator.group(groupId).epoch, 2, "epoch");
         vm.assertEq(coordinator.quorum(groupId), 4, "quorum");
         vm.assertEq(abi.encode(coordinator.members(groupId)), abi.encode(third), "members");
@@ -259,8 +247,7 @@ contract AnchorAndRotateTest is EpochFixture {
         Checkpoint memory checkpoint = _boundary(0, 11, _next());
         (checkpoint.logSize, checkpoint.logRoot) = (5, log.root(5));
         coordinator.anchorAndRotate(checkpoint, _signatures(checkpoint, 0, 4), _next());
-        (, uint64 anchoredAt) = coordinator.anchoredRoot(groupId, 5);
-        vm.assertEq(anchoredAt, START, "the root's first time");
+        vm.assertEq(coordinator.anchoredRoot(groupId, 5), log.root(5), "root");
         vm.assertEq(coordinator.group(groupId).epoch, 1, "epoch");
     }
 
@@ -282,7 +269,7 @@ contract AnchorAndRotateTest is EpochFixture {
         vm.assertTrue(coordinator.hasLeft(groupId, agents[3]), "left");
         vm.expectRevert(abi.encodeWithSelector(Errors.NotVoter.selector, groupId, agents[3]));
         vm.prank(agents[3]);
-        coordinator.propose(groupId, _calls(1, 0), "", 0);
+        coordinator.propose(groupId, ROUTINE, _calls(1, 0), "", 0);
         vm.expectRevert(abi.encodeWithSelector(Errors.AlreadyLeft.selector, groupId, agents[3]));
         vm.prank(agents[3]);
         coordinator.leave(groupId);
@@ -301,12 +288,12 @@ contract AnchorAndRotateTest is EpochFixture {
         Checkpoint memory checkpoint = _boundary(1, 12, third);
         coordinator.anchorAndRotate(checkpoint, _signatures(checkpoint, 2, 4), third);
         vm.prank(agents[1]);
-        coordinator.propose(groupId, _calls(1, 0), "", 0);
+        coordinator.propose(groupId, ROUTINE, _calls(1, 0), "", 0);
     }
 
     /// @dev Another group with the same members is none of it.
     function test_LeavesOtherGroupsAlone() external {
-        bytes32 other = _createGroup(_between(0, 5), _policy(3), "other");
+        bytes32 other = _createGroup(_between(0, 5), _terms(), "other");
         bytes memory before = abi.encode(coordinator.group(other), coordinator.members(other));
         _rotateTo(_next(), 11);
         vm.assertEq(abi.encode(coordinator.group(other), coordinator.members(other)), before, "the other group");
@@ -318,13 +305,13 @@ contract AnchorAndRotateTest is EpochFixture {
         Reenterer reenterer = new Reenterer();
         reenterer.set(
             address(coordinator),
-            abi.encodeCall(IAgentCoordinator.anchorAndRotate, (boundary, _signatures(boundary, 0, 4), _next()))
+            abi.encodeCall(coordinator.anchorAndRotate, (boundary, _signatures(boundary, 0, 4), _next()))
         );
         Call[] memory calls = new Call[](2);
         calls[0] = Call({target: address(reenterer), value: 0, data: abi.encodeCall(Reenterer.poke, ())});
         calls[1] = _calls(1, 0)[0];
         vm.prank(agents[0]);
-        bytes32 id = coordinator.propose(groupId, calls, "", 0);
+        bytes32 id = coordinator.propose(groupId, ROUTINE, calls, "", 0);
         for (uint256 i = 0; i < 3; ++i) {
             vm.prank(agents[i]);
             coordinator.vote(id, 1);
@@ -343,9 +330,7 @@ contract AnchorAndRotateTest is EpochFixture {
         _makeAgents(16);
         Member[] memory before = _pick(first | 0xf, seed);
         Member[] memory next = _pick(second | 0xf0, seed >> 128);
-        uint128 threshold = uint128(_weight(before)) / 2 + 1;
-        vm.assume(threshold > _weight(next) / 2 && threshold <= _weight(next));
-        groupId = _createGroup(before, _policy(threshold), "fuzz");
+        groupId = _createGroup(before, _terms(), "fuzz");
 
         Checkpoint memory checkpoint = _boundary(0, 11, next);
         bytes memory signatures;

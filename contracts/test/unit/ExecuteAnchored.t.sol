@@ -7,7 +7,7 @@ pragma solidity 0.8.37;
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 import {Errors} from "../../src/Errors.sol";
-import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
+import {ICoordinatorEvents} from "../../src/ICoordinatorEvents.sol";
 import {Approval, CHOICE_FOR, Call, Decision, Entry, KIND_DECISION, Lane, STATUS_APPROVED} from "../../src/Types.sol";
 import {Fixture} from "../support/Fixture.sol";
 import {Reenterer} from "../support/Targets.sol";
@@ -62,7 +62,7 @@ contract ExecuteAnchoredTest is Fixture {
 
     /// @dev An approval of which any part is not as it was decided and logged.
     function test_ExecuteAnchored_RevertWhen_AnyPartIsAnother() external {
-        for (uint256 field = 0; field < 10; ++field) {
+        for (uint256 field = 0; field < 11; ++field) {
             Approval memory approval = _theApproval();
             if (field == 0) approval.proposalId = "other";
             if (field == 1) approval.forWeight = 4;
@@ -71,16 +71,17 @@ contract ExecuteAnchoredTest is Fixture {
             if (field == 4) approval.index = 2;
             if (field == 5) approval.sequence += 1;
             if (field == 6) approval.timestampMs += 1;
-            if (field == 7) approval.outcome = "other";
-            if (field == 8) approval.calls = _calls(1, 2 ether);
-            if (field == 9) approval.calls = new Call[](0);
+            if (field == 7) approval.executableFrom -= 1;
+            if (field == 8) approval.executableUntil = uint64(START + 365 days);
+            if (field == 9) approval.calls = _calls(1, 2 ether);
+            if (field == 10) approval.calls = new Call[](0);
             _expectNotIncluded(approval, log.path(3, 7));
         }
     }
 
     /// @dev What another group decided is nothing to this one, even with the same log anchored for both.
     function test_ExecuteAnchored_RevertWhen_AnotherGroupDecided() external {
-        groupId = _createGroup(_members(4), _policy(3), "other");
+        groupId = _createGroup(_members(4), _terms(), "other");
         _anchor(1);
         vm.warp(block.timestamp + TIMELOCK);
         _expectNotIncluded(_theApproval(), log.path(3, 7));
@@ -102,7 +103,40 @@ contract ExecuteAnchoredTest is Fixture {
 
     function test_ExecuteAnchored_RevertWhen_TimelockIsNotOver() external {
         vm.warp(START + TIMELOCK - 1);
-        _expectRefusal(abi.encodeWithSelector(Errors.AnchorTimelockNotOver.selector, groupId, 7, START + TIMELOCK));
+        _expectRefusal(abi.encodeWithSelector(Errors.TimelockNotOver.selector, ID, START + TIMELOCK));
+    }
+
+    /// @dev The last second of its time is one of it.
+    function test_ExecuteAnchored_RevertWhen_ItsTimeIsOver() external {
+        Approval memory approval = _logUntil(uint64(START + 2 days));
+        bytes32[] memory path = log.path(7, 8);
+        vm.warp(START + 2 days + 1);
+        vm.expectRevert(abi.encodeWithSelector(Errors.ExecutionExpired.selector, approval.proposalId, START + 2 days));
+        coordinator.executeAnchored(groupId, 8, approval, path);
+
+        vm.warp(START + 2 days);
+        coordinator.executeAnchored(groupId, 8, approval, path);
+        vm.assertTrue(coordinator.executed(groupId, approval.proposalId), "executed");
+    }
+
+    function test_ExecuteAnchored_WhenACallFails_StaysExecutableUntilItsTimeIsOver() external {
+        Approval memory approval = _logUntil(uint64(START + 2 days));
+        bytes32[] memory path = log.path(7, 8);
+        vm.deal(account, 0);
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.warp(START + TIMELOCK + i * 20 hours);
+            vm.expectRevert(abi.encodeWithSelector(Errors.CallFailed.selector, 0, address(recorder), ""));
+            coordinator.executeAnchored(groupId, 8, approval, path);
+        }
+        vm.deal(account, 1 ether);
+        vm.warp(START + 2 days + 1);
+        vm.expectRevert(abi.encodeWithSelector(Errors.ExecutionExpired.selector, approval.proposalId, START + 2 days));
+        coordinator.executeAnchored(groupId, 8, approval, path);
+    }
+
+    function test_ExecuteAnchored_GivenNoEnd_StaysExecutable() external {
+        vm.warp(START + 36_500 days);
+        _execute();
     }
 
     function test_ExecuteAnchored_RevertWhen_ExecutedBefore() external {
@@ -114,7 +148,7 @@ contract ExecuteAnchoredTest is Fixture {
     function test_ExecuteAnchored_RevertWhen_ExecutedInTheOnChainLane() external {
         Call[] memory calls = _calls(2, 0);
         vm.prank(agents[0]);
-        bytes32 id = coordinator.propose(groupId, calls, "both", 0);
+        bytes32 id = coordinator.propose(groupId, ROUTINE, calls, "both", 0);
         for (uint256 i = 0; i < 3; ++i) {
             vm.prank(agents[i]);
             coordinator.vote(id, CHOICE_FOR);
@@ -162,9 +196,9 @@ contract ExecuteAnchoredTest is Fixture {
         Approval[] memory approvals = new Approval[](1);
         approvals[0] = approval;
         bytes[3] memory again = [
-            abi.encodeCall(IAgentCoordinator.executeAnchored, (groupId, 8, approval, path)),
-            abi.encodeCall(IAgentCoordinator.executeAnchoredBatch, (groupId, 8, approvals, path)),
-            abi.encodeCall(IAgentCoordinator.execute, (ID, calls))
+            abi.encodeCall(coordinator.executeAnchored, (groupId, 8, approval, path)),
+            abi.encodeCall(coordinator.executeAnchoredBatch, (groupId, 8, approvals, path)),
+            abi.encodeCall(coordinator.execute, (ID, calls))
         ];
         for (uint256 i = 0; i < again.length; ++i) {
             reenterer.set(address(coordinator), again[i]);
@@ -183,7 +217,7 @@ contract ExecuteAnchoredTest is Fixture {
         bytes32[] memory path = log.path(3, 7);
         Approval memory approval = _theApproval();
         vm.expectEmit(address(coordinator));
-        emit IAgentCoordinator.ProposalExecuted(groupId, ID, Lane.Anchored, address(0xbeef));
+        emit ICoordinatorEvents.ProposalExecuted(groupId, ID, Lane.Anchored, address(0xbeef));
         vm.prank(address(0xbeef));
         coordinator.executeAnchored(groupId, 7, approval, path);
 
@@ -192,19 +226,13 @@ contract ExecuteAnchoredTest is Fixture {
         vm.assertTrue(coordinator.executed(groupId, ID), "executed");
     }
 
-    /// @dev A newer anchor has a timelock of its own; the older one stays good.
+    /// @dev The time is the decision's, whichever anchor proves it.
     function test_ExecuteAnchored_ByOlderAndNewerAnchors() external {
         _fill(4);
         _anchor(2);
         bytes32[] memory newer = log.path(3, 11);
         Approval memory approval = _theApproval();
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.AnchorTimelockNotOver.selector, groupId, 11, START + uint256(TIMELOCK) * 2)
-        );
-        coordinator.executeAnchored(groupId, 11, approval, newer);
         _execute();
-
-        vm.warp(START + uint256(TIMELOCK) * 2);
         vm.expectRevert(abi.encodeWithSelector(Errors.AlreadyExecuted.selector, groupId, ID));
         coordinator.executeAnchored(groupId, 11, approval, newer);
     }
@@ -212,7 +240,6 @@ contract ExecuteAnchoredTest is Fixture {
     function test_ExecuteAnchored_ByANewerAnchorAlone() external {
         _fill(4);
         _anchor(2);
-        vm.warp(START + uint256(TIMELOCK) * 2);
         coordinator.executeAnchored(groupId, 11, _theApproval(), log.path(3, 11));
         vm.assertTrue(coordinator.executed(groupId, ID), "executed");
     }
@@ -221,7 +248,7 @@ contract ExecuteAnchoredTest is Fixture {
     /// proposal. That must not stop the other group from executing its own.
     function test_ExecuteAnchored_WhenAnotherGroupTookTheIdentifier() external {
         bytes32 mine = groupId;
-        groupId = _createGroup(_members(4), _policy(3), "no good");
+        groupId = _createGroup(_members(4), _terms(), "no good");
         Call[] memory none = new Call[](0);
         Decision memory decision = _decision(ID, none);
         Entry memory entry = _entry(7, coordinator.hashDecision(decision));
@@ -275,6 +302,16 @@ contract ExecuteAnchoredTest is Fixture {
 
     function _theApproval() private view returns (Approval memory) {
         return _approval(_approved, _calls(1, 1 ether), _logged);
+    }
+
+    /// @dev Anchors an approval, as entry 7, that may be executed until then.
+    function _logUntil(uint64 until) private returns (Approval memory) {
+        Decision memory decision = _decision("until", _calls(1, 1 ether));
+        decision.executableUntil = until;
+        Entry memory entry = _entry(7, coordinator.hashDecision(decision));
+        log.append(entry);
+        _anchor(2);
+        return _approval(decision, _calls(1, 1 ether), entry);
     }
 
     function _execute() private {

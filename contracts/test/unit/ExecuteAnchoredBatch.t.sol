@@ -5,7 +5,7 @@ pragma solidity 0.8.37;
 // forge-lint: disable-start(unsafe-typecast)
 
 import {Errors} from "../../src/Errors.sol";
-import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
+import {ICoordinatorEvents} from "../../src/ICoordinatorEvents.sol";
 import {Approval, Decision, Entry, Lane} from "../../src/Types.sol";
 import {Fixture} from "../support/Fixture.sol";
 import {vm} from "../support/Vm.sol";
@@ -38,7 +38,7 @@ contract ExecuteAnchoredBatchTest is Fixture {
         Approval[] memory approvals = _approvals();
         for (uint256 i = 0; i < _indices.length; ++i) {
             vm.expectEmit(address(coordinator));
-            emit IAgentCoordinator.ProposalExecuted(groupId, _idAt(_indices[i]), Lane.Anchored, address(0xbeef));
+            emit ICoordinatorEvents.ProposalExecuted(groupId, _idAt(_indices[i]), Lane.Anchored, address(0xbeef));
         }
         vm.prank(address(0xbeef));
         coordinator.executeAnchoredBatch(groupId, SIZE, approvals, paths);
@@ -74,13 +74,13 @@ contract ExecuteAnchoredBatchTest is Fixture {
     function test_ExecuteAnchoredBatch_RevertWhen_TimelockIsNotOver() external {
         vm.warp(START + TIMELOCK - 1);
         _expectRefusal(
-            _approvals(), abi.encodeWithSelector(Errors.AnchorTimelockNotOver.selector, groupId, SIZE, START + TIMELOCK)
+            _approvals(), abi.encodeWithSelector(Errors.TimelockNotOver.selector, _idAt(1), START + TIMELOCK)
         );
     }
 
     function test_ExecuteAnchoredBatch_RevertWhen_AnyPartOfAnyIsAnother() external {
         for (uint256 which = 0; which < _indices.length; ++which) {
-            for (uint256 field = 0; field < 9; ++field) {
+            for (uint256 field = 0; field < 10; ++field) {
                 Approval[] memory approvals = _approvals();
                 Approval memory approval = approvals[which];
                 if (field == 0) approval.proposalId = "other";
@@ -90,8 +90,9 @@ contract ExecuteAnchoredBatchTest is Fixture {
                 if (field == 4) approval.index += 1;
                 if (field == 5) approval.sequence += 1;
                 if (field == 6) approval.timestampMs += 1;
-                if (field == 7) approval.outcome = "other";
-                if (field == 8) approval.calls = _calls(1, 2 ether);
+                if (field == 7) approval.executableFrom -= 1;
+                if (field == 8) approval.executableUntil = uint64(START + 365 days);
+                if (field == 9) approval.calls = _calls(1, 2 ether);
                 _expectNotIncluded(approvals);
             }
         }

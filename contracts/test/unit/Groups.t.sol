@@ -7,9 +7,9 @@ pragma solidity 0.8.37;
 import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
 
 import {Errors} from "../../src/Errors.sol";
-import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
+import {ICoordinatorEvents} from "../../src/ICoordinatorEvents.sol";
 import {IGroupAccount} from "../../src/IGroupAccount.sol";
-import {FLAG_REPLICA, FLAG_VOTER, Group, Member, Policy} from "../../src/Types.sol";
+import {Anchor, FLAG_REPLICA, FLAG_VOTER, Group, InboxState, Member, Terms} from "../../src/Types.sol";
 import {Fixture} from "../support/Fixture.sol";
 import {vm} from "../support/Vm.sol";
 
@@ -26,7 +26,7 @@ contract GroupsTest is Fixture {
 
     function test_Register_BindsTheKey() external {
         vm.expectEmit(address(coordinator));
-        emit IAgentCoordinator.AgentRegistered(address(this), "key");
+        emit ICoordinatorEvents.AgentRegistered(address(this), "key");
         coordinator.register("key");
 
         vm.assertEq(coordinator.keyOf(address(this)), "key", "key");
@@ -45,17 +45,17 @@ contract GroupsTest is Fixture {
     // ---------------------------------------------------------------------------------------------------------
 
     function test_CreateGroup_RevertWhen_SaltIsUsed() external {
-        _expectRefusal(_members(4), _policy(3), SALT, abi.encodeWithSelector(Errors.GroupExists.selector, groupId));
+        _expectRefusal(_members(4), _terms(), SALT, abi.encodeWithSelector(Errors.GroupExists.selector, groupId));
     }
 
     function test_CreateGroup_RevertWhen_TooManyMembers() external {
         _makeAgents(65);
-        _expectRefusal(_members(65), _policy(33), abi.encodeWithSelector(Errors.TooManyMembers.selector, 65, 64));
+        _expectRefusal(_members(65), _terms(), abi.encodeWithSelector(Errors.TooManyMembers.selector, 65, 64));
     }
 
     function test_CreateGroup_TakesSixtyFourMembers() external {
         _makeAgents(64);
-        bytes32 id = _createGroup(_members(64), _policy(64), "64");
+        bytes32 id = _createGroup(_members(64), _terms(), "64");
 
         Group memory group = coordinator.group(id);
         vm.assertEq(group.memberCount, 64, "members");
@@ -68,7 +68,7 @@ contract GroupsTest is Fixture {
         Member[] memory members = _members(4);
         members[1] = members[0];
         _expectRefusal(
-            members, _policy(3), abi.encodeWithSelector(Errors.MembersNotAscending.selector, agents[0], agents[0])
+            members, _terms(), abi.encodeWithSelector(Errors.MembersNotAscending.selector, agents[0], agents[0])
         );
     }
 
@@ -76,7 +76,7 @@ contract GroupsTest is Fixture {
         Member[] memory members = _members(4);
         (members[2], members[3]) = (members[3], members[2]);
         _expectRefusal(
-            members, _policy(3), abi.encodeWithSelector(Errors.MembersNotAscending.selector, agents[3], agents[2])
+            members, _terms(), abi.encodeWithSelector(Errors.MembersNotAscending.selector, agents[3], agents[2])
         );
     }
 
@@ -84,20 +84,20 @@ contract GroupsTest is Fixture {
         Member[] memory members = _members(4);
         members[0].account = address(0);
         _expectRefusal(
-            members, _policy(3), abi.encodeWithSelector(Errors.MembersNotAscending.selector, address(0), address(0))
+            members, _terms(), abi.encodeWithSelector(Errors.MembersNotAscending.selector, address(0), address(0))
         );
     }
 
     function test_CreateGroup_RevertWhen_NotRegistered() external {
         Member[] memory members = _members(4);
         members[0].account = address(1);
-        _expectRefusal(members, _policy(3), abi.encodeWithSelector(Errors.NotRegistered.selector, address(1)));
+        _expectRefusal(members, _terms(), abi.encodeWithSelector(Errors.NotRegistered.selector, address(1)));
     }
 
     function test_CreateGroup_RevertWhen_AMembersKeyIsZero() external {
         Member[] memory members = _members(4);
         members[1].key = 0;
-        _expectRefusal(members, _policy(3), abi.encodeWithSelector(Errors.ZeroKey.selector));
+        _expectRefusal(members, _terms(), abi.encodeWithSelector(Errors.ZeroKey.selector));
     }
 
     function test_CreateGroup_RevertWhen_KeyIsNotTheRegisteredOne() external {
@@ -105,7 +105,7 @@ contract GroupsTest is Fixture {
         members[2].key = "other";
         _expectRefusal(
             members,
-            _policy(3),
+            _terms(),
             abi.encodeWithSelector(Errors.KeyMismatch.selector, agents[2], _key(agents[2]), bytes32("other"))
         );
     }
@@ -115,98 +115,56 @@ contract GroupsTest is Fixture {
         coordinator.register(_key(agents[1]));
         Member[] memory members = _members(4);
         members[3].key = _key(agents[1]);
-        _expectRefusal(members, _policy(3), abi.encodeWithSelector(Errors.DuplicateKey.selector, _key(agents[1])));
+        _expectRefusal(members, _terms(), abi.encodeWithSelector(Errors.DuplicateKey.selector, _key(agents[1])));
     }
 
     function testFuzz_CreateGroup_RevertWhen_FlagsAreNoneOrUnknown(uint8 flags) external {
         vm.assume(flags == 0 || flags > (FLAG_VOTER | FLAG_REPLICA));
         Member[] memory members = _members(4);
         members[1].flags = flags;
-        _expectRefusal(members, _policy(3), abi.encodeWithSelector(Errors.InvalidFlags.selector, agents[1], flags));
+        _expectRefusal(members, _terms(), abi.encodeWithSelector(Errors.InvalidFlags.selector, agents[1], flags));
     }
 
     function test_CreateGroup_RevertWhen_VoterHasNoWeight() external {
         Member[] memory members = _members(4);
         members[1].weight = 0;
-        _expectRefusal(members, _policy(3), abi.encodeWithSelector(Errors.InvalidWeight.selector, agents[1], 0));
+        _expectRefusal(members, _terms(), abi.encodeWithSelector(Errors.InvalidWeight.selector, agents[1], 0));
     }
 
     function test_CreateGroup_RevertWhen_NonVoterHasWeight() external {
         Member[] memory members = _members(4);
         members[1].flags = FLAG_REPLICA;
-        _expectRefusal(members, _policy(3), abi.encodeWithSelector(Errors.InvalidWeight.selector, agents[1], 1));
+        _expectRefusal(members, _terms(), abi.encodeWithSelector(Errors.InvalidWeight.selector, agents[1], 1));
     }
 
     function test_CreateGroup_RevertWhen_TooFewReplicas() external {
         Member[] memory members = _members(4);
         members[1].flags = FLAG_VOTER;
-        _expectRefusal(members, _policy(3), abi.encodeWithSelector(Errors.TooFewReplicas.selector, 3, 4));
-        _expectRefusal(new Member[](0), _policy(0), abi.encodeWithSelector(Errors.TooFewReplicas.selector, 0, 4));
+        _expectRefusal(members, _terms(), abi.encodeWithSelector(Errors.TooFewReplicas.selector, 3, 4));
+        _expectRefusal(new Member[](0), _terms(), abi.encodeWithSelector(Errors.TooFewReplicas.selector, 0, 4));
     }
 
-    function test_CreateGroup_RevertWhen_ThresholdIsHalf() external {
-        _expectRefusal(_members(4), _policy(2), abi.encodeWithSelector(Errors.InvalidThreshold.selector, 2, 4));
-    }
-
-    function test_CreateGroup_RevertWhen_ThresholdIsAboveAll() external {
-        _expectRefusal(_members(4), _policy(5), abi.encodeWithSelector(Errors.InvalidThreshold.selector, 5, 4));
-        _expectRefusal(
-            _members(4),
-            _policy(type(uint128).max),
-            abi.encodeWithSelector(Errors.InvalidThreshold.selector, type(uint128).max, 4)
-        );
-    }
-
-    function test_CreateGroup_RevertWhen_NobodyVotes() external {
+    /// @dev A group that nobody has a vote in decides nothing, in either lane.
+    function test_CreateGroup_TakesMembersOfWhomNobodyVotes() external {
         Member[] memory members = _members(4);
         for (uint256 i = 0; i < 4; ++i) {
             members[i].flags = FLAG_REPLICA;
             members[i].weight = 0;
         }
-        _expectRefusal(members, _policy(0), abi.encodeWithSelector(Errors.InvalidThreshold.selector, 0, 0));
+        bytes32 id = _createGroup(members, _terms(), "nobody");
+        vm.assertEq(coordinator.group(id).totalWeight, 0, "total weight");
     }
 
-    function testFuzz_CreateGroup_TakesMoreThanHalfUpToAll(uint64[4] memory weights, uint128 threshold) external {
+    function testFuzz_CreateGroup_AddsUpTheWeights(uint64[4] memory weights) external {
         Member[] memory members = _members(4);
         uint128 total = 0;
         for (uint256 i = 0; i < 4; ++i) {
             members[i].weight = weights[i] == 0 ? 1 : weights[i];
             total += members[i].weight;
         }
-        threshold = threshold % (total + 2);
-        if (uint256(threshold) * 2 > total && threshold <= total) {
-            bytes32 id = _createGroup(members, _policy(threshold), "fuzz");
-            vm.assertEq(coordinator.group(id).totalWeight, total, "total weight");
-            vm.assertEq(coordinator.group(id).policy.threshold, threshold, "threshold");
-        } else {
-            _expectRefusal(
-                members, _policy(threshold), abi.encodeWithSelector(Errors.InvalidThreshold.selector, threshold, total)
-            );
-        }
-    }
-
-    function test_CreateGroup_RevertWhen_VotingPeriodIsOutOfBounds() external {
-        Policy memory policy = _policy(3);
-        policy.votingPeriod = 0;
-        _expectRefusal(_members(4), policy, abi.encodeWithSelector(Errors.InvalidVotingPeriod.selector, 0, 365 days));
-        policy.votingPeriod = 365 days + 1;
-        _expectRefusal(
-            _members(4), policy, abi.encodeWithSelector(Errors.InvalidVotingPeriod.selector, 365 days + 1, 365 days)
-        );
-    }
-
-    function test_CreateGroup_RevertWhen_TimelockIsOutOfBounds() external {
-        Policy memory policy = _policy(3);
-        policy.timelock = 365 days + 1;
-        _expectRefusal(
-            _members(4), policy, abi.encodeWithSelector(Errors.InvalidTimelock.selector, 365 days + 1, 365 days)
-        );
-    }
-
-    function test_CreateGroup_TakesTheLongestPeriods() external {
-        Policy memory policy = Policy({threshold: 3, votingPeriod: 365 days, timelock: 365 days});
-        bytes32 id = _createGroup(_members(4), policy, "long");
-        vm.assertEq(abi.encode(coordinator.group(id).policy), abi.encode(policy), "policy");
+        bytes32 id = _createGroup(members, _terms(), "fuzz");
+        vm.assertEq(coordinator.group(id).totalWeight, total, "total weight");
+        vm.assertEq(coordinator.epochStart(id, 0).totalWeight, total, "the epoch's total weight");
     }
 
     function test_CreateGroup_KeepsEverything() external {
@@ -216,15 +174,15 @@ contract GroupsTest is Fixture {
         members[4].weight = 10;
         members[5].flags = FLAG_REPLICA;
         members[5].weight = 0;
-        Policy memory policy = _policy(9);
+        Terms memory terms = _terms();
         bytes32 id = keccak256(abi.encode(block.chainid, address(coordinator), agents[0], bytes32("six")));
         address predicted =
             Clones.predictDeterministicAddress(coordinator.groupAccountImplementation(), id, address(coordinator));
 
         vm.expectEmit(address(coordinator));
-        emit IAgentCoordinator.GroupCreated(id, agents[0], predicted, "six", policy, members);
+        emit ICoordinatorEvents.GroupCreated(id, agents[0], predicted, "six", terms, members);
         vm.prank(agents[0]);
-        vm.assertEq(coordinator.createGroup(members, policy, "six"), id, "identifier");
+        vm.assertEq(coordinator.createGroup(members, terms, "six"), id, "identifier");
 
         vm.assertEq(coordinator.groupIdOf(agents[0], "six"), id, "predicted identifier");
         Group memory group = coordinator.group(id);
@@ -235,18 +193,20 @@ contract GroupsTest is Fixture {
         vm.assertEq(group.replicaCount, 5, "replica count");
         vm.assertEq(group.totalWeight, 14, "total weight");
         vm.assertEq(group.membersHash, keccak256(abi.encode(members)), "members hash");
-        vm.assertEq(abi.encode(group.policy), abi.encode(policy), "policy");
+        vm.assertEq(abi.encode(group.terms), abi.encode(terms), "terms");
         vm.assertEq(abi.encode(coordinator.members(id)), abi.encode(members), "members");
         vm.assertEq(abi.encode(coordinator.memberOf(id, agents[4])), abi.encode(members[4]), "member");
         vm.assertEq(coordinator.memberOf(id, address(this)).flags, 0, "no member");
         vm.assertEq(coordinator.quorum(id), 4, "quorum");
-        vm.assertEq(coordinator.latestAnchor(id).sequence, 0, "no anchor");
+        vm.assertEq(group.createdAt, START, "made at");
+        vm.assertEq(abi.encode(coordinator.latestAnchor(id)), abi.encode(Anchor(0, 0, 0, 0, 0, 0)), "no anchor");
+        vm.assertEq(abi.encode(coordinator.inbox(id)), abi.encode(InboxState(0, 0, INBOX_DEADLINE)), "no message");
     }
 
     function test_CreateGroup_DependsOnCreatorAndSalt() external {
-        bytes32 other = _createGroup(_members(4), _policy(3), "other");
+        bytes32 other = _createGroup(_members(4), _terms(), "other");
         vm.prank(agents[0]);
-        bytes32 another = coordinator.createGroup(_members(4), _policy(3), SALT);
+        bytes32 another = coordinator.createGroup(_members(4), _terms(), SALT);
 
         vm.assertTrue(other != groupId && another != groupId && other != another, "distinct");
     }
@@ -277,7 +237,7 @@ contract GroupsTest is Fixture {
         Group memory before = coordinator.group(groupId);
 
         vm.expectEmit(address(coordinator));
-        emit IAgentCoordinator.MemberLeft(groupId, agents[1]);
+        emit ICoordinatorEvents.MemberLeft(groupId, agents[1]);
         vm.prank(agents[1]);
         coordinator.leave(groupId);
 
@@ -287,7 +247,7 @@ contract GroupsTest is Fixture {
         vm.assertEq(abi.encode(coordinator.members(groupId)), abi.encode(_members(4)), "members");
         vm.expectRevert(abi.encodeWithSelector(Errors.NotVoter.selector, groupId, agents[1]));
         vm.prank(agents[1]);
-        coordinator.propose(groupId, _calls(1, 0), "", 0);
+        coordinator.propose(groupId, ROUTINE, _calls(1, 0), "", 0);
     }
 
     function test_Leave_KeepsTheReplicaSeat() external {
@@ -297,6 +257,25 @@ contract GroupsTest is Fixture {
         _anchor(1);
 
         vm.assertEq(coordinator.latestAnchor(groupId).sequence, 1, "anchored with the signature of who left");
+    }
+
+    // ---------------------------------------------------------------------------------------------------------
+    // hasStalled
+    // ---------------------------------------------------------------------------------------------------------
+
+    function test_HasStalled_CountsFromTheLastAnchorOrTheBeginning() external {
+        vm.warp(START + STALL_TIME - 1);
+        vm.assertFalse(coordinator.hasStalled(groupId), "not yet");
+        vm.warp(START + STALL_TIME);
+        vm.assertTrue(coordinator.hasStalled(groupId), "since it was made");
+
+        _fill(1);
+        _anchor(1);
+        vm.assertFalse(coordinator.hasStalled(groupId), "an anchor came");
+        vm.warp(START + uint256(STALL_TIME) * 2 - 1);
+        vm.assertFalse(coordinator.hasStalled(groupId), "not yet again");
+        vm.warp(START + uint256(STALL_TIME) * 2);
+        vm.assertTrue(coordinator.hasStalled(groupId), "since the anchor");
     }
 
     // ---------------------------------------------------------------------------------------------------------
@@ -321,15 +300,31 @@ contract GroupsTest is Fixture {
         coordinator.latestAnchor("none");
         vm.expectRevert(refusal);
         coordinator.anchoredRoot("none", 1);
-    }
-
-    function _expectRefusal(Member[] memory members, Policy memory policy, bytes memory refusal) private {
-        _expectRefusal(members, policy, "refused", refusal);
-    }
-
-    function _expectRefusal(Member[] memory members, Policy memory policy, bytes32 salt, bytes memory refusal) private {
         vm.expectRevert(refusal);
-        coordinator.createGroup(members, policy, salt);
+        coordinator.epochStart("none", 0);
+        vm.expectRevert(refusal);
+        coordinator.membersHashOf("none", 0);
+        vm.expectRevert(refusal);
+        coordinator.hasStalled("none");
+        vm.expectRevert(refusal);
+        coordinator.inbox("none");
+        vm.expectRevert(refusal);
+        coordinator.inboxMessage("none", 0);
+        vm.expectRevert(refusal);
+        coordinator.bondOf("none", agents[0]);
+        vm.expectRevert(refusal);
+        coordinator.isConvicted("none", agents[0]);
+        vm.expectRevert(refusal);
+        coordinator.verifyConsistency("none", 1, 2, new bytes32[](0));
+    }
+
+    function _expectRefusal(Member[] memory members, Terms memory terms, bytes memory refusal) private {
+        _expectRefusal(members, terms, "refused", refusal);
+    }
+
+    function _expectRefusal(Member[] memory members, Terms memory terms, bytes32 salt, bytes memory refusal) private {
+        vm.expectRevert(refusal);
+        coordinator.createGroup(members, terms, salt);
     }
 }
 // forge-lint: disable-end(unsafe-typecast)

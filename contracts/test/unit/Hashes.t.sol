@@ -4,6 +4,8 @@ pragma solidity 0.8.37;
 // What is cast here is the tests' own, and fits.
 // forge-lint: disable-start(unsafe-typecast)
 
+import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
+
 import {Call, Checkpoint, Decision, Vote} from "../../src/Types.sol";
 import {Fixture} from "../support/Fixture.sol";
 import {vm} from "../support/Vm.sol";
@@ -28,7 +30,7 @@ contract HashesTest is Fixture {
 
     function test_Eip712Domain() external view {
         (, string memory name, string memory version, uint256 chainId, address verifyingContract,,) =
-            coordinator.eip712Domain();
+            IERC5267(address(coordinator)).eip712Domain();
         vm.assertEq(name, "Quorate", "name");
         vm.assertEq(version, "1", "version");
         vm.assertEq(chainId, block.chainid, "chain");
@@ -36,15 +38,25 @@ contract HashesTest is Fixture {
     }
 
     function testFuzz_HashVote(Vote calldata vote) external view {
-        bytes32 typeHash = keccak256("Vote(bytes32 groupId,bytes32 proposalId,uint8 choice)");
+        bytes32 typeHash = keccak256("Vote(bytes32 groupId,bytes32 proposalId,uint8 choice,uint64 epoch,uint64 votingEnds,uint32 nonce)");
         bytes32 structHash =
-            keccak256(bytes.concat(typeHash, vote.groupId, vote.proposalId, bytes32(uint256(vote.choice))));
+            keccak256(
+                bytes.concat(
+                    typeHash,
+                    vote.groupId,
+                    vote.proposalId,
+                    bytes32(uint256(vote.choice)),
+                    bytes32(uint256(vote.epoch)),
+                    bytes32(uint256(vote.votingEnds)),
+                    bytes32(uint256(vote.nonce))
+                )
+            );
         vm.assertEq(coordinator.hashVote(vote), _digest(structHash), "vote");
     }
 
     function testFuzz_HashDecision(Decision calldata decision) external view {
         bytes32 typeHash = keccak256(
-            "Decision(bytes32 groupId,bytes32 proposalId,bytes32 actionsHash,uint8 status,uint128 forWeight,uint128 againstWeight,uint128 abstainWeight)"
+            "Decision(bytes32 groupId,bytes32 proposalId,bytes32 actionsHash,uint8 status,uint128 forWeight,uint128 againstWeight,uint128 abstainWeight,uint64 executableFrom,uint64 executableUntil)"
         );
         bytes32 structHash = keccak256(
             bytes.concat(
@@ -55,7 +67,9 @@ contract HashesTest is Fixture {
                 bytes32(uint256(decision.status)),
                 bytes32(uint256(decision.forWeight)),
                 bytes32(uint256(decision.againstWeight)),
-                bytes32(uint256(decision.abstainWeight))
+                bytes32(uint256(decision.abstainWeight)),
+                bytes32(uint256(decision.executableFrom)),
+                bytes32(uint256(decision.executableUntil))
             )
         );
         vm.assertEq(coordinator.hashDecision(decision), _digest(structHash), "decision");
@@ -81,18 +95,28 @@ contract HashesTest is Fixture {
         vm.assertEq(coordinator.hashCheckpoint(checkpoint), _digest(structHash), "checkpoint");
     }
 
-    function testFuzz_ProposalIdOf(bytes32 group, address proposer, uint64 salt, bytes32 actions, bytes32 description)
-        external
-        view
-    {
+    function testFuzz_ProposalIdOf(
+        bytes32 group,
+        address proposer,
+        uint64 salt,
+        uint8 class,
+        bytes32 actions,
+        bytes32 description
+    ) external view {
         bytes32 typeHash = keccak256(
-            "Proposal(bytes32 groupId,address proposer,uint64 salt,bytes32 actionsHash,bytes32 descriptionHash)"
+            "Proposal(bytes32 groupId,address proposer,uint64 salt,uint8 class,bytes32 actionsHash,bytes32 descriptionHash)"
         );
         vm.assertEq(
-            coordinator.proposalIdOf(group, proposer, salt, actions, description),
+            coordinator.proposalIdOf(group, proposer, salt, class, actions, description),
             keccak256(
                 bytes.concat(
-                    typeHash, group, bytes32(uint256(uint160(proposer))), bytes32(uint256(salt)), actions, description
+                    typeHash,
+                    group,
+                    bytes32(uint256(uint160(proposer))),
+                    bytes32(uint256(salt)),
+                    bytes32(uint256(class)),
+                    actions,
+                    description
                 )
             ),
             "proposal"

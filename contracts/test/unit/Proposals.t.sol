@@ -7,7 +7,7 @@ pragma solidity 0.8.37;
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 import {Errors} from "../../src/Errors.sol";
-import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
+import {ICoordinatorEvents} from "../../src/ICoordinatorEvents.sol";
 import {
     CHOICE_ABSTAIN,
     CHOICE_AGAINST,
@@ -16,7 +16,6 @@ import {
     FLAG_REPLICA,
     Lane,
     Member,
-    Policy,
     Proposal,
     ProposalStatus
 } from "../../src/Types.sol";
@@ -30,7 +29,7 @@ contract ProposalsTest is Fixture {
 
     function setUp() public override {
         super.setUp();
-        _id = _propose(0, _calls(1, 1 ether), "pay", 7);
+        _id = _propose(0, ROUTINE, _calls(1, 1 ether), "pay", 7);
     }
 
     // ---------------------------------------------------------------------------------------------------------
@@ -39,49 +38,99 @@ contract ProposalsTest is Fixture {
 
     function test_Propose_RevertWhen_GroupIsUnknown() external {
         vm.expectRevert(abi.encodeWithSelector(Errors.UnknownGroup.selector, bytes32("none")));
-        coordinator.propose("none", _calls(1, 0), "", 0);
+        coordinator.propose("none", ROUTINE, _calls(1, 0), "", 0);
     }
 
     function test_Propose_RevertGiven_NoMember() external {
         vm.expectRevert(abi.encodeWithSelector(Errors.NotVoter.selector, groupId, address(this)));
-        coordinator.propose(groupId, _calls(1, 0), "", 0);
+        coordinator.propose(groupId, ROUTINE, _calls(1, 0), "", 0);
     }
 
     function test_Propose_RevertGiven_ReplicaOnly() external {
         groupId = _groupWithReplicaOnly();
         vm.expectRevert(abi.encodeWithSelector(Errors.NotVoter.selector, groupId, agents[3]));
         vm.prank(agents[3]);
-        coordinator.propose(groupId, _calls(1, 0), "", 0);
+        coordinator.propose(groupId, ROUTINE, _calls(1, 0), "", 0);
+    }
+
+    function test_Propose_RevertWhen_ClassIsUnknown() external {
+        vm.expectRevert(abi.encodeWithSelector(Errors.UnknownClass.selector, groupId, 8));
+        _propose(0, 8, _calls(1, 0), "", 0);
+    }
+
+    /// @dev From the second on at which anchors have stalled, to the next anchor.
+    function test_Propose_RevertGiven_TheClassIsOpenOnlyWhenStalled() external {
+        bytes memory refusal = abi.encodeWithSelector(Errors.LaneClosed.selector, groupId, ONLY_STALLED);
+        vm.warp(START + STALL_TIME - 1);
+        vm.expectRevert(refusal);
+        _propose(0, ONLY_STALLED, _calls(1, 0), "", 0);
+
+        vm.warp(START + STALL_TIME);
+        _propose(0, ONLY_STALLED, _calls(1, 0), "", 0);
+
+        _fill(1);
+        _anchor(1);
+        vm.expectRevert(refusal);
+        _propose(0, ONLY_STALLED, _calls(1, 0), "", 1);
+        vm.warp(START + uint256(STALL_TIME) * 2);
+        _propose(0, ONLY_STALLED, _calls(1, 0), "", 1);
+    }
+
+    /// @dev What was proposed while the lane was open is voted on and executed to its end.
+    function test_Propose_GivenTheLaneCloses_TheProposalGoesOn() external {
+        vm.warp(START + STALL_TIME);
+        bytes32 id = _propose(0, ONLY_STALLED, _calls(1, 0), "", 0);
+        _fill(1);
+        _anchor(1);
+        _approveAndWait(id);
+        coordinator.execute(id, _calls(1, 0));
+        vm.assertEq(recorder.calls(1), 1, "made once");
+    }
+
+    function test_Propose_RevertWhen_TheClassDoesNotPermitTheCalls() external {
+        Call[] memory calls = _call(address(coordinator), 0, abi.encodeCall(coordinator.register, ("key")));
+        vm.expectRevert(abi.encodeWithSelector(Errors.CallNotPermitted.selector, 0));
+        _propose(0, ESCAPE, calls, "", 0);
+        vm.expectRevert(abi.encodeWithSelector(Errors.ValueNotPermitted.selector, 0, VALUE_LIMIT));
+        _propose(0, PAYMENTS, _call(address(0xbeef), VALUE_LIMIT + 1, ""), "", 0);
+    }
+
+    /// @dev The class is part of what is proposed.
+    function test_Propose_GivenTheSameInAnotherClass_IsAnother() external {
+        bytes32 other = _propose(0, OF_CAST, _calls(1, 1 ether), "pay", 7);
+        vm.assertTrue(other != _id, "another identifier");
+        vm.assertEq(coordinator.proposal(other).class, OF_CAST, "class");
     }
 
     function test_Propose_RevertWhen_ProposalExists() external {
         vm.expectRevert(abi.encodeWithSelector(Errors.ProposalExists.selector, _id));
         vm.prank(agents[0]);
-        coordinator.propose(groupId, _calls(1, 1 ether), "pay", 7);
+        coordinator.propose(groupId, ROUTINE, _calls(1, 1 ether), "pay", 7);
     }
 
     function test_Propose_RevertWhen_ExecutedInTheAnchoredLane() external {
         Call[] memory calls = _calls(2, 0);
-        bytes32 id = coordinator.proposalIdOf(groupId, agents[0], 0, _actionsHash(calls), keccak256(""));
+        bytes32 id = coordinator.proposalIdOf(groupId, agents[0], 0, ROUTINE, _actionsHash(calls), keccak256(""));
         _executeAnchored(id, calls);
 
         vm.expectRevert(abi.encodeWithSelector(Errors.AlreadyExecuted.selector, groupId, id));
         vm.prank(agents[0]);
-        coordinator.propose(groupId, calls, "", 0);
+        coordinator.propose(groupId, ROUTINE, calls, "", 0);
     }
 
     function test_Propose_OpensTheProposal() external {
         Call[] memory calls = _calls(2, 0);
-        bytes32 id = coordinator.proposalIdOf(groupId, agents[1], 9, _actionsHash(calls), keccak256("why"));
+        bytes32 id = coordinator.proposalIdOf(groupId, agents[1], 9, ROUTINE, _actionsHash(calls), keccak256("why"));
 
         vm.expectEmit(address(coordinator));
-        emit IAgentCoordinator.ProposalCreated(groupId, id, agents[1], 9, calls, "why", uint64(START + VOTING_PERIOD));
-        vm.assertEq(_propose(1, calls, "why", 9), id, "identifier");
+        emit ICoordinatorEvents.ProposalCreated(groupId, id, agents[1], ROUTINE, 9, calls, "why", uint64(START + VOTING_PERIOD));
+        vm.assertEq(_propose(1, ROUTINE, calls, "why", 9), id, "identifier");
 
         Proposal memory expected = Proposal({
             groupId: groupId,
             actionsHash: _actionsHash(calls),
             proposer: agents[1],
+            class: ROUTINE,
             votingEnds: uint64(START + VOTING_PERIOD),
             approvedAt: 0,
             forWeight: 0,
@@ -94,7 +143,7 @@ contract ProposalsTest is Fixture {
 
     function test_Propose_TakesNoCallsAtAll() external {
         Call[] memory none = new Call[](0);
-        bytes32 id = _propose(0, none, "we agree", 0);
+        bytes32 id = _propose(0, ROUTINE, none, "we agree", 0);
         _approve(id);
         vm.warp(START + TIMELOCK);
         coordinator.execute(id, none);
@@ -132,7 +181,7 @@ contract ProposalsTest is Fixture {
     function test_Vote_InTheLastSecond() external {
         vm.warp(START + VOTING_PERIOD - 1);
         _vote(3, _id, CHOICE_FOR);
-        vm.assertTrue(coordinator.hasVoted(_id, agents[3]), "voted");
+        _assertVoted(_id, 3, 1, CHOICE_FOR);
     }
 
     function test_Vote_RevertWhen_Cancelled() external {
@@ -183,12 +232,13 @@ contract ProposalsTest is Fixture {
 
     function test_Vote_Counts() external {
         vm.expectEmit(address(coordinator));
-        emit IAgentCoordinator.VoteCast(groupId, _id, agents[0], CHOICE_FOR, 1);
+        emit ICoordinatorEvents.VoteCast(groupId, _id, agents[0], CHOICE_FOR, 1, 0);
         _vote(0, _id, CHOICE_FOR);
         _vote(1, _id, CHOICE_AGAINST);
 
-        vm.assertTrue(coordinator.hasVoted(_id, agents[0]), "voted");
-        vm.assertFalse(coordinator.hasVoted(_id, agents[2]), "not voted");
+        _assertVoted(_id, 0, 1, CHOICE_FOR);
+        _assertVoted(_id, 1, 1, CHOICE_AGAINST);
+        _assertVoted(_id, 2, 0, 0);
         Proposal memory proposal = coordinator.proposal(_id);
         vm.assertEq(proposal.forWeight, 1, "for");
         vm.assertEq(proposal.againstWeight, 1, "against");
@@ -201,7 +251,7 @@ contract ProposalsTest is Fixture {
         _vote(1, _id, CHOICE_FOR);
         vm.warp(START + 5);
         vm.expectEmit(address(coordinator));
-        emit IAgentCoordinator.ProposalDecided(groupId, _id, ProposalStatus.Approved, 3, 0, 0);
+        emit ICoordinatorEvents.ProposalDecided(groupId, _id, ProposalStatus.Approved, 3, 0, 0);
         _vote(2, _id, CHOICE_FOR);
 
         vm.assertEq(coordinator.proposal(_id).approvedAt, START + 5, "approved at");
@@ -213,7 +263,7 @@ contract ProposalsTest is Fixture {
         _vote(0, _id, CHOICE_FOR);
         _vote(1, _id, CHOICE_ABSTAIN);
         vm.expectEmit(address(coordinator));
-        emit IAgentCoordinator.ProposalDecided(groupId, _id, ProposalStatus.Rejected, 1, 1, 1);
+        emit ICoordinatorEvents.ProposalDecided(groupId, _id, ProposalStatus.Rejected, 1, 1, 1);
         _vote(2, _id, CHOICE_AGAINST);
 
         vm.warp(START + 365 days);
@@ -222,7 +272,7 @@ contract ProposalsTest is Fixture {
 
     /// @dev The rule in words of its own: approved as soon as the weight for reaches the threshold, rejected as soon
     /// as what is not against and no abstention is less than it.
-    function testFuzz_Vote_DecidesAsSoonAsItIsSettled(uint64[4] memory weights, uint8[4] memory choices, uint128 t)
+    function testFuzz_Vote_DecidesAsSoonAsItIsSettled(uint64[4] memory weights, uint8[4] memory choices, uint16 t)
         external
     {
         Member[] memory members = _members(4);
@@ -231,19 +281,19 @@ contract ProposalsTest is Fixture {
             members[i].weight = weights[i] == 0 ? 1 : weights[i];
             total += members[i].weight;
         }
-        uint128 threshold = uint128(total / 2 + 1 + (t % (total - total / 2)));
-        groupId = _createGroup(members, _policy(threshold), "fuzz");
-        bytes32 id = _propose(0, _calls(3, 0), "", 0);
+        uint16 threshold = 5001 + t % 5000;
+        groupId = _createGroup(members, _termsOf(threshold), "fuzz");
+        bytes32 id = _propose(0, ROUTINE, _calls(3, 0), "", 0);
 
         uint256[3] memory tally;
         for (uint256 i = 0; i < 4; ++i) {
             uint8 choice = choices[i] % 3;
             _vote(i, id, choice);
             tally[choice] += members[i].weight;
-            if (tally[CHOICE_FOR] >= threshold) {
+            if (tally[CHOICE_FOR] * 10_000 >= threshold * total) {
                 _assertStatus(id, ProposalStatus.Approved);
                 return;
-            } else if (total - tally[CHOICE_AGAINST] - tally[CHOICE_ABSTAIN] < threshold) {
+            } else if ((total - tally[CHOICE_AGAINST] - tally[CHOICE_ABSTAIN]) * 10_000 < threshold * total) {
                 _assertStatus(id, ProposalStatus.Rejected);
                 return;
             }
@@ -278,7 +328,7 @@ contract ProposalsTest is Fixture {
         vm.prank(agents[0]);
         coordinator.leave(groupId);
         vm.expectEmit(address(coordinator));
-        emit IAgentCoordinator.ProposalCancelled(groupId, _id);
+        emit ICoordinatorEvents.ProposalCancelled(groupId, _id);
         vm.prank(agents[0]);
         coordinator.cancel(_id);
 
@@ -362,7 +412,7 @@ contract ProposalsTest is Fixture {
         Call[] memory calls = new Call[](2);
         calls[0] = _calls(2, 0)[0];
         calls[1] = _calls(3, 1000 ether)[0];
-        bytes32 id = _propose(0, calls, "", 0);
+        bytes32 id = _propose(0, ROUTINE, calls, "", 0);
         _approveAndWait(id);
         vm.expectRevert(abi.encodeWithSelector(Errors.CallFailed.selector, 1, address(recorder), ""));
         coordinator.execute(id, calls);
@@ -377,7 +427,7 @@ contract ProposalsTest is Fixture {
     function test_Execute_HandsOnTheReasonOfTheTarget() external {
         Call[] memory calls = new Call[](1);
         calls[0] = Call({target: address(new Refuser()), value: 0, data: hex"01"});
-        bytes32 id = _propose(0, calls, "", 0);
+        bytes32 id = _propose(0, ROUTINE, calls, "", 0);
         _approveAndWait(id);
         vm.expectRevert(
             abi.encodeWithSelector(
@@ -391,8 +441,8 @@ contract ProposalsTest is Fixture {
         Reenterer reenterer = new Reenterer();
         Call[] memory calls = new Call[](1);
         calls[0] = Call({target: address(reenterer), value: 0, data: abi.encodeCall(Reenterer.poke, ())});
-        bytes32 id = _propose(0, calls, "", 0);
-        reenterer.set(address(coordinator), abi.encodeCall(IAgentCoordinator.execute, (id, calls)));
+        bytes32 id = _propose(0, ROUTINE, calls, "", 0);
+        reenterer.set(address(coordinator), abi.encodeCall(coordinator.execute, (id, calls)));
         _approveAndWait(id);
 
         bytes memory guard = abi.encodeWithSelector(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector);
@@ -404,9 +454,9 @@ contract ProposalsTest is Fixture {
     function test_Execute_MayCallTheCoordinator() external {
         Call[] memory calls = new Call[](1);
         calls[0] = Call({
-            target: address(coordinator), value: 0, data: abi.encodeCall(IAgentCoordinator.register, ("its key"))
+            target: address(coordinator), value: 0, data: abi.encodeCall(coordinator.register, ("its key"))
         });
-        bytes32 id = _propose(0, calls, "", 0);
+        bytes32 id = _propose(0, ROUTINE, calls, "", 0);
         _approveAndWait(id);
         coordinator.execute(id, calls);
         vm.assertEq(coordinator.keyOf(account), "its key", "registered");
@@ -416,7 +466,7 @@ contract ProposalsTest is Fixture {
         _approveAndWait(_id);
         vm.warp(START + 365 days);
         vm.expectEmit(address(coordinator));
-        emit IAgentCoordinator.ProposalExecuted(groupId, _id, Lane.OnChain, address(this));
+        emit ICoordinatorEvents.ProposalExecuted(groupId, _id, Lane.OnChain, address(this));
         coordinator.execute(_id, _calls(1, 1 ether));
 
         vm.assertEq(recorder.calls(1), 1, "made once");
@@ -436,31 +486,12 @@ contract ProposalsTest is Fixture {
         vm.expectRevert(refusal);
         coordinator.proposalStatus("none");
         vm.expectRevert(refusal);
-        coordinator.hasVoted("none", agents[0]);
+        coordinator.voteOf("none", agents[0]);
     }
 
     // ---------------------------------------------------------------------------------------------------------
     // Steps
     // ---------------------------------------------------------------------------------------------------------
-
-    function _propose(uint256 agent, Call[] memory calls, string memory description, uint64 salt)
-        private
-        returns (bytes32)
-    {
-        vm.prank(agents[agent]);
-        return coordinator.propose(groupId, calls, description, salt);
-    }
-
-    function _vote(uint256 agent, bytes32 id, uint8 choice) private {
-        vm.prank(agents[agent]);
-        coordinator.vote(id, choice);
-    }
-
-    function _approve(bytes32 id) private {
-        for (uint256 i = 0; i < 3; ++i) {
-            _vote(i, id, CHOICE_FOR);
-        }
-    }
 
     function _approveAndWait(bytes32 id) private {
         _approve(id);
@@ -478,7 +509,7 @@ contract ProposalsTest is Fixture {
         Member[] memory members = _members(4);
         members[3].flags = FLAG_REPLICA;
         members[3].weight = 0;
-        return _createGroup(members, _policy(2), "replica only");
+        return _createGroup(members, _termsOf(6000), "replica only");
     }
 
     function _expectNotOpen(ProposalStatus status) private {
@@ -487,6 +518,12 @@ contract ProposalsTest is Fixture {
 
     function _expectNotApproved(ProposalStatus status) private {
         vm.expectRevert(abi.encodeWithSelector(Errors.ProposalNotApproved.selector, _id, status));
+    }
+
+    function _assertVoted(bytes32 id, uint256 agent, uint32 count, uint8 choice) private view {
+        (uint32 counted, uint8 last) = coordinator.voteOf(id, agents[agent]);
+        vm.assertEq(counted, count, "votes counted");
+        vm.assertEq(last, choice, "the last choice");
     }
 
     function _assertStatus(bytes32 id, ProposalStatus status) private view {

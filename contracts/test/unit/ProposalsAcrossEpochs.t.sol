@@ -2,8 +2,8 @@
 pragma solidity 0.8.37;
 
 import {Errors} from "../../src/Errors.sol";
-import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
-import {CHOICE_AGAINST, CHOICE_FOR, Member, ProposalStatus, Vote} from "../../src/Types.sol";
+import {ICoordinatorEvents} from "../../src/ICoordinatorEvents.sol";
+import {CHOICE_AGAINST, CHOICE_FOR, Member, ProposalStatus} from "../../src/Types.sol";
 import {EpochFixture} from "../support/EpochFixture.sol";
 import {vm} from "../support/Vm.sol";
 
@@ -36,7 +36,7 @@ contract ProposalsAcrossEpochsTest is EpochFixture {
     function test_GivenItIsOpen_NoSignedVoteCounts() external {
         _vote(0, CHOICE_FOR);
         _vote(1, CHOICE_FOR);
-        bytes32 digest = coordinator.hashVote(Vote({groupId: groupId, proposalId: _id, choice: CHOICE_FOR}));
+        bytes32 digest = coordinator.hashVote(_voteOn(_id, CHOICE_FOR, 0));
         bytes memory signature = _signature(privateKeys[2], digest);
         _rotateTo(_next(), 1);
         vm.expectRevert(abi.encodeWithSelector(Errors.ProposalNotOpen.selector, _id, ProposalStatus.Expired));
@@ -77,7 +77,7 @@ contract ProposalsAcrossEpochsTest is EpochFixture {
         _propose(2);
 
         vm.prank(agents[2]);
-        _id = coordinator.propose(groupId, _calls(1, 0), "", 1);
+        _id = coordinator.propose(groupId, ROUTINE, _calls(1, 0), "", 1);
         for (uint256 i = 3; i < 6; ++i) {
             _vote(i, CHOICE_FOR);
         }
@@ -89,9 +89,9 @@ contract ProposalsAcrossEpochsTest is EpochFixture {
         bytes memory refusal = abi.encodeWithSelector(Errors.NotVoter.selector, groupId, agents[0]);
         vm.expectRevert(refusal);
         vm.prank(agents[0]);
-        coordinator.propose(groupId, _calls(1, 0), "", 1);
+        coordinator.propose(groupId, ROUTINE, _calls(1, 0), "", 1);
         vm.prank(agents[5]);
-        _id = coordinator.propose(groupId, _calls(1, 0), "", 1);
+        _id = coordinator.propose(groupId, ROUTINE, _calls(1, 0), "", 1);
         vm.expectRevert(refusal);
         _vote(0, CHOICE_FOR);
     }
@@ -104,9 +104,9 @@ contract ProposalsAcrossEpochsTest is EpochFixture {
         next[4].flags = 2;
         _rotateTo(next, 1);
         vm.prank(agents[2]);
-        _id = coordinator.propose(groupId, _calls(1, 0), "", 1);
+        _id = coordinator.propose(groupId, ROUTINE, _calls(1, 0), "", 1);
         vm.expectEmit(address(coordinator));
-        emit IAgentCoordinator.VoteCast(groupId, _id, agents[2], CHOICE_FOR, 2);
+        emit ICoordinatorEvents.VoteCast(groupId, _id, agents[2], CHOICE_FOR, 2, 0);
         _vote(2, CHOICE_FOR);
         _assertStatus(ProposalStatus.Open);
         _vote(3, CHOICE_FOR);
@@ -115,7 +115,7 @@ contract ProposalsAcrossEpochsTest is EpochFixture {
 
     function _propose(uint256 agent) private returns (bytes32) {
         vm.prank(agents[agent]);
-        return coordinator.propose(groupId, _calls(1, 0), "", 0);
+        return coordinator.propose(groupId, ROUTINE, _calls(1, 0), "", 0);
     }
 
     function _vote(uint256 agent, uint8 choice) private {

@@ -2,22 +2,24 @@
 pragma solidity 0.8.37;
 
 import {AgentCoordinator} from "../../src/AgentCoordinator.sol";
+import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
 import {MerkleLog} from "../../src/MerkleLog.sol";
-import {CHOICE_FOR, Call, Checkpoint, Decision, Entry, Member, Policy, Vote} from "../../src/Types.sol";
+import {CHOICE_FOR, Call, Checkpoint, Decision, Entry, Member, Vote} from "../../src/Types.sol";
+import {Classes} from "../support/Classes.sol";
 import {vm} from "../support/Vm.sol";
 
 /// @notice The golden vectors, which the Rust side makes: here the contract reads them, so that both sides mean the same
 /// by every encoding that crosses the border.
-contract VectorsTest {
+contract VectorsTest is Classes {
     string private _json;
-    AgentCoordinator private _coordinator;
+    IAgentCoordinator private _coordinator;
     bytes32 private _groupId;
 
     /// @dev The contract runs at the address, and on the chain, that the vectors were made for.
     function setUp() external {
         _json = vm.readFile("tests/vectors/evm.json");
         vm.chainId(_uint(".chainId"));
-        _coordinator = AgentCoordinator(vm.parseJsonAddress(_json, ".contract"));
+        _coordinator = IAgentCoordinator(vm.parseJsonAddress(_json, ".contract"));
         vm.etch(address(_coordinator), address(new AgentCoordinator()).code);
 
         Member[] memory members = _members();
@@ -26,9 +28,7 @@ contract VectorsTest {
             _coordinator.register(members[i].key);
         }
         vm.prank(vm.parseJsonAddress(_json, ".creator"));
-        _groupId = _coordinator.createGroup(
-            members, Policy({threshold: 30, votingPeriod: 480, timelock: 0}), _bytes32(".groupSalt")
-        );
+        _groupId = _coordinator.createGroup(members, _terms(), _bytes32(".groupSalt"));
     }
 
     function test_Identifiers() external view {
@@ -44,6 +44,7 @@ contract VectorsTest {
                 _groupId,
                 vm.parseJsonAddress(_json, ".proposer"),
                 uint64(_uint(".salt")),
+                uint8(_uint(".class")),
                 _bytes32(".actionsHash"),
                 _bytes32(".descriptionHash")
             ),
@@ -56,12 +57,19 @@ contract VectorsTest {
         string memory description = vm.parseJsonString(_json, ".description");
         uint64 salt = uint64(_uint(".salt"));
         vm.prank(vm.parseJsonAddress(_json, ".proposer"));
-        bytes32 id = _coordinator.propose(_groupId, _calls(), description, salt);
+        bytes32 id = _coordinator.propose(_groupId, uint8(_uint(".class")), _calls(), description, salt);
         vm.assertEq(id, _bytes32(".proposalId"), "proposal");
     }
 
     function test_Vote() external view {
-        Vote memory vote = Vote({groupId: _groupId, proposalId: _bytes32(".proposalId"), choice: CHOICE_FOR});
+        Vote memory vote = Vote({
+            groupId: _groupId,
+            proposalId: _bytes32(".proposalId"),
+            choice: CHOICE_FOR,
+            epoch: uint64(_uint(".vote.epoch")),
+            votingEnds: uint64(_uint(".vote.voting_ends")),
+            nonce: uint32(_uint(".vote.nonce"))
+        });
         vm.assertEq(_coordinator.hashVote(vote), _bytes32(".voteForDigest"), "vote");
     }
 
@@ -73,7 +81,9 @@ contract VectorsTest {
             status: uint8(_uint(".decision.status")),
             forWeight: uint128(_uint(".decision.forWeight")),
             againstWeight: uint128(_uint(".decision.againstWeight")),
-            abstainWeight: uint128(_uint(".decision.abstainWeight"))
+            abstainWeight: uint128(_uint(".decision.abstainWeight")),
+            executableFrom: uint64(_uint(".decision.executable_from")),
+            executableUntil: uint64(_uint(".decision.executable_until"))
         });
         bytes32 digest = _coordinator.hashDecision(decision);
         vm.assertEq(digest, _bytes32(".decision.digest"), "decision");

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+pragma solidity 0.8.37;
+
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
+import {Ballot, CHOICE_FOR, Content, INBOX_EXECUTED, ProposalStatus, Vote} from "../../src/Types.sol";
+import {vm} from "../support/Vm.sol";
+import {Cast} from "./Cast.sol";
+
+/// @notice What anybody may try in the on-chain lane and the escape lane.
+abstract contract OnChainLane is Cast {
+    uint256 internal constant MAXIMUM_PROPOSALS = 14;
+
+    function propose(uint256 agent, uint256 class, uint256 value) external {
+        if (proposals.length == MAXIMUM_PROPOSALS) return;
+        agent %= agents.length;
+        uint256 p = _newProposal(agent, uint8(class % CLASSES), value % 1.1 ether);
+        ProposalGhost storage proposal = proposals[p];
+        bytes memory data = abi.encodeCall(
+            coordinator.propose, (groups[proposal.group].id, proposal.class, _calls(proposal), "", uint64(p))
+        );
+        proposal.onChain = _try(agent, data, "propose");
+        if (!proposal.onChain) return;
+        if (!_isVoter(agent)) _violate("somebody without a vote proposed");
+        if (proposal.class == ESCAPE && !hasStalled(proposal.group)) _violate("a closed lane took a proposal");
+        if (proposal.value > 1 ether) _violate("more than a class' limit was proposed");
+    }
+
+    /// @dev By a transaction; by a signature; by an old signature, or one of another epoch, which must not count.
+    function vote(uint256 p, uint256 agent, uint8 choice, uint256 how) external {
+        if (proposals.length == 0) return;
+        p %= proposals.length;
+        agent %= agents.length;
+        choice %= 4;
+        how %= 4;
+        uint32 nonce = uint32(voteCount[p][agent]);
+        bytes memory data = abi.encodeCall(coordinator.vote, (proposals[p].id, choice));
+        if (how == 2) {
+            if (nonce == 0) return;
+            --nonce;
+        }
+        if (how != 0) {
+            bytes memory signature = _signVote(p, agent, choice, nonce);
+            if (how == 3) {
+                proposals[p].epoch += 1;
+                signature = _signVote(p, agent, choice, nonce);
+                proposals[p].epoch -= 1;
+            }
+            data = abi.encodeCall(coordinator.voteBySig, (proposals[p].id, agents[agent], choice, signature));
+        }
+        if (!_try(how == 0 ? agent : 0, data, how == 0 ? "vote" : how == 1 ? "voteBySig" : "old vote")) return;
+        if (how > 1) _violate("a vote for another nonce or epoch was taken");
+        if (voteCount[p][agent] != 0 && lastChoice[p][agent] == choice) _violate("a vote was counted again");
+        _count(p, agent, choice);
+    }
+
+    /// @dev All voters of the group at once. Those who chose the same before are passed over, and so is what comes after the
+    /// end.
+    function voteTogether(uint256 p, uint8 choice) public {
+        if (proposals.length == 0) return;
+        p %= proposals.length;
+        choice %= 3;
+        uint256 first = proposals[p].group * POOL;
+        Ballot[] memory ballots = new Ballot[](POOL);
+        uint256[] memory voters = new uint256[](POOL);
+        uint256 count = 0;
+        for (uint256 agent = first; agent < first + POOL; ++agent) {
+            if (!_isVoter(agent)) continue;
+            ballots[count] = Ballot({
+                voter: agents[agent],
+                choice: choice,
+                signature: _signVote(p, agent, choice, uint32(voteCount[p][agent]))
+            });
+            voters[count++] = agent;
+        }
+        assembly ("memory-safe") {
+            mstore(ballots, count)
+        }
+        if (!_try(0, abi.encodeCall(coordinator.voteBySigs, (proposals[p].id, ballots)), "voteBySigs")) return;
+        if (expectedStatus(p) != ProposalStatus.Open) _violate("votes on what is closed were taken");
+        for (uint256 i = 0; i < count && expectedStatus(p) == ProposalStatus.Open; ++i) {
+            if (voteCount[p][voters[i]] != 0 && lastChoice[p][voters[i]] == choice) continue;
+            _count(p, voters[i], choice);
+        }
+    }
+
+    function cancel(uint256 p, uint256 agent) external {
+        if (proposals.length == 0) return;
+        p %= proposals.length;
+        agent %= agents.length;
+        bool open = expectedStatus(p) == ProposalStatus.Open;
+        if (!_try(agent, abi.encodeCall(coordinator.cancel, (proposals[p].id)), "cancel")) return;
+        if (agent != proposals[p].proposer) _violate("somebody else cancelled a proposal");
+        if (!open) _violate("a closed proposal was cancelled");
+        proposals[p].cancelled = true;
+    }
+
+    /// @dev Only the first agent of a group leaves, or no run would decide anything.
+    function leave(uint256 g) external {
+        g %= GROUPS;
+        if (!_try(g * POOL, abi.encodeCall(coordinator.leave, (groups[g].id)), "leave")) return;
+        if (!_isVoter(g * POOL)) _violate("somebody without a vote gave it up");
+        groups[g].left[0] = true;
+    }
+
+    function execute(uint256 p, uint256 agent) external {
+        if (proposals.length == 0) return;
+        p %= proposals.length;
+        agent %= agents.length;
+        ProposalGhost storage proposal = proposals[p];
+        bool approved = expectedStatus(p) == ProposalStatus.Approved;
+        bytes memory data = abi.encodeCall(coordinator.execute, (proposal.id, _calls(proposal)));
+        if (!_try(agent, data, proposal.fromLog ? "execute from the log" : "execute")) return;
+        if (!approved || !proposal.onChain) _violate("a proposal that is not approved was executed");
+        if (block.timestamp < expectedFrom(p)) _violate("a proposal was executed before its timelock");
+        _noteExecution(proposal.group, p);
+        if (proposal.fromLog) {
+            _noteMessage(proposal.group, INBOX_EXECUTED, agents[agent], abi.encode(proposal.id));
+        }
+    }
+
+    /// @dev Finishes a proposal of the log by the votes of all members, or tries to with too few, with votes of another
+    /// epoch or nonce, after the end of the voting, or one that is in the on-chain lane.
+    function approveFromLog(uint256 p, uint256 how) external {
+        if (proposals.length == 0) return;
+        p %= proposals.length;
+        how %= 8;
+        ProposalGhost storage proposal = proposals[p];
+        uint256 g = proposal.group;
+        (uint256 epoch, uint256 votingEnds) = (groups[g].epochs.length - 1, block.timestamp + VOTING_PERIOD);
+        if (how == 1) ++epoch;
+        if (how == 2) votingEnds = block.timestamp;
+        (Ballot[] memory ballots, uint256 weight) =
+            _ballotsFor(p, uint64(epoch), uint64(votingEnds), how == 3 ? 1 : 0, how == 0 ? 1 : POOL);
+        Content memory content = Content({
+            proposer: agents[proposal.proposer],
+            salt: uint64(p),
+            class: proposal.class,
+            calls: _calls(proposal),
+            description: ""
+        });
+        uint256 total = totalOf(groups[g].weights);
+        bool allowed = how > 3 && proposal.class == ESCAPE && !proposal.onChain && executions[g][p] == 0
+            && hasStalled(g) && weight * 10 >= total * 6 && proposal.value <= 1 ether;
+        bytes memory data =
+            abi.encodeCall(coordinator.approveFromLog, (groups[g].id, content, uint64(votingEnds), ballots));
+        bool success = _try(0, data, "approveFromLog");
+        if (success && !allowed) _violate("the escape lane approved what it must not");
+        if (!success) {
+            if (allowed) _violate("the escape lane refused what the group decided");
+            return;
+        }
+        _placeInEpoch(proposal);
+        (proposal.onChain, proposal.fromLog, proposal.approvedAt) = (true, true, block.timestamp);
+        proposal.tally = [0, weight, 0];
+    }
+
+    function _ballotsFor(uint256 p, uint64 epoch, uint64 votingEnds, uint32 nonce, uint256 maximum)
+        private
+        view
+        returns (Ballot[] memory ballots, uint256 weight)
+    {
+        uint256 g = proposals[p].group;
+        ballots = new Ballot[](POOL);
+        Vote memory vote_ = Vote(groups[g].id, proposals[p].id, CHOICE_FOR, epoch, votingEnds, nonce);
+        bytes32 digest = coordinator.hashVote(vote_);
+        uint256 count = 0;
+        for (uint256 i = 0; i < POOL && count < maximum; ++i) {
+            if (!_isVoter(g * POOL + i)) continue;
+            ballots[count++] = Ballot(agents[g * POOL + i], CHOICE_FOR, _signature(g * POOL + i, digest));
+            weight += groups[g].weights[i];
+        }
+        assembly ("memory-safe") {
+            mstore(ballots, count)
+        }
+    }
+
+    function _noteExecution(uint256 g, uint256 p) internal {
+        ++executions[g][p];
+        groups[g].paid += proposals[p].value;
+    }
+}
+// forge-lint: disable-end(unsafe-typecast)
