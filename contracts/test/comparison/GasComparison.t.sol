@@ -114,16 +114,13 @@ contract GasComparisonTest {
 
     function _pay(uint256 nonce) private {
         address nobody = address(0);
-        bytes32 hash =
-            _safe.getTransactionHash(address(0xbeef), 1 ether, "", 0, 0, 0, 0, nobody, nobody, nonce);
+        bytes32 hash = _safe.getTransactionHash(address(0xbeef), 1 ether, "", 0, 0, 0, 0, nobody, nobody, nonce);
         bytes memory signatures;
         for (uint256 i = 0; i < 3; ++i) {
             (uint8 v, bytes32 r, bytes32 s) = vm.sign(_keys[i], hash);
             signatures = bytes.concat(signatures, abi.encodePacked(r, s, v));
         }
-        _safe.execTransaction(
-            address(0xbeef), 1 ether, "", 0, 0, 0, 0, nobody, payable(nobody), signatures
-        );
+        _safe.execTransaction(address(0xbeef), 1 ether, "", 0, 0, 0, 0, nobody, payable(nobody), signatures);
     }
 
     function _deploy(string memory artifact) private returns (address deployed) {

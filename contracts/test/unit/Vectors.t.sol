@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {AgentCoordinator} from "../../src/AgentCoordinator.sol";
 import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
 import {MerkleLog} from "../../src/MerkleLog.sol";
-import {CHOICE_FOR, Call, Checkpoint, Decision, Entry, Member, Vote} from "../../src/Types.sol";
+import {Basis, CHOICE_FOR, Call, Checkpoint, Decision, Entry, Member, Policy, Vote} from "../../src/Types.sol";
 import {Classes} from "../support/Classes.sol";
 import {vm} from "../support/Vm.sol";
 
@@ -67,10 +67,10 @@ contract VectorsTest is Classes {
             proposalId: _bytes32(".proposalId"),
             choice: CHOICE_FOR,
             epoch: uint64(_uint(".vote.epoch")),
-            votingEnds: uint64(_uint(".vote.voting_ends")),
+            votingEnds: uint64(_uint(".vote.votingEnds")),
             nonce: uint32(_uint(".vote.nonce"))
         });
-        vm.assertEq(_coordinator.hashVote(vote), _bytes32(".voteForDigest"), "vote");
+        vm.assertEq(_coordinator.hashVote(vote), _bytes32(".vote.digest"), "vote");
     }
 
     function test_Decision() external view {
@@ -82,12 +82,80 @@ contract VectorsTest is Classes {
             forWeight: uint128(_uint(".decision.forWeight")),
             againstWeight: uint128(_uint(".decision.againstWeight")),
             abstainWeight: uint128(_uint(".decision.abstainWeight")),
-            executableFrom: uint64(_uint(".decision.executable_from")),
-            executableUntil: uint64(_uint(".decision.executable_until"))
+            executableFrom: uint64(_uint(".decision.executableFrom")),
+            executableUntil: uint64(_uint(".decision.executableUntil"))
         });
         bytes32 digest = _coordinator.hashDecision(decision);
         vm.assertEq(digest, _bytes32(".decision.digest"), "decision");
         vm.assertEq(digest, _entry().subject, "the entry's subject");
+    }
+
+    /// @dev Rows of threshold, basis, turnout, veto, whether votes change, the weights for, against, abstaining and of all,
+    /// and the verdicts before and after the end of the voting.
+    function test_Policies() external view {
+        string memory policies = vm.readFile("tests/vectors/policies.json");
+        uint256[] memory values = vm.parseJsonUintArray(policies, ".values");
+        uint256 columns = vm.parseJsonUint(policies, ".columns");
+        vm.assertTrue(values.length > 5000 && values.length % columns == 0, "rows were read");
+        Policy memory policy = _terms().classes[0];
+        for (uint256 at = 0; at < values.length; at += columns) {
+            policy.threshold = uint16(values[at]);
+            policy.basis = Basis(values[at + 1]);
+            policy.turnout = uint16(values[at + 2]);
+            policy.veto = uint16(values[at + 3]);
+            policy.revotes = values[at + 4] != 0;
+            vm.assertEq(_verdict(policy, values, at + 5, false), values[at + 9], "while the voting lasts");
+            vm.assertEq(_verdict(policy, values, at + 5, true), values[at + 10], "at its end");
+        }
+    }
+
+    function _verdict(Policy memory policy, uint256[] memory values, uint256 at, bool ended)
+        private
+        view
+        returns (uint256)
+    {
+        return uint256(
+            _coordinator.verdict(
+                policy,
+                uint128(values[at]),
+                uint128(values[at + 1]),
+                uint128(values[at + 2]),
+                uint128(values[at + 3]),
+                ended
+            )
+        );
+    }
+
+    /// @dev The chain of hashes over an inbox' messages, and the contract's own for the first of them.
+    function test_Inbox() external {
+        string memory inbox = vm.readFile("tests/vectors/inbox.json");
+        uint256 count = vm.parseJsonUint(inbox, ".count");
+        bytes32 inboxHash = 0;
+        for (uint256 i = 0; i < count; ++i) {
+            bytes32 payloadHash = keccak256(vm.parseJsonBytes(inbox, _at(".messages", i, ".payload")));
+            vm.assertEq(payloadHash, vm.parseJsonBytes32(inbox, _at(".messages", i, ".payloadHash")), "payload");
+            inboxHash = keccak256(
+                abi.encode(
+                    inboxHash,
+                    vm.parseJsonUint(inbox, _at(".messages", i, ".index")),
+                    vm.parseJsonUint(inbox, _at(".messages", i, ".kind")),
+                    vm.parseJsonAddress(inbox, _at(".messages", i, ".sender")),
+                    vm.parseJsonUint(inbox, _at(".messages", i, ".enqueuedAt")),
+                    payloadHash
+                )
+            );
+            vm.assertEq(inboxHash, vm.parseJsonBytes32(inbox, _at(".messages", i, ".hash")), "message");
+        }
+        vm.assertTrue(count > 2, "messages were read");
+
+        address sender = vm.parseJsonAddress(inbox, ".messages[0].sender");
+        vm.prank(sender);
+        _coordinator.register("key");
+        vm.warp(vm.parseJsonUint(inbox, ".messages[0].enqueuedAt"));
+        vm.prank(sender);
+        _coordinator.enqueue(_groupId, vm.parseJsonBytes(inbox, ".messages[0].payload"));
+        (bytes32 first,) = _coordinator.inboxMessage(_groupId, 0);
+        vm.assertEq(first, vm.parseJsonBytes32(inbox, ".messages[0].hash"), "the contract's own");
     }
 
     function test_Entry() external view {
