@@ -264,10 +264,11 @@ impl Anchoring {
         node: &RunningNode,
         mut connected: Option<AnchorService>,
     ) -> Self {
-        let (stable, handovers, anchored) = (node.stable_checkpoints(), node.handovers(), node.anchors());
+        let links = node.anchoring_links();
         let costs = node.metrics().anchor_costs.clone();
         let rpc_url = config.chain.rpc_url.clone();
-        // Also a node that submits nothing is told of the anchors that others submit: its receipts prove them.
+        // Also a node that submits nothing is told of the anchors that others submit, which its receipts prove, and of
+        // the inbox, which it has to speak of.
         let settings = Settings::from(config);
         Self(tokio::spawn(async move {
             loop {
@@ -279,7 +280,7 @@ impl Anchoring {
                     }
                 };
                 match service {
-                    Ok(service) => return Some(service.count_in(costs).spawn(stable, handovers, anchored)),
+                    Ok(service) => return Some(service.count_in(costs).spawn(links)),
                     Err(error @ AnchorError::Unreachable { .. }) => {
                         tracing::warn!(%error, "anchoring waits for the chain");
                         tokio::time::sleep(CHAIN_PAUSE).await;
