@@ -22,7 +22,7 @@ use crate::network::lifeline::standard_input_closed;
 use crate::output::{Format, Report};
 use crate::password::{self, Purpose};
 use crate::sdk::blocking;
-use crate::{logging, signals};
+use crate::{deliberate_fault, logging, signals};
 
 /// How long to wait before the anchoring service looks for a chain that did not answer again.
 const CHAIN_PAUSE: Duration = Duration::from_secs(5);
@@ -124,6 +124,7 @@ impl Run {
     async fn run(self) -> Result<(), CliError> {
         let config = NodeConfig::load(&self.config)?;
         logging::start(&config.log.filter, config.log.format == LogFormat::Json)?;
+        deliberate_fault::switch_on()?;
         // Signals that arrive while the node starts are kept for the moment when it can stop.
         let end = signals::end_asked_for();
         let parent_gone = async {
