@@ -10,6 +10,7 @@ use alloy::primitives::{Address, B256, U256};
 use alloy::providers::{DynProvider, Provider as _, ProviderBuilder};
 use alloy::rpc::types::TransactionRequest;
 use quorate_contracts::AgentCoordinator;
+use quorate_protocol::faults::Fault;
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::{GroupId, Member, Policy, PublicKey, Terms};
 use quorate_sdk::keystore::{ACCOUNT_FILE, KEY_FILE};
@@ -40,9 +41,20 @@ pub(crate) struct Process(Child);
 
 impl Process {
     fn start(program: impl AsRef<std::ffi::OsStr>, arguments: &[&str], log: &Path) -> Self {
+        Self::start_with(program, arguments, log, None)
+    }
+
+    /// With a deliberate fault.
+    fn start_with(
+        program: impl AsRef<std::ffi::OsStr>,
+        arguments: &[&str],
+        log: &Path,
+        fault: Option<Fault>,
+    ) -> Self {
         let log = File::create(log).unwrap();
         let child = Command::new(program)
             .args(arguments)
+            .envs(fault.map(|fault| ("QUORATE_FAULT", fault.name())))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -68,8 +80,13 @@ impl Drop for Process {
 
 /// `N` ports that were free just now.
 pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
+    ports(N).try_into().unwrap()
+}
+
+fn ports(count: usize) -> Vec<u16> {
+    let listeners: Vec<_> =
+        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).collect();
+    listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
 }
 
 pub(crate) struct Anvil {
@@ -100,7 +117,26 @@ pub(crate) fn connect(url: &str) -> DynProvider {
     ProviderBuilder::new().connect_http(url.parse().unwrap()).erased()
 }
 
-/// A group of four with its nodes.
+/// What a group and its nodes are to be like.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// How many members there are, each a voter and a replica.
+    pub(crate) nodes: usize,
+    pub(crate) terms: Terms,
+    /// Lines in the section `[chain]` of every node's configuration.
+    pub(crate) chain: String,
+    /// The deliberate faults of nodes.
+    pub(crate) faults: Vec<(usize, Fault)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let terms = Terms::of_class(Policy::of_weight(3, 4, 600, 0));
+        Self { nodes: 4, terms, chain: String::new(), faults: Vec::new() }
+    }
+}
+
+/// A group with its nodes: four of them, or as [`Options`] have it.
 pub(crate) struct Network {
     pub(crate) anvil: Anvil,
     pub(crate) contract: Address,
@@ -108,6 +144,7 @@ pub(crate) struct Network {
     pub(crate) account: Address,
     pub(crate) agents: Vec<Agent>,
     nodes: Vec<Option<Process>>,
+    faults: Vec<Option<Fault>>,
     ports: Vec<[u16; 2]>,
     dir: tempfile::TempDir,
     http: reqwest::Client,
@@ -116,29 +153,52 @@ pub(crate) struct Network {
 impl Network {
     /// Starts everything and waits until all nodes are ready.
     pub(crate) async fn start() -> Self {
-        Self::start_on("").await
+        Self::start_with(Options::default()).await
     }
 
     /// As [`Self::start`], with these lines in the section `[chain]` of every node's configuration.
-    pub(crate) async fn start_on(chain: &str) -> Self {
-        let mut network = Self::found().await;
-        for at in 0..network.agents.len() {
-            let text = std::fs::read_to_string(network.config(at)).unwrap();
-            std::fs::write(network.config(at), text.replacen("[keys]", &format!("{chain}[keys]"), 1))
-                .unwrap();
-        }
-        for at in 0..network.agents.len() {
-            network.launch(at);
-        }
-        for at in 0..network.agents.len() {
-            network.ready(at).await;
-        }
+    pub(crate) async fn start_on(chain: String) -> Self {
+        Self::start_with(Options { chain, ..Options::default() }).await
+    }
+
+    /// As [`Self::start`], with these options.
+    pub(crate) async fn start_with(options: Options) -> Self {
+        let mut network = Self::found_with(options).await;
+        network.launch_all().await;
         network
+    }
+
+    /// Starts all nodes, and waits until they are ready.
+    pub(crate) async fn launch_all(&mut self) {
+        for at in 0..self.agents.len() {
+            self.launch(at);
+        }
+        for at in 0..self.agents.len() {
+            self.ready(at).await;
+        }
+    }
+
+    /// The node of a replica by its number, which is that of the first view in which it is the primary.
+    pub(crate) fn node_of_replica(&self, index: usize) -> usize {
+        let mut nodes: Vec<usize> = (0..self.agents.len()).collect();
+        nodes.sort_by_key(|at| self.agents[*at].id());
+        nodes[index]
+    }
+
+    /// Whether a node has logged these words since it started.
+    pub(crate) fn said(&self, at: usize, words: &str) -> bool {
+        std::fs::read_to_string(self.node_dir(at).join("node.log")).unwrap_or_default().contains(words)
     }
 
     /// Everything but the nodes: the chain, the contract, the keys, the group with funds in its account, and
     /// the nodes' configurations.
     pub(crate) async fn found() -> Self {
+        Self::found_with(Options::default()).await
+    }
+
+    /// As [`Self::found`], with these options.
+    pub(crate) async fn found_with(options: Options) -> Self {
+        let Options { nodes: count, terms, chain, faults: broken } = options;
         let dir = tempfile::tempdir().unwrap();
         let anvil = Anvil::start(dir.path()).await;
         let provider = connect(&anvil.url);
@@ -147,7 +207,7 @@ impl Network {
         let contract = deployment.get_receipt().await.unwrap().contract_address.unwrap();
 
         let mut agents = Vec::new();
-        for number in 0..4 {
+        for number in 0..count {
             let options = KeystoreOptions { cost: ScryptCost::LIGHT, overwrite: false };
             let keys = dir.path().join(format!("keys-{number}"));
             agents.push(Agent::create_with(keys, PASSWORD, options).unwrap());
@@ -168,7 +228,6 @@ impl Network {
             })
             .collect();
         members.sort_by_key(|member| member.agent);
-        let terms = Terms::of_class(Policy::of_weight(3, 4, 600, 0));
         let creator = ChainAgent::new(&anvil.url, contract, agents[0].account.clone()).await.unwrap();
         let salt = B256::repeat_byte(1);
         let chain_id = provider.get_chain_id().await.unwrap();
@@ -183,18 +242,21 @@ impl Network {
             .value(U256::from(5_000_000_000_000_000_000u128));
         provider.send_transaction(funding).await.unwrap().get_receipt().await.unwrap();
 
-        let ports: [u16; 8] = free_ports();
-        let ports = ports.chunks(2).map(|pair| [pair[0], pair[1]]).collect();
-        let nodes = (0..4).map(|_| None).collect();
+        let ports = ports(2 * count).chunks(2).map(|pair| [pair[0], pair[1]]).collect();
+        let nodes = (0..count).map(|_| None).collect();
+        let mut faults = vec![None; count];
+        for (at, fault) in broken {
+            faults[at] = Some(fault);
+        }
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
-        let network = Self { anvil, contract, group, account, agents, nodes, ports, dir, http };
-        for at in 0..4 {
-            network.write_config(at);
+        let network = Self { anvil, contract, group, account, agents, nodes, faults, ports, dir, http };
+        for at in 0..count {
+            network.write_config(at, &chain);
         }
         network
     }
 
-    fn write_config(&self, at: usize) {
+    fn write_config(&self, at: usize, chain: &str) {
         let mut peers = String::new();
         for (agent, ports) in self.agents.iter().zip(&self.ports) {
             let entry = format!(
@@ -209,7 +271,7 @@ impl Network {
         let text = format!(
             "data_dir = \"data\"\n\
              [chain]\nrpc_url = \"{rpc}\"\ncontract = \"{contract}\"\ngroup = \"{group}\"\n\
-             profile = \"anvil\"\n\
+             profile = \"anvil\"\n{chain}\
              [keys]\naccount = \"{account}\"\nagent = \"{key}\"\npassword_file = \"../password\"\n\
              [http]\nlisten = \"127.0.0.1:{http}\"\nrequests_per_second = 10000\ncommands_per_second = 10000\n\
              [consensus]\nview_timeout_ms = {VIEW_TIMEOUT_MS}\nstatus_interval_ms = 200\n\
@@ -243,7 +305,12 @@ impl Network {
         let config = self.config(at);
         let arguments = ["node", "run", "--config", config.to_str().unwrap()];
         let log = self.node_dir(at).join("node.log");
-        self.nodes[at] = Some(Process::start(BINARY, &arguments, &log));
+        self.nodes[at] = Some(Process::start_with(BINARY, &arguments, &log, self.faults[at]));
+    }
+
+    /// Has a node break another rule, or none, from its next start on.
+    pub(crate) fn set_fault(&mut self, at: usize, fault: Option<Fault>) {
+        self.faults[at] = fault;
     }
 
     /// Kills the process of a node with SIGKILL.

@@ -144,7 +144,7 @@ fn assert_one_each(anchors: &[Event]) {
 
 /// A reorganisation of depth 5 under the newest anchor of a group whose nodes rely on the block with `depth` above it.
 async fn an_anchor_is_dropped(finality: &str, depth: u64) {
-    let mut network = Network::start_on(&format!("finality = {finality}\n")).await;
+    let mut network = Network::start_on(format!("finality = {finality}\n")).await;
     let chain = Chain::of(&network);
     let (client, reader) = (network.client().await, network.reader().await);
 

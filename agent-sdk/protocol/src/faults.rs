@@ -2,8 +2,8 @@
 //!
 //! Whoever trusts the simulator's checkers must have seen each of them fail. With the feature `faults`, a
 //! [`Fault`] that is switched on breaks one rule at the place where the rule lives, for every replica that the
-//! calling thread runs. Without the feature, which nothing enables by default and which the `quorate` binary
-//! does not compile with, [`is_on`] is the constant `false` and costs nothing.
+//! calling thread runs, or for a whole process that runs one. Without the feature, which nothing enables by default
+//! and which no `quorate` binary for users is compiled with, [`is_on`] is the constant `false` and costs nothing.
 
 /// Whether the faults are compiled in.
 pub const COMPILED_IN: bool = cfg!(feature = "faults");
@@ -91,6 +91,13 @@ faults! {
     EvidenceAcrossViews = "evidence-across-views",
     /// The pool takes in whatever is offered.
     PoolUnbounded = "pool-unbounded",
+    /// A replica keeps the contract's inbox out of the log: it says nothing of it, and what others say it neither
+    /// proposes nor hands on.
+    InboxCensored = "inbox-censored",
+    /// As [`Self::InboxCensored`], and the replica says that the inbox has messages that nobody enqueued.
+    InboxInvented = "inbox-invented",
+    /// A replica signs two checkpoints of each sequence and tells both to everybody.
+    CheckpointEquivocated = "checkpoint-equivocated",
 }
 
 /// A name that no fault has.
@@ -116,8 +123,11 @@ impl std::fmt::Display for Fault {
 #[cfg(feature = "faults")]
 mod switch {
     use std::cell::Cell;
+    use std::sync::OnceLock;
 
     use super::Fault;
+
+    static IN_PROCESS: OnceLock<Fault> = OnceLock::new();
 
     thread_local! {
         static SWITCHED_ON: Cell<Option<Fault>> = const { Cell::new(None) };
@@ -128,14 +138,23 @@ mod switch {
         SWITCHED_ON.set(fault);
     }
 
+    /// Switches a fault on for all threads of this process, for good; the first that is asked for stays.
+    pub fn switch_on_in_process(fault: Fault) {
+        IN_PROCESS.get_or_init(|| fault);
+    }
+
     /// Whether `fault` is switched on for the calling thread.
     pub fn is_on(fault: Fault) -> bool {
-        SWITCHED_ON.get() == Some(fault)
+        SWITCHED_ON.get() == Some(fault) || IN_PROCESS.get() == Some(&fault)
     }
 }
 
 #[cfg(feature = "faults")]
-pub use switch::{is_on, switch_on};
+pub use switch::{is_on, switch_on, switch_on_in_process};
+
+/// Switches nothing on, in a program without the feature `faults`.
+#[cfg(not(feature = "faults"))]
+pub const fn switch_on_in_process(_fault: Fault) {}
 
 /// Whether `fault` is switched on: never, in a program without the feature `faults`.
 #[cfg(not(feature = "faults"))]

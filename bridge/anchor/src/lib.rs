@@ -18,4 +18,4 @@ mod shell;
 
 pub use error::AnchorError;
 pub use settings::Settings;
-pub use shell::{AnchorHandle, AnchorService, AnchorStatus, BlockRef, InboxMessage, InboxView, InboxWatcher};
+pub use shell::{AnchorHandle, AnchorService, AnchorStatus, BlockRef, InboxLook, InboxStatus, InboxWatcher};

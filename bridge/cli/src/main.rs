@@ -8,6 +8,7 @@ mod args;
 mod chain;
 mod commands;
 mod connection;
+mod deliberate_fault;
 mod deployment;
 mod error;
 mod exit;
@@ -30,8 +31,12 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::Format;
 
-/// Whoever builds the binary together with the deliberate faults of the tests finds out at once.
-const _: () = assert!(!quorate_protocol::faults::COMPILED_IN, "the feature `faults` is for tests alone");
+/// A release has none of the deliberate faults that nodes of the tests run with: whoever builds one with them finds out at
+/// once.
+const _: () = assert!(
+    !quorate_protocol::faults::COMPILED_IN || cfg!(debug_assertions),
+    "the feature `faults` is for tests alone"
+);
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

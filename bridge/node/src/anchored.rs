@@ -84,6 +84,21 @@ pub type InboxTakenSender = watch::Sender<u64>;
 /// Where the anchoring service reads it, to know where to begin.
 pub type InboxTakenReceiver = watch::Receiver<u64>;
 
+/// The ends of all these channels that the anchoring service holds.
+#[derive(Clone, Debug)]
+pub struct AnchoringLinks {
+    /// The newest stable checkpoint.
+    pub stable: StableReceiver,
+    /// How the epochs so far ended.
+    pub handovers: HandoverReceiver,
+    /// How much of the contract's inbox is taken.
+    pub inbox_taken: InboxTakenReceiver,
+    /// For the newest anchor.
+    pub anchored: AnchorSender,
+    /// For what the contract's inbox has.
+    pub inbox: InboxSender,
+}
+
 /// A 32-byte hash of the chain as a byte string.
 mod hash {
     use minicbor::decode::Error as DecodeError;

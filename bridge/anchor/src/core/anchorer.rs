@@ -24,7 +24,7 @@
 use std::sync::Arc;
 
 use alloy::primitives::B256;
-use quorate_protocol::{AccountKey, AgentId, Group, GroupIdentity, Sequence};
+use quorate_protocol::{AccountKey, AgentId, Checkpoint, Group, GroupIdentity, Sequence};
 
 use super::epochs::{Anchorable, Epochs, StableState};
 use super::event::{
@@ -72,6 +72,8 @@ pub struct Anchorer {
     spending: Spending,
     paused_until_ms: u64,
     refusals: u32,
+    /// How many messages of the inbox the last checkpoint had taken in that was not accepted.
+    refused_inbox: Option<u64>,
     announced: Option<AnchorState>,
     reported: Option<Report>,
 }
@@ -110,6 +112,7 @@ impl Anchorer {
             pending_since_ms: None,
             paused_until_ms: 0,
             refusals: 0,
+            refused_inbox: None,
             announced: None,
             reported: None,
         }
@@ -151,12 +154,16 @@ impl Anchorer {
         if self.chain.is_none_or(|seen| seen.anchor != view.anchor) {
             self.anchored_since_ms = now_ms;
             self.due_since_ms = None;
-            self.paused_until_ms = 0;
-            self.refusals = 0;
+            self.resume();
         }
         self.chain = Some(view);
         self.epochs.forget_before(view.epoch);
         self.announce(&view, actions);
+        // What the contract refuses over a message of the inbox it may take once the log has taken the message in.
+        let taken = self.candidate(&view).map(|candidate| candidate.certificate.checkpoint.inbox_count);
+        if self.refused_inbox.is_some() && taken > self.refused_inbox {
+            self.resume();
+        }
 
         let waited = view.anchor.sequence == Sequence(0)
             || now_ms.saturating_sub(self.anchored_since_ms) >= self.settings.interval_ms;
@@ -279,6 +286,7 @@ impl Anchorer {
             Verdict::Reverted(mined) => {
                 self.settle(nonce, &mined);
                 self.pause(now_ms);
+                self.refused_inbox = Some(submission.anchorable.certificate.checkpoint.inbox_count);
                 self.report(Report::Reverted { sequence, hash: mined.hash }, actions);
             }
             Verdict::Lost => self.report(Report::Lost { sequence, nonce }, actions),
@@ -356,7 +364,8 @@ impl Anchorer {
             Estimate::Gas(gas) => gas_limit(*gas, account.data_fee, anchorable),
             Estimate::Refused(reason) => {
                 self.pause(now_ms);
-                let sequence = anchorable.certificate.checkpoint.sequence;
+                let Checkpoint { sequence, inbox_count, .. } = anchorable.certificate.checkpoint;
+                self.refused_inbox = Some(inbox_count);
                 self.report(Report::Refused { sequence, reason: reason.clone() }, actions);
                 return None;
             }
@@ -435,6 +444,13 @@ impl Anchorer {
         let pause_ms = FIRST_PAUSE_MS.saturating_mul(1 << self.refusals.min(16)).min(LONGEST_PAUSE_MS);
         self.refusals = self.refusals.saturating_add(1);
         self.paused_until_ms = now_ms.saturating_add(pause_ms);
+    }
+
+    /// Ends the pause: what was refused has changed.
+    fn resume(&mut self) {
+        self.paused_until_ms = 0;
+        self.refusals = 0;
+        self.refused_inbox = None;
     }
 
     fn report(&mut self, report: Report, actions: &mut Vec<Action>) {

@@ -40,7 +40,17 @@ pub(super) fn certificate(
     sequence: u64,
     log_size: u64,
 ) -> CheckpointCertificate {
-    signed(group, keys, sequence, log_size, Digest::default())
+    signed(group, keys, checkpoint(group, sequence, log_size))
+}
+
+/// A checkpoint that all replicas signed, of a log that has taken so many messages of the inbox in.
+pub(super) fn certificate_with_inbox(
+    group: &Group,
+    keys: &[AccountKey],
+    (sequence, log_size): (u64, u64),
+    inbox_count: u64,
+) -> CheckpointCertificate {
+    signed(group, keys, Checkpoint { inbox_count, ..checkpoint(group, sequence, log_size) })
 }
 
 /// The last checkpoint of the group's epoch, before `next`.
@@ -51,7 +61,9 @@ pub(super) fn handover(
     log_size: u64,
     next: &Group,
 ) -> Handover {
-    let certificate = signed(group, keys, sequence, log_size, Digest(next.members_hash()));
+    let next_members_hash = Digest(next.members_hash());
+    let last = Checkpoint { next_members_hash, ..checkpoint(group, sequence, log_size) };
+    let certificate = signed(group, keys, last);
     Handover { certificate, members: next.members.clone() }
 }
 
@@ -69,14 +81,9 @@ pub(super) fn successor(group: &Group, keys: &[AccountKey], secret: u8) -> (Grou
     (next, keys)
 }
 
-fn signed(
-    group: &Group,
-    keys: &[AccountKey],
-    sequence: u64,
-    log_size: u64,
-    next_members_hash: Digest,
-) -> CheckpointCertificate {
-    let checkpoint = Checkpoint {
+/// A checkpoint of the group's epoch that does not end it.
+pub(super) fn checkpoint(group: &Group, sequence: u64, log_size: u64) -> Checkpoint {
+    Checkpoint {
         group: group.identity.group,
         epoch: group.epoch,
         sequence: Sequence(sequence),
@@ -84,8 +91,11 @@ fn signed(
         log_root: root(log_size),
         state_root: Digest::from([2; 32]),
         inbox_count: 0,
-        next_members_hash,
-    };
+        next_members_hash: Digest::default(),
+    }
+}
+
+fn signed(group: &Group, keys: &[AccountKey], checkpoint: Checkpoint) -> CheckpointCertificate {
     let signatures = keys
         .iter()
         .map(|key| {

@@ -15,11 +15,12 @@ use quorate_contracts::AgentCoordinator::{self, AgentCoordinatorErrors, AgentCoo
 use quorate_contracts::Refusal;
 use quorate_contracts::reader::{CoordinatorReader, ReaderError};
 use quorate_contracts::rpc::bounded_client;
-use quorate_protocol::{Digest, Epoch, Group, GroupIdentity, Sequence};
+use quorate_protocol::{Digest, Epoch, Group, GroupId, GroupIdentity, Sequence};
 
 use quorate_node::config::{Finality, L1Fee};
 
 use super::blocks::{self, BlockRef, Trail};
+use super::inbox::InboxWatcher;
 use super::{data_fee, refusal};
 use crate::core::{
     AccountView, AnchorState, AnchorTransaction, BroadcastOutcome, ChainView, DataFee, Estimate, Inspection,
@@ -90,6 +91,11 @@ impl Chain {
             l1_fee: settings.l1_fee,
             trail: Trail::default(),
         })
+    }
+
+    /// A watcher of the group's inbox at the same endpoint.
+    pub(super) fn inbox_watcher(&self) -> InboxWatcher {
+        InboxWatcher::new(self.provider.clone(), *self.coordinator.address(), GroupId(self.group))
     }
 
     /// Checks that the endpoint serves the group's chain, and that the contract is there, as well as the final block and
@@ -283,7 +289,7 @@ pub(super) async fn group_of_contract(
 }
 
 /// Whether the answer says that there is no such contract or group at the block.
-fn is_absence(error: &ContractError) -> bool {
+pub(super) fn is_absence(error: &ContractError) -> bool {
     let refusal = || error.as_revert_data().and_then(|data| Refusal::decode(&data));
     matches!(error, ContractError::ZeroData(..))
         || matches!(refusal(), Some(Refusal::Coordinator(AgentCoordinatorErrors::UnknownGroup(_))))

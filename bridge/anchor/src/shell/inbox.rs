@@ -9,16 +9,17 @@ mod cursor;
 
 use alloy::contract::Error as ContractError;
 use alloy::eips::BlockId;
-use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy::primitives::{Address, B256};
 use alloy::providers::{DynProvider, Provider};
 use alloy::rpc::types::{Filter, Log};
-use alloy::sol;
-use alloy::sol_types::{SolEvent, SolValue};
-use quorate_protocol::GroupId;
+use alloy::sol_types::SolEvent;
+use quorate_contracts::AgentCoordinator::{self, AgentCoordinatorInstance, Enqueued};
+use quorate_contracts::InboxState;
+use quorate_protocol::{AgentId, Digest, GroupId, InboxMessage};
 
 use self::cursor::{Cursor, Found};
 use super::blocks::BlockRef;
-use super::chain::{failed, unreachable_endpoint};
+use super::chain::{failed, is_absence, unreachable_endpoint};
 use crate::error::AnchorError;
 
 /// The most blocks in one question for events; public endpoints allow at least this many.
@@ -26,60 +27,17 @@ const WINDOW_BLOCKS: u64 = 500;
 /// The most such questions in one look.
 const MAX_WINDOWS: u32 = 10;
 
-sol! {
-    /// The part of the contract that concerns its inbox.
-    #[sol(rpc)]
-    interface Inbox {
-        event Enqueued(
-            bytes32 indexed groupId,
-            uint64 indexed index,
-            uint8 kind,
-            address indexed sender,
-            uint64 enqueuedAt,
-            bytes payload,
-            bytes32 inboxHash
-        );
-        function inbox(bytes32 groupId) external view returns (uint64 length, uint64 taken, uint64 deadline);
-        /// The chained hash up to and including the message, and when it was enqueued.
-        function inboxMessage(bytes32 groupId, uint64 index)
-            external view returns (bytes32 inboxHash, uint64 enqueuedAt);
-    }
-}
-
-/// A message of the inbox.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InboxMessage {
-    /// Its number, counted from 0.
-    pub index: u64,
-    /// What it asks for, as the contract numbers it.
-    pub kind: u8,
-    /// Who enqueued it.
-    pub sender: Address,
-    /// When, by the chain's clock, in seconds.
-    pub enqueued_at: u64,
-    /// Its content.
-    pub payload: Bytes,
-}
-
-impl InboxMessage {
-    /// The chained hash up to and including this message, given the one before it; that of an empty inbox is zero.
-    pub fn chain(&self, before: B256) -> B256 {
-        let Self { index, kind, sender, enqueued_at, payload } = self;
-        keccak256((before, *index, U256::from(*kind), *sender, *enqueued_at, keccak256(payload)).abi_encode())
-    }
-}
-
 /// The inbox as of one block.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InboxView {
+pub struct InboxLook {
     /// The block.
     pub block: BlockRef,
     /// How many messages were ever enqueued.
     pub length: u64,
     /// How many of them the last anchor took in.
     pub taken: u64,
-    /// What the contract says of when the next must have been taken in.
-    pub deadline: u64,
+    /// How many seconds after it was enqueued a message must have been taken in.
+    pub deadline_s: u32,
     /// The messages from the wanted one on, without a gap: as far as they are found, each checked.
     pub messages: Vec<InboxMessage>,
 }
@@ -88,7 +46,7 @@ pub struct InboxView {
 #[derive(Debug)]
 pub struct InboxWatcher {
     provider: DynProvider,
-    contract: Inbox::InboxInstance<DynProvider>,
+    contract: AgentCoordinatorInstance<DynProvider>,
     group: GroupId,
     cursor: Cursor,
     window: u64,
@@ -97,7 +55,7 @@ pub struct InboxWatcher {
 impl InboxWatcher {
     /// Prepares to read the inbox of `group` in `contract`. Asks nothing yet.
     pub fn new(provider: DynProvider, contract: Address, group: GroupId) -> Self {
-        let contract = Inbox::new(contract, provider.clone());
+        let contract = AgentCoordinator::new(contract, provider.clone());
         Self { provider, contract, group, cursor: Cursor::default(), window: WINDOW_BLOCKS }
     }
 
@@ -113,13 +71,17 @@ impl InboxWatcher {
         block: BlockRef,
         reorganised: bool,
         from: u64,
-    ) -> Result<InboxView, AnchorError> {
+    ) -> Result<InboxLook, AnchorError> {
         if reorganised {
             self.cursor = Cursor::default();
         }
         let at = BlockId::hash(block.hash);
-        let state = self.contract.inbox(self.group.0).block(at).call().await;
-        let state = state.map_err(unanswered("for the inbox"))?;
+        let state = match self.contract.inbox(self.group.0).block(at).call().await {
+            Ok(state) => state,
+            // The final block may be older than the group.
+            Err(error) if is_absence(&error) => InboxState { length: 0, taken: 0, deadline: 0 },
+            Err(error) => return Err(unanswered("for the inbox")(error)),
+        };
         self.cursor.advance(block.number, from);
         let mut windows = 0;
         while windows < MAX_WINDOWS
@@ -132,8 +94,8 @@ impl InboxWatcher {
         let messages = self.cursor.run(from, state.length);
         self.check(at, &messages).await?;
         let messages = messages.into_iter().map(|(message, _)| message).collect();
-        let Inbox::inboxReturn { length, taken, deadline } = state;
-        Ok(InboxView { block, length, taken, deadline, messages })
+        let InboxState { length, taken, deadline } = state;
+        Ok(InboxLook { block, length, taken, deadline_s: deadline, messages })
     }
 
     /// Asks for the messages in these blocks. The window becomes smaller when the endpoint does not answer, because it
@@ -141,7 +103,7 @@ impl InboxWatcher {
     async fn search(&mut self, oldest: u64, newest: u64, from: u64, length: u64) -> Result<(), AnchorError> {
         let question = Filter::new()
             .address(*self.contract.address())
-            .event_signature(Inbox::Enqueued::SIGNATURE_HASH)
+            .event_signature(Enqueued::SIGNATURE_HASH)
             .topic1(self.group.0)
             .from_block(oldest)
             .to_block(newest);
@@ -169,13 +131,13 @@ impl InboxWatcher {
         let (before, until) = (first.index.checked_sub(1), last.index);
         let mut hash = match before {
             Some(before) => self.hash_of(at, before).await?,
-            None => B256::ZERO,
+            None => Digest::default(),
         };
         let expected = self.hash_of(at, until).await?;
         let mut wrong = None;
         for (message, said) in run {
-            hash = message.chain(hash);
-            if hash != *said {
+            hash = message.chain_hash(hash);
+            if hash.0 != *said {
                 wrong = wrong.or(Some(message.index));
             }
         }
@@ -191,9 +153,9 @@ impl InboxWatcher {
         }
     }
 
-    async fn hash_of(&self, at: BlockId, index: u64) -> Result<B256, AnchorError> {
+    async fn hash_of(&self, at: BlockId, index: u64) -> Result<Digest, AnchorError> {
         let answer = self.contract.inboxMessage(self.group.0, index).block(at).call().await;
-        Ok(answer.map_err(unanswered("for the hash of a message"))?.inboxHash)
+        Ok(Digest(answer.map_err(unanswered("for the hash of a message"))?.inboxHash))
     }
 }
 
@@ -202,14 +164,14 @@ fn unanswered(question: &'static str) -> impl Fn(ContractError) -> AnchorError {
 }
 
 fn read(log: &Log, group: B256) -> Option<Found> {
-    let event = Inbox::Enqueued::decode_log(&log.inner).ok()?;
+    let event = Enqueued::decode_log(&log.inner).ok()?;
     let block = log.block_number.filter(|_| !log.removed && event.groupId == group)?;
     let message = InboxMessage {
         index: event.index,
         kind: event.kind,
-        sender: event.sender,
+        sender: AgentId(event.sender),
         enqueued_at: event.enqueuedAt,
-        payload: event.payload.clone(),
+        payload: event.payload.to_vec(),
     };
     Some((message, event.inboxHash, block))
 }

@@ -9,5 +9,5 @@ mod refusal;
 mod service;
 
 pub use blocks::BlockRef;
-pub use inbox::{InboxMessage, InboxView, InboxWatcher};
-pub use service::{AnchorHandle, AnchorService, AnchorStatus};
+pub use inbox::{InboxLook, InboxWatcher};
+pub use service::{AnchorHandle, AnchorService, AnchorStatus, InboxStatus};

@@ -1,9 +1,10 @@
 //! The task that looks at the chain again and again, and does what the core says.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_node::anchored::{AnchorSender, AnchoredLog, HandoverReceiver, StableReceiver};
+use quorate_node::anchored::{AnchoredLog, AnchoringLinks, InboxView};
 use quorate_node::metrics::AnchorCosts;
 use quorate_protocol::{AccountKey, B256, Group};
 use tokio::sync::{oneshot, watch};
@@ -11,7 +12,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::backoff;
+use super::blocks::BlockRef;
 use super::chain::{Chain, Look, group_of_contract};
+use super::inbox::InboxWatcher;
 use crate::core::{Action, AnchorState, Anchorer, Cost, Event, Report, StableState};
 use crate::error::AnchorError;
 use crate::settings::Settings;
@@ -24,6 +27,8 @@ const MAX_SEARCHES: u32 = 8;
 pub struct AnchorStatus {
     /// The latest anchor at the chain's head.
     pub anchor: AnchorState,
+    /// The group's inbox at the final block.
+    pub inbox: InboxStatus,
     /// How many different transactions were sent, replacements included.
     pub sent: u64,
     /// How many checkpoints were anchored by one of them.
@@ -32,6 +37,15 @@ pub struct AnchorStatus {
     pub cost: Option<Cost>,
     /// How many looks at the chain failed since the last that succeeded.
     pub failures: u32,
+}
+
+/// How many messages the group's inbox has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InboxStatus {
+    /// Ever enqueued.
+    pub length: u64,
+    /// Of them, those that the last anchor took in.
+    pub taken: u64,
 }
 
 /// An anchoring service that has found its chain and contract.
@@ -71,28 +85,22 @@ impl AnchorService {
         Self { costs, ..self }
     }
 
-    /// Starts the service as a task of its own. It reads stable checkpoints from `stable` and the ends of epochs from
-    /// `handovers`, and publishes each anchor that the chain has, whoever submitted it, to `anchored`. All only carry the
-    /// newest value, so that neither side ever waits for the other.
+    /// Starts the service as a task of its own. It tells the node of each anchor that the chain has, whoever submitted it,
+    /// and of what the final block has of the group's inbox. All `links` only carry the newest value, so that neither side
+    /// ever waits for the other.
     ///
     /// # Panics
     /// When called outside a tokio runtime.
-    pub fn spawn(
-        self,
-        stable: StableReceiver,
-        handovers: HandoverReceiver,
-        anchored: AnchorSender,
-    ) -> AnchorHandle {
+    pub fn spawn(self, links: AnchoringLinks) -> AnchorHandle {
         let (stop, stopped) = oneshot::channel();
         let (publish, status) = watch::channel(AnchorStatus::default());
         let task = Task {
             settings: self.settings,
+            inbox: Inbox::new(self.chain.inbox_watcher()),
             chain: self.chain,
             core: self.core,
             costs: self.costs,
-            stable,
-            handovers,
-            anchored,
+            links,
             publish,
             started: Instant::now(),
             sent: None,
@@ -133,14 +141,30 @@ impl AnchorHandle {
     }
 }
 
+/// The watch on the group's inbox.
+struct Inbox {
+    watcher: InboxWatcher,
+    /// Whether the chain was reorganised since the last look.
+    reorganised: bool,
+    /// The block at which everything was found, from the message on that the node lacked first.
+    known: Option<(BlockRef, u64)>,
+    /// How many looks failed since the last that succeeded.
+    failures: u32,
+}
+
+impl Inbox {
+    fn new(watcher: InboxWatcher) -> Self {
+        Self { watcher, reorganised: false, known: None, failures: 0 }
+    }
+}
+
 struct Task {
     settings: Settings,
     chain: Chain,
     core: Anchorer,
     costs: AnchorCosts,
-    stable: StableReceiver,
-    handovers: HandoverReceiver,
-    anchored: AnchorSender,
+    inbox: Inbox,
+    links: AnchoringLinks,
     publish: watch::Sender<AnchorStatus>,
     started: Instant,
     sent: Option<B256>,
@@ -150,7 +174,7 @@ struct Task {
 impl Task {
     async fn run(mut self) {
         // Published before it is looked at for the first time, or not at all.
-        self.stable.mark_changed();
+        self.links.stable.mark_changed();
         let mut failures: u32 = 0;
         loop {
             let pause_ms = match self.look(failures > 0).await {
@@ -181,9 +205,9 @@ impl Task {
             self.chain.check().await?;
         }
         let news = |changed: Result<bool, _>| changed.unwrap_or(false);
-        if news(self.stable.has_changed()) || news(self.handovers.has_changed()) {
-            let handovers = self.handovers.borrow_and_update().clone();
-            let certificate = self.stable.borrow_and_update().clone();
+        if news(self.links.stable.has_changed()) || news(self.links.handovers.has_changed()) {
+            let handovers = self.links.handovers.borrow_and_update().clone();
+            let certificate = self.links.stable.borrow_and_update().clone();
             if let Some(certificate) = certificate {
                 let actions = self.step(Event::Stable(StableState { certificate, handovers }));
                 self.perform(actions, None).await?;
@@ -192,7 +216,52 @@ impl Task {
         let look = self.chain.look().await?;
         self.publish.send_modify(|status| status.anchor = look.view.anchor);
         let actions = self.step(Event::Chain(look.view));
-        self.perform(actions, Some(&look)).await
+        let performed = self.perform(actions, Some(&look)).await;
+        // Also when nothing can be submitted, or nothing should be: every replica says what it sees.
+        self.look_at_inbox(&look).await;
+        performed
+    }
+
+    /// Tells the node what the final block has of the inbox, from where the node lacks it. What goes wrong here holds up no
+    /// anchor: it is tried again at the next look.
+    async fn look_at_inbox(&mut self, look: &Look) {
+        self.inbox.reorganised |= look.view.dropped.is_some();
+        let Some(block) = look.final_block else { return };
+        let from = *self.links.inbox_taken.borrow();
+        if self.inbox.known == Some((block, from)) && !self.inbox.reorganised {
+            return;
+        }
+        let reorganised = std::mem::take(&mut self.inbox.reorganised);
+        let seen = match self.inbox.watcher.look(block, reorganised, from).await {
+            Ok(seen) => seen,
+            Err(error) => {
+                self.inbox.failures = self.inbox.failures.saturating_add(1);
+                self.inbox.known = None;
+                if self.inbox.failures == 1 {
+                    tracing::warn!(%error, "the inbox cannot be read; trying again");
+                }
+                return;
+            }
+        };
+        if std::mem::take(&mut self.inbox.failures) > 0 {
+            tracing::info!("the inbox can be read again");
+        }
+        let status = InboxStatus { length: seen.length, taken: seen.taken };
+        self.publish.send_modify(|shown| shown.inbox = status);
+        let view = InboxView { first: from, messages: Arc::new(seen.messages) };
+        // While messages are searched for, the same block has more to tell.
+        self.inbox.known = (view.end() >= seen.length).then_some((block, from));
+        self.links.inbox.send_if_modified(|told| {
+            let news = *told != view;
+            if news {
+                let (length, first, found) = (seen.length, view.first, view.messages.len());
+                if found > 0 {
+                    tracing::info!(length, first, found, "the inbox has messages that the log lacks");
+                }
+                *told = view;
+            }
+            news
+        });
     }
 
     fn step(&mut self, event: Event) -> Vec<Action> {
@@ -247,13 +316,13 @@ impl Task {
     /// looks the node is told without it, because it is the root that matters. That the chain lost an anchor is told at
     /// once.
     async fn announce(&mut self, look: &Look, anchor: &AnchorState) -> Result<bool, AnchorError> {
-        let told = *self.anchored.borrow();
+        let told = *self.links.anchored.borrow();
         if told.is_some_and(|told| told.size > anchor.log_size || told.sequence > anchor.sequence) {
             tracing::warn!(sequence = %anchor.sequence, "the chain lost an anchor; its last one is of this sequence");
-            self.anchored.send_replace(None);
+            self.links.anchored.send_replace(None);
         }
         if *anchor == AnchorState::default() {
-            self.anchored.send_replace(None);
+            self.links.anchored.send_replace(None);
             return Ok(true);
         }
         let place = self.chain.locate(look, anchor).await?;
@@ -271,7 +340,7 @@ impl Task {
             tx_hash: place.map_or(B256::ZERO, |place| place.tx_hash),
             block: place.map_or(0, |place| place.block),
         };
-        self.anchored.send_replace(Some(log));
+        self.links.anchored.send_replace(Some(log));
         Ok(true)
     }
 

@@ -9,8 +9,8 @@ use alloy::sol_types::SolValue;
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
-use quorate_anchor::{AnchorError, BlockRef, InboxMessage, InboxView, InboxWatcher};
-use quorate_protocol::GroupId;
+use quorate_anchor::{AnchorError, BlockRef, InboxLook, InboxWatcher};
+use quorate_protocol::{AgentId, GroupId, InboxMessage};
 use serde_json::{Value, json};
 
 const CONTRACT: Address = Address::repeat_byte(0xc0);
@@ -39,8 +39,8 @@ fn hash_of(block: u64) -> B256 {
 }
 
 fn message(index: u64) -> InboxMessage {
-    let payload = Bytes::from(vec![u8::try_from(index % 251).unwrap(); usize::try_from(index % 70).unwrap()]);
-    InboxMessage { index, kind: 1, sender: Address::repeat_byte(5), enqueued_at: 1_000 + index, payload }
+    let payload = vec![u8::try_from(index % 251).unwrap(); usize::try_from(index % 70).unwrap()];
+    InboxMessage { index, kind: 1, sender: AgentId::from([5; 20]), enqueued_at: 1_000 + index, payload }
 }
 
 /// The hashes up to and including each message, computed as the contract does.
@@ -52,7 +52,7 @@ fn chained(messages: &[(u64, InboxMessage)]) -> Vec<B256> {
             hash,
             B256::from(U256::from(*index)),
             B256::from(U256::from(*kind)),
-            sender.into_word(),
+            sender.0.into_word(),
             B256::from(U256::from(*enqueued_at)),
             keccak256(payload),
         ];
@@ -114,11 +114,11 @@ fn event(block: u64, message: &InboxMessage, hashes: &[B256]) -> Value {
         keccak256(signature),
         B256::from(GROUP),
         B256::from(U256::from(message.index)),
-        message.sender.into_word(),
+        message.sender.0.into_word(),
     ];
     let hash = hashes.get(usize::try_from(message.index).unwrap()).copied().unwrap_or_default();
-    let data =
-        (U256::from(message.kind), message.enqueued_at, message.payload.clone(), hash).abi_encode_params();
+    let data = (U256::from(message.kind), message.enqueued_at, Bytes::from(message.payload.clone()), hash)
+        .abi_encode_params();
     json!({
         "address": CONTRACT, "topics": topics, "data": Bytes::from(data), "blockNumber": U256::from(block),
         "blockHash": hash_of(block), "transactionHash": B256::repeat_byte(3), "transactionIndex": "0x0",
@@ -145,11 +145,11 @@ async fn watch(chain: &Shared) -> InboxWatcher {
     InboxWatcher::new(provider, CONTRACT, GroupId::from(GROUP))
 }
 
-async fn look(watcher: &mut InboxWatcher, block: u64, from: u64) -> Result<InboxView, AnchorError> {
+async fn look(watcher: &mut InboxWatcher, block: u64, from: u64) -> Result<InboxLook, AnchorError> {
     watcher.look(BlockRef { number: block, hash: hash_of(block) }, false, from).await
 }
 
-fn indices(view: &InboxView) -> Vec<u64> {
+fn indices(view: &InboxLook) -> Vec<u64> {
     view.messages.iter().map(|message| message.index).collect()
 }
 
@@ -160,7 +160,7 @@ async fn messages_are_searched_back_in_bounded_windows_and_no_block_twice() {
     let mut looks = Vec::new();
     for _ in 0..3 {
         let view = look(&mut watcher, 12_000, 0).await.unwrap();
-        assert_eq!((view.length, view.taken, view.deadline), (4, 0, 99));
+        assert_eq!((view.length, view.taken, view.deadline_s), (4, 0, 99));
         looks.push(view.messages.len());
     }
     assert_eq!(looks, [0, 0, 4], "ten windows of 500 blocks a look, and none without the first message");
@@ -183,8 +183,8 @@ async fn messages_are_searched_back_in_bounded_windows_and_no_block_twice() {
 #[tokio::test]
 async fn nothing_that_does_not_fit_the_contracts_hash_is_given_out() {
     let lies: [Lie; 5] = [
-        |events| events[1].1.payload = Bytes::from_static(b"pay me"),
-        |events| events[1].1.sender = Address::ZERO,
+        |events| events[1].1.payload = b"pay me".to_vec(),
+        |events| events[1].1.sender = AgentId::default(),
         |events| events[2].1.enqueued_at += 1,
         |events| {
             events[0].1.index = 1;

@@ -12,12 +12,15 @@ mod reorganisation;
 mod rollups;
 mod rotation;
 mod start;
+mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_anchor::{AnchorHandle, AnchorService, Settings};
-use quorate_node::anchored::{AnchorReceiver, AnchoredLog, StableSender};
+use quorate_node::anchored::{
+    AnchorReceiver, AnchoredLog, AnchoringLinks, InboxReceiver, InboxTakenSender, InboxView, StableSender,
+};
 use quorate_node::config::Finality;
 use quorate_protocol::{AccountKey, CheckpointCertificate, Group, Handover, Sequence};
 use tokio::sync::watch;
@@ -44,6 +47,8 @@ struct Replica {
     stable: StableSender,
     handovers: watch::Sender<Arc<Vec<Handover>>>,
     anchored: AnchorReceiver,
+    inbox: InboxReceiver,
+    taken: InboxTakenSender,
 }
 
 impl Replica {
@@ -59,8 +64,17 @@ impl Replica {
         let (stable, stable_receiver) = watch::channel(None);
         let (handovers, handover_receiver) = watch::channel(Arc::default());
         let (anchored_sender, anchored) = watch::channel(None);
-        let handle = service.spawn(stable_receiver, handover_receiver, anchored_sender);
-        Self { handle, stable, handovers, anchored }
+        let (inbox_sender, inbox) = watch::channel(InboxView::default());
+        let (taken, taken_receiver) = watch::channel(0);
+        let links = AnchoringLinks {
+            stable: stable_receiver,
+            handovers: handover_receiver,
+            inbox_taken: taken_receiver,
+            anchored: anchored_sender,
+            inbox: inbox_sender,
+        };
+        let handle = service.spawn(links);
+        Self { handle, stable, handovers, anchored, inbox, taken }
     }
 
     fn make_stable(&self, certificate: &CheckpointCertificate) {

@@ -22,7 +22,7 @@ use crate::network::lifeline::standard_input_closed;
 use crate::output::{Format, Report};
 use crate::password::{self, Purpose};
 use crate::sdk::blocking;
-use crate::{logging, signals};
+use crate::{deliberate_fault, logging, signals};
 
 /// How long to wait before the anchoring service looks for a chain that did not answer again.
 const CHAIN_PAUSE: Duration = Duration::from_secs(5);
@@ -124,6 +124,7 @@ impl Run {
     async fn run(self) -> Result<(), CliError> {
         let config = NodeConfig::load(&self.config)?;
         logging::start(&config.log.filter, config.log.format == LogFormat::Json)?;
+        deliberate_fault::switch_on()?;
         // Signals that arrive while the node starts are kept for the moment when it can stop.
         let end = signals::end_asked_for();
         let parent_gone = async {
@@ -264,10 +265,11 @@ impl Anchoring {
         node: &RunningNode,
         mut connected: Option<AnchorService>,
     ) -> Self {
-        let (stable, handovers, anchored) = (node.stable_checkpoints(), node.handovers(), node.anchors());
+        let links = node.anchoring_links();
         let costs = node.metrics().anchor_costs.clone();
         let rpc_url = config.chain.rpc_url.clone();
-        // Also a node that submits nothing is told of the anchors that others submit: its receipts prove them.
+        // Also a node that submits nothing is told of the anchors that others submit, which its receipts prove, and of
+        // the inbox, which it has to speak of.
         let settings = Settings::from(config);
         Self(tokio::spawn(async move {
             loop {
@@ -279,7 +281,7 @@ impl Anchoring {
                     }
                 };
                 match service {
-                    Ok(service) => return Some(service.count_in(costs).spawn(stable, handovers, anchored)),
+                    Ok(service) => return Some(service.count_in(costs).spawn(links)),
                     Err(error @ AnchorError::Unreachable { .. }) => {
                         tracing::warn!(%error, "anchoring waits for the chain");
                         tokio::time::sleep(CHAIN_PAUSE).await;

@@ -7,10 +7,14 @@
 //! The first quorum of replicas speaks at once, in an order that goes on with every message taken; the others only
 //! when nothing was taken for a while, so that the log holds no more copies than needed.
 
+use std::sync::Arc;
+
 use quorate_pbft::{Event, Now};
+use quorate_protocol::faults::{self, Fault};
+use quorate_protocol::inbox::KIND_COMMAND;
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::inbox::{InboxOperation, Observe};
-use quorate_protocol::{Command, Digest, SignedCommand, Verified};
+use quorate_protocol::{AgentId, Command, Digest, InboxMessage, SignedCommand, Verified};
 use quorate_services::Admission;
 
 use super::{NOT_POISONED, NodeCore, Storage};
@@ -95,6 +99,13 @@ impl InboxWatch {
     }
 }
 
+/// A message that nobody enqueued, for [`Fault::InboxInvented`].
+fn invented(index: u64, sender: AgentId) -> InboxView {
+    let payload = b"nobody enqueued this".to_vec();
+    let message = InboxMessage { index, kind: KIND_COMMAND, sender, enqueued_at: 0, payload };
+    InboxView { first: index, messages: Arc::new(vec![message]) }
+}
+
 impl<S: Storage> NodeCore<S> {
     /// Takes over what the chain's final blocks have. A view with a gap is of no use.
     pub(super) fn see_inbox(&mut self, view: InboxView) {
@@ -132,6 +143,12 @@ impl<S: Storage> NodeCore<S> {
         let state = ledger.state();
         let (taken, hash) = state.inbox_head();
         let inbox = &mut self.inbox;
+        if faults::is_on(Fault::InboxCensored) {
+            return None;
+        }
+        if faults::is_on(Fault::InboxInvented) {
+            inbox.see(invented(taken, self.agent));
+        }
         inbox.follow(now_ms, taken, hash);
         let counts =
             |(index, hash): (u64, Digest)| index < taken || state.inbox_word(self.agent, index) == Some(hash);

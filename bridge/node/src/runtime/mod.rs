@@ -28,7 +28,7 @@ use quorate_protocol::{AccountKey, AgentKey};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::anchored::{AnchorSender, HandoverReceiver, InboxSender, InboxTakenReceiver, StableReceiver};
+use crate::anchored::AnchoringLinks;
 use crate::core::CoreEvent;
 use crate::error::NodeError;
 use crate::ledger::LedgerReader;
@@ -60,11 +60,7 @@ pub struct Node {
     supply: Option<thread::JoinHandle<()>>,
     transport: Transport,
     http: SocketAddr,
-    stable: StableReceiver,
-    handovers: HandoverReceiver,
-    anchors: AnchorSender,
-    inbox: InboxSender,
-    inbox_taken: InboxTakenReceiver,
+    links: AnchoringLinks,
     ledger: LedgerReader,
     metrics: Metrics,
 }
@@ -80,29 +76,9 @@ impl Node {
         self.transport.local_address()
     }
 
-    /// The newest stable checkpoint, for the anchoring service.
-    pub fn stable_checkpoints(&self) -> StableReceiver {
-        self.stable.clone()
-    }
-
-    /// How the epochs so far ended, for the anchoring service.
-    pub fn handovers(&self) -> HandoverReceiver {
-        self.handovers.clone()
-    }
-
-    /// Where the anchoring service publishes the anchors that it sees.
-    pub fn anchors(&self) -> AnchorSender {
-        self.anchors.clone()
-    }
-
-    /// Where the anchoring service publishes what it sees in the contract's inbox.
-    pub fn inbox(&self) -> InboxSender {
-        self.inbox.clone()
-    }
-
-    /// How many messages of the contract's inbox the executed state has taken, for the anchoring service.
-    pub fn inbox_taken(&self) -> InboxTakenReceiver {
-        self.inbox_taken.clone()
+    /// What the anchoring service reads from the node and tells it.
+    pub fn anchoring_links(&self) -> AnchoringLinks {
+        self.links.clone()
     }
 
     /// The executed state.

@@ -17,7 +17,7 @@ use super::records::StoreRecords;
 use super::requests::{self, Requests, Waiting};
 use super::verifier::PooledVerifier;
 use super::{Node, NodeKeys};
-use crate::anchored::{AnchorReceiver, InboxReceiver, InboxView};
+use crate::anchored::{AnchorReceiver, AnchoringLinks, InboxReceiver, InboxView};
 use crate::api::{self, NodeHandle, Submission};
 use crate::config::{ConsensusConfig, NodeConfig};
 use crate::core::{
@@ -273,6 +273,13 @@ fn assemble(
         tokio::spawn(watch_gauges(transport.clone(), pool.clone(), metrics.clone())),
         tokio::spawn(watch_epochs(transport.clone(), watched.context)),
     ];
+    let links = AnchoringLinks {
+        stable: watched.stable,
+        handovers: watched.handovers,
+        inbox_taken: watched.inbox_taken,
+        anchored: anchors,
+        inbox,
+    };
     Ok(Node {
         core: core_sender,
         stopped: Some(stopped),
@@ -281,11 +288,7 @@ fn assemble(
         supply: Some(supply),
         transport,
         http,
-        stable: watched.stable,
-        handovers: watched.handovers,
-        anchors,
-        inbox,
-        inbox_taken: watched.inbox_taken,
+        links,
         ledger: reader,
         metrics,
     })

@@ -20,7 +20,7 @@ fn inbox(commands: &[SignedCommand]) -> InboxView {
 }
 
 async fn taken(network: &Network, at: u8, count: u64) {
-    let mut taken = network.node(at).inbox_taken();
+    let mut taken = network.node(at).anchoring_links().inbox_taken;
     let wait = taken.wait_for(|taken| *taken == count);
     tokio::time::timeout(PATIENCE, wait).await.unwrap().unwrap();
 }
@@ -31,7 +31,7 @@ async fn what_three_nodes_saw_is_executed_by_all() {
     let commands = [network.command(0, 7), network.command(1, 7), network.command(0, 7)];
     let view = inbox(&commands);
     for at in 0..3 {
-        network.node(at).inbox().send_replace(view.clone());
+        network.node(at).anchoring_links().inbox.send_replace(view.clone());
     }
     for at in 0..4 {
         taken(&network, at, 3).await;
@@ -53,7 +53,7 @@ async fn a_primary_that_orders_nothing_keeps_nothing_out() {
     let others: Vec<u8> = (0..4).filter(|at| *at != primary).collect();
     let command = network.command(others[0], 1_000);
     for at in &others {
-        network.node(*at).inbox().send_replace(inbox(std::slice::from_ref(&command)));
+        network.node(*at).anchoring_links().inbox.send_replace(inbox(std::slice::from_ref(&command)));
     }
     for at in &others {
         taken(&network, *at, 1).await;

@@ -68,6 +68,11 @@ impl Replica {
             Some(_) => self.effects.push(Effect::Diverged { sequence }),
             None if self.silent => {}
             None => {
+                if faults::is_on(Fault::CheckpointEquivocated) {
+                    let other = Checkpoint { log_root: checkpoint.state_root, ..checkpoint.clone() };
+                    let other = SignedCheckpoint::sign(&self.context.identity, other, &self.keys.account);
+                    self.broadcast(Message::Checkpoint(other));
+                }
                 let signed = SignedCheckpoint::sign(&self.context.identity, checkpoint, &self.keys.account);
                 self.checkpoints.entry(sequence).or_default().insert(self.me, signed.clone());
                 self.effects.push(Effect::Persist(Record::Checkpoint(signed.clone())));

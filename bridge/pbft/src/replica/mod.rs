@@ -13,6 +13,8 @@ mod view_change;
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_protocol::faults::{self, Fault};
+use quorate_protocol::operations::ServiceOperation as _;
+use quorate_protocol::operations::inbox::InboxOperation;
 use quorate_protocol::{
     AccountKey, AgentKey, CheckpointCertificate, ReplicaIndex, Sequence, SignedCheckpoint, SignedCommand,
     TimestampMs, Verified, View,
@@ -241,6 +243,7 @@ impl Replica {
     fn take_in(&mut self, now: Now, source: ReplicaIndex, commands: impl Iterator<Item = SignedCommand>) {
         let spread_at_ms = now.elapsed_ms.saturating_add(self.timeout_ms() / SPREAD_SHARE);
         let new: Vec<SignedCommand> = commands
+            .filter(|command| !is_censored(command, source == self.me))
             .filter(|command| self.pool.offer(command, source, now.elapsed_ms, spread_at_ms) == Offer::Added)
             .collect();
         if source != self.me {
@@ -375,4 +378,11 @@ impl Replica {
     pub fn pending_commands(&self) -> usize {
         self.pool.len()
     }
+}
+
+/// Whether a replica that censors the inbox, as [`Fault::InboxCensored`] has it, keeps this command out.
+fn is_censored(command: &SignedCommand, own: bool) -> bool {
+    let censors = faults::is_on(Fault::InboxCensored) || (faults::is_on(Fault::InboxInvented) && !own);
+    let operations = &command.command().operations;
+    censors && operations.iter().any(|operation| operation.service == InboxOperation::SERVICE)
 }

@@ -13,7 +13,7 @@ use alloy::primitives::B256;
 use quorate_node::config::{Finality, L1Fee};
 use quorate_protocol::{AccountKey, AgentId, Epoch, Group, Handover, Sequence};
 
-use super::samples::{certificate, handover, root, sample_group, successor};
+use super::samples::{certificate, certificate_with_inbox, handover, root, sample_group, successor};
 use super::*;
 use crate::settings::Settings;
 

@@ -194,3 +194,21 @@ fn a_final_block_that_fell_is_waited_for_like_a_head_that_did() {
     script.look(1);
     assert_eq!(script.announced, [anchored, AnchorState::default()]);
 }
+
+#[test]
+fn what_the_contract_refused_over_the_inbox_is_tried_again_once_the_log_has_taken_more_in() {
+    let mut script = Script::first();
+    script.stable(128, 10);
+    script.account.estimate = Estimate::Refused("message 0 was due".to_owned());
+    for _ in 0..8 {
+        assert!(script.look(60_000).is_none());
+    }
+    let asked = script.inspections.len();
+    script.stable(256, 20);
+    script.account.estimate = Estimate::Gas(100_000);
+    assert!(script.look(100).is_none(), "a newer checkpoint without the message fares no better");
+    assert_eq!(script.inspections.len(), asked, "so the pause goes on");
+    let taken = certificate_with_inbox(&script.group, &script.keys, (384, 30), 1);
+    script.learn(taken.into());
+    assert_eq!(script.look(100).expect("at once").sequence, Sequence(384));
+}

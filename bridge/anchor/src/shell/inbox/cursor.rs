@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::B256;
-
-use super::InboxMessage;
+use quorate_protocol::InboxMessage;
 
 /// The most messages that are held, and the most bytes of their payloads.
 const MAX_HELD: usize = 256;
