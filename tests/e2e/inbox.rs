@@ -22,8 +22,7 @@ use crate::network::{Network, Options, wait_for};
 /// How long a message may be left out where a test waits for the end of that.
 const DEADLINE_S: u32 = 3_600;
 
-/// A command of an agent that proposes something, for ever. The agents are replicas too, whose nodes speak of the inbox
-/// with the same keys: nonces that lie apart do not meet theirs.
+/// A command of an agent that proposes something, for ever.
 fn command(network: &Network, agent: usize, nonce: u64) -> SignedCommand {
     let agent = &network.agents[agent];
     let propose = Propose { salt: nonce, description: "Hear me".into(), calls: vec![], class: 0 };
@@ -31,7 +30,7 @@ fn command(network: &Network, agent: usize, nonce: u64) -> SignedCommand {
         group: network.group,
         agent: agent.id(),
         key: agent.public_key(),
-        nonce: Nonce(nonce * 12),
+        nonce: Nonce(nonce),
         expires: TimestampMs(u64::MAX),
         operations: vec![ProposalsOperation::Propose(propose).to_operation()],
     };

@@ -9,6 +9,7 @@
 //! | `chaos` | a round of faults under load breaks no promise |
 //! | `contract` | one address on every chain, and code that is compared with the sources |
 //! | `epochs` | members change while the group works, and the contract follows |
+//! | `escape` | a stalled group finishes a payment on-chain by the votes that it has, and goes on |
 //! | `inbox` | a command in the contract's inbox is executed, whoever keeps quiet about it |
 //! | `receipts` | a receipt verifies with the chain alone, and no byte of it can be changed |
 //! | `refusals` | every bad command is a typed error, an entry where it was ordered, and no effect |
@@ -23,6 +24,7 @@ mod contract;
 mod crash;
 mod demo;
 mod epochs;
+mod escape;
 mod inbox;
 mod network;
 mod receipts;

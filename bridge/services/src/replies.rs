@@ -10,11 +10,16 @@
 //! nonces, or anybody could use them up; a few are remembered aside. What is beyond these bounds makes
 //! no entry.
 //!
+//! What an agent's node says of the contract's inbox ([`Series::Node`]) is counted by itself: agent and node sign with
+//! one key and know nothing of each other's numbers.
+//!
 //! The table outlives its agents: one that leaves and is admitted again cannot be replayed.
 
 use minicbor::{Decode, Encode};
 use quorate_protocol::codec;
-use quorate_protocol::{AgentId, Digest, EntryIndex, Nonce, SignedCommand};
+use quorate_protocol::operations::ServiceOperation as _;
+use quorate_protocol::operations::inbox::InboxOperation;
+use quorate_protocol::{AgentId, Command, Digest, EntryIndex, Nonce, Operation, SignedCommand};
 
 use crate::state::AuthenticatedMap;
 
@@ -28,6 +33,31 @@ pub const MAX_NONCE_JUMP: u64 = 1 << 32;
 const MAX_RIVALS: usize = 3;
 /// How many refused commands under a foreign key are remembered of an agent.
 const MAX_FOREIGN: usize = 16;
+
+/// A count of nonces; an agent has one of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Series {
+    /// What the agent does.
+    Agent,
+    /// What its node says: commands of the inbox service alone.
+    Node,
+}
+
+impl Series {
+    /// The series that a command is counted in.
+    pub(crate) fn of(command: &Command) -> Self {
+        let is_inbox = |operation: &Operation| operation.service == InboxOperation::SERVICE;
+        if command.operations.iter().all(is_inbox) { Self::Node } else { Self::Agent }
+    }
+
+    /// The tags of the keys of the highest nonce and of the slots.
+    fn tags(self) -> (u8, u8) {
+        match self {
+            Self::Agent => (b'n', b's'),
+            Self::Node => (b'N', b'S'),
+        }
+    }
+}
 
 /// A remembered command.
 #[derive(Clone, Copy, Encode, Decode)]
@@ -70,20 +100,26 @@ pub(crate) enum NonceState {
 pub(crate) fn find(state: &AuthenticatedMap, command: &SignedCommand) -> Option<EntryIndex> {
     let digest = command.digest();
     let (agent, nonce) = (command.command().agent, command.command().nonce);
-    let slot = slot(state, agent, nonce).map(|slot| slot.replies).unwrap_or_default();
+    let series = Series::of(command.command());
+    let slot = slot(state, series, agent, nonce).map(|slot| slot.replies).unwrap_or_default();
     let in_slot = slot.into_iter().find(|reply| reply.command == digest);
     let reply = in_slot.or_else(|| foreign(state, agent).into_iter().find(|reply| reply.command == digest));
     reply.map(|reply| reply.entry)
 }
 
 /// The least nonce above all that the agent has used.
-pub(crate) fn next_nonce(state: &AuthenticatedMap, agent: AgentId) -> Nonce {
-    Nonce(highest(state, agent).map_or(0, |highest| highest.0.saturating_add(1)))
+pub(crate) fn next_nonce(state: &AuthenticatedMap, series: Series, agent: AgentId) -> Nonce {
+    Nonce(highest(state, series, agent).map_or(0, |highest| highest.0.saturating_add(1)))
 }
 
 /// What a new command of the agent under `nonce` meets.
-pub(crate) fn nonce_state(state: &AuthenticatedMap, agent: AgentId, nonce: Nonce) -> NonceState {
-    let highest = highest(state, agent);
+pub(crate) fn nonce_state(
+    state: &AuthenticatedMap,
+    series: Series,
+    agent: AgentId,
+    nonce: Nonce,
+) -> NonceState {
+    let highest = highest(state, series, agent);
     let oldest = Nonce(highest.map_or(0, |highest| (highest.0 + 1).saturating_sub(NONCE_WINDOW)));
     if nonce < oldest {
         return NonceState::TooOld { oldest };
@@ -92,7 +128,7 @@ pub(crate) fn nonce_state(state: &AuthenticatedMap, agent: AgentId, nonce: Nonce
     if nonce > newest {
         return NonceState::TooFar { newest };
     }
-    match slot(state, agent, nonce) {
+    match slot(state, series, agent, nonce) {
         Some(Slot { replies, .. }) => {
             NonceState::Used { entry: replies[0].entry, room: replies.len() <= MAX_RIVALS }
         }
@@ -107,11 +143,12 @@ const LAST_NONCE: u64 = u64::MAX - 1;
 /// [`nonce_state`] said that there is room.
 pub(crate) fn remember(state: &mut AuthenticatedMap, command: &SignedCommand, entry: EntryIndex) {
     let (agent, nonce) = (command.command().agent, command.command().nonce);
-    let mut replies = slot(state, agent, nonce).map(|slot| slot.replies).unwrap_or_default();
+    let series = Series::of(command.command());
+    let mut replies = slot(state, series, agent, nonce).map(|slot| slot.replies).unwrap_or_default();
     replies.push(Reply { command: command.digest(), entry });
-    state.put(slot_key(agent, nonce), codec::encode(&Slot { nonce, replies }));
-    if highest(state, agent).is_none_or(|highest| highest < nonce) {
-        state.put(key(b'n', agent), codec::encode(&nonce));
+    state.put(slot_key(series, agent, nonce), codec::encode(&Slot { nonce, replies }));
+    if highest(state, series, agent).is_none_or(|highest| highest < nonce) {
+        state.put(key(series.tags().0, agent), codec::encode(&nonce));
     }
 }
 
@@ -128,12 +165,12 @@ pub(crate) fn remember_foreign(state: &mut AuthenticatedMap, command: &SignedCom
     state.put(key(b'f', agent), codec::encode(&replies));
 }
 
-fn highest(state: &AuthenticatedMap, agent: AgentId) -> Option<Nonce> {
-    read(state, &key(b'n', agent))
+fn highest(state: &AuthenticatedMap, series: Series, agent: AgentId) -> Option<Nonce> {
+    read(state, &key(series.tags().0, agent))
 }
 
-fn slot(state: &AuthenticatedMap, agent: AgentId, nonce: Nonce) -> Option<Slot> {
-    read(state, &slot_key(agent, nonce)).filter(|slot: &Slot| slot.nonce == nonce)
+fn slot(state: &AuthenticatedMap, series: Series, agent: AgentId, nonce: Nonce) -> Option<Slot> {
+    read(state, &slot_key(series, agent, nonce)).filter(|slot: &Slot| slot.nonce == nonce)
 }
 
 fn foreign(state: &AuthenticatedMap, agent: AgentId) -> Vec<Reply> {
@@ -148,7 +185,7 @@ fn key(tag: u8, agent: AgentId) -> Vec<u8> {
     [PREFIX, &[tag], agent.as_bytes()].concat()
 }
 
-fn slot_key(agent: AgentId, nonce: Nonce) -> Vec<u8> {
+fn slot_key(series: Series, agent: AgentId, nonce: Nonce) -> Vec<u8> {
     let slot = u8::try_from(nonce.0 % NONCE_WINDOW).expect("the window has 64 slots");
-    [PREFIX, b"s", agent.as_bytes(), &[slot]].concat()
+    [PREFIX, &[series.tags().1], agent.as_bytes(), &[slot]].concat()
 }

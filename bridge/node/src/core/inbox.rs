@@ -183,7 +183,7 @@ impl<S: Storage> NodeCore<S> {
             group: self.identity.group,
             agent: self.agent,
             key: self.keys.agent.public(),
-            nonce: state.agent(self.agent)?.next_nonce,
+            nonce: state.next_node_nonce(self.agent),
             expires: now.wall.max(state.time()).plus(EXPIRY_MS),
             operations: vec![InboxOperation::Observe(observe.clone()).to_operation()],
         };

@@ -5,7 +5,7 @@ use quorate_protocol::{EntryIndex, Refusal, SignedCommand, TimestampMs};
 use super::StateMachine;
 use crate::error::{AdmissionError, DropReason};
 use crate::members::{self, Agent};
-use crate::replies::{self, NonceState};
+use crate::replies::{self, NonceState, Series};
 use crate::state::Overlay;
 
 /// What a node does with a command that reaches it.
@@ -89,7 +89,7 @@ impl StateMachine {
                 false => Verdict::Drop(DropReason::WrongKey),
             };
         }
-        match replies::nonce_state(&self.state, agent.id, command.nonce) {
+        match replies::nonce_state(&self.state, Series::of(command), agent.id, command.nonce) {
             NonceState::TooOld { oldest } => Verdict::Drop(DropReason::NonceTooOld { oldest }),
             NonceState::TooFar { newest } => Verdict::Drop(DropReason::NonceTooFar { newest }),
             NonceState::Used { entry, room: false } => Verdict::Drop(DropReason::NonceReused { entry }),

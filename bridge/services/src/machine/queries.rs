@@ -1,10 +1,11 @@
 //! Reading the state outside of execution.
 
 use quorate_protocol::api::{AgentView, ProposalView};
-use quorate_protocol::{AgentId, Digest, ProposalId, TimestampMs};
+use quorate_protocol::{AgentId, Digest, Nonce, ProposalId, TimestampMs};
 
 use super::StateMachine;
 use crate::registry::SERVICES;
+use crate::replies::Series;
 use crate::state::{Overlay, View};
 use crate::{inbox, members, proposals, replies};
 
@@ -54,7 +55,12 @@ impl StateMachine {
             voter: agent.voter,
             replica: agent.replica,
             weight: agent.weight,
-            next_nonce: replies::next_nonce(&self.state, id),
+            next_nonce: replies::next_nonce(&self.state, Series::Agent, id),
         })
+    }
+
+    /// The next nonce of what the agent's node says of the inbox, which is counted apart from what the agent does.
+    pub fn next_node_nonce(&self, id: AgentId) -> Nonce {
+        replies::next_nonce(&self.state, Series::Node, id)
     }
 }

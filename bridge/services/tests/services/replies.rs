@@ -204,3 +204,27 @@ fn every_command_makes_one_entry_also_a_refused_one() {
         assert_eq!(record.entry.status, EntryStatus::Refused);
     }
 }
+
+#[test]
+fn what_a_node_says_of_the_inbox_is_counted_apart_from_what_its_agent_does() {
+    let (group, keys) = group();
+    let mut machine = Machine::new(&group);
+    let message = quorate_protocol::InboxMessage {
+        index: 0,
+        kind: 1,
+        sender: keys[4].id(),
+        enqueued_at: 1,
+        payload: vec![7],
+    };
+    let observe = quorate_protocol::operations::inbox::Observe::of(&[message]).unwrap();
+    let operation = quorate_protocol::operations::inbox::InboxOperation::Observe(observe);
+    let operation = quorate_protocol::operations::ServiceOperation::to_operation(&operation);
+    let replica = &keys[0];
+    assert!(is_applied(&machine.one(1, replica.command(0, vec![propose(1)]))));
+    let said = replica.command(0, vec![operation]);
+    assert!(is_applied(&machine.one(1, said.clone())), "the same number, in the other series");
+    assert_eq!(machine.machine.agent(replica.id()).unwrap().next_nonce, Nonce(1));
+    assert_eq!(machine.machine.next_node_nonce(replica.id()), Nonce(1));
+    let again = machine.batch(2, &[said]);
+    assert!(matches!(again.dispositions[0], Disposition::Duplicate(_)), "once, all the same");
+}

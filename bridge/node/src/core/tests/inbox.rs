@@ -156,8 +156,10 @@ fn what_is_taken_or_said_is_not_said_again() {
 fn a_refused_word_is_said_anew_under_the_next_nonce_after_a_pause() {
     let fixture = Fixture::new();
     let mut core = watching(&fixture, 0, 1);
-    // Somebody else used the agent's key meanwhile, under the same nonce.
-    let rival = fixture.command(0, 0);
+    // Another node with the same key said something else, under the same nonce.
+    let other = InboxMessage { payload: vec![99], ..messages(1).remove(0) };
+    let rival = InboxOperation::Observe(Observe::of(&[other]).unwrap()).to_operation();
+    let rival = fixture.sign_operation(0, 0, rival);
     let (own, _) = said(&core).remove(0);
     execute_commands(&mut core, Sequence(1), vec![rival, own]);
     core.take_round(at(100), []).unwrap();
