@@ -97,7 +97,9 @@ impl Scene {
     }
 
     fn command(&self, of: usize, operations: Vec<Operation>) -> SignedCommand {
-        self.keys[of].command(self.nonce(of), operations)
+        let is_word = operations.iter().all(|operation| operation.service == InboxOperation::SERVICE);
+        let said = self.machine.machine.next_node_nonce(self.keys[of].id()).0;
+        self.keys[of].command(if is_word { said } else { self.nonce(of) }, operations)
     }
 
     /// Executes an operation of a replica and returns the entries that it made.
