@@ -9,6 +9,7 @@ mod endpoints;
 mod epochs;
 mod inbox;
 mod reorganisation;
+mod reports;
 mod rollups;
 mod rotation;
 mod start;
