@@ -14,6 +14,7 @@
 //! | `receipts` | a receipt verifies with the chain alone, and no byte of it can be changed |
 //! | `refusals` | every bad command is a typed error, an entry where it was ordered, and no effect |
 //! | `reorg` | an anchor that the chain takes back is unlearned and made again, exactly once |
+//! | `slashing` | a replica that signs two checkpoints is reported, and loses its bond and its place |
 //! | `startup` | a node that cannot start says why, with its own exit code |
 //! | `demo` | the main job, as a user runs it |
 
@@ -30,4 +31,5 @@ mod network;
 mod receipts;
 mod refusals;
 mod reorg;
+mod slashing;
 mod startup;

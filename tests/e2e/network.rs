@@ -318,6 +318,11 @@ impl Network {
         self.nodes[at].take().expect("the node runs").kill_9();
     }
 
+    /// Kills the process of a node, unless it has ended by itself.
+    pub(crate) fn stop_if_running(&mut self, at: usize) {
+        self.nodes[at] = None;
+    }
+
     /// Waits until the node's process has ended by itself, and returns its exit code.
     pub(crate) async fn ended(&mut self, at: usize) -> i32 {
         let mut process = self.nodes[at].take().expect("the node runs");

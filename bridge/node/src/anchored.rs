@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
+pub use quorate_pbft::Evidence;
 use quorate_protocol::inbox::MAX_INBOX_PAYLOAD_BYTES;
 use quorate_protocol::{B256, CheckpointCertificate, Digest, Handover, InboxMessage, Sequence};
 use tokio::sync::watch;
@@ -40,6 +41,8 @@ pub type StableReceiver = watch::Receiver<Option<CheckpointCertificate>>;
 /// Where the anchoring service and the API read how the epochs so far ended: in order and without a gap, so that
 /// those are among them that the contract may still lack.
 pub type HandoverReceiver = watch::Receiver<Arc<Vec<Handover>>>;
+/// Where the anchoring service and the API read the evidence of replicas that contradicted themselves.
+pub type EvidenceReceiver = watch::Receiver<Arc<Vec<Evidence>>>;
 /// Where the anchoring service publishes the newest anchor.
 pub type AnchorSender = watch::Sender<Option<AnchoredLog>>;
 /// Where the node reads it, and passes it to [`crate::ledger::Ledger::anchor`].
@@ -91,6 +94,8 @@ pub struct AnchoringLinks {
     pub stable: StableReceiver,
     /// How the epochs so far ended.
     pub handovers: HandoverReceiver,
+    /// All evidence of replicas that contradicted themselves.
+    pub evidence: EvidenceReceiver,
     /// How much of the contract's inbox is taken.
     pub inbox_taken: InboxTakenReceiver,
     /// For the newest anchor.

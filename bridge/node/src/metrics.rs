@@ -76,10 +76,11 @@ pub struct Metrics {
     pub anchor_costs: AnchorCosts,
 }
 
-/// What the anchors of this node cost. A fee beyond 2^64 wei, 18 ether, counts as that.
+/// What the anchors and the reports of this node cost. A fee beyond 2^64 wei, 18 ether, counts as that.
 #[derive(Clone, Debug, Default)]
 pub struct AnchorCosts {
     anchors: Counter,
+    convictions: Counter,
     last_execution: Gauge,
     last_data: Gauge,
     spent: Counter,
@@ -93,6 +94,12 @@ impl AnchorCosts {
         self.last_execution.set(bounded(execution_wei));
         self.last_data.set(bounded(data_wei));
         self.spent.inc_by(bounded(execution_wei.saturating_add(data_wei)));
+    }
+
+    /// A report of this node was included and had a replica convicted, for so many wei in all.
+    pub fn count_conviction(&self, wei: u128) {
+        self.convictions.inc();
+        self.spent.inc_by(u64::try_from(wei).unwrap_or(u64::MAX));
     }
 }
 
@@ -136,9 +143,10 @@ impl Metrics {
             http_connections: gauge(r, "http_connections", "Open HTTP connections"),
             anchor_costs: AnchorCosts {
                 anchors: counter(r, "anchors", "Checkpoints that a transaction of this node anchored"),
+                convictions: counter(r, "convictions", "Replicas that a report of this node had convicted"),
                 last_execution: gauge(r, "anchor_execution_fee_wei", "Execution of this node's last anchor"),
                 last_data: gauge(r, "anchor_l1_data_fee_wei", "Data of this node's last anchor on L1"),
-                spent: counter(r, "anchor_fees_wei", "What this node's anchors cost together"),
+                spent: counter(r, "anchor_fees_wei", "What this node's anchors and reports cost together"),
             },
             registry: Arc::new(Registry::default()),
         };

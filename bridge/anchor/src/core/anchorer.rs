@@ -17,15 +17,19 @@
 //!    it contradicts what was seen, and after `receipt_timeout_ms` where it may be an endpoint that lags.
 //! 5. *Distrust.* An endpoint can withhold, delay and invent. Invented nonces cost at most a transaction that waits or
 //!    reverts, and [`Spending`] bounds what all of them cost. What is signed is always a call that anchors a checkpoint
-//!    that a quorum of its epoch signed.
+//!    that a quorum of its epoch signed, or one that shows what a replica signed twice.
 //! 6. *Cost.* Units of gas bound an anchor's execution; money bounds what its data costs on the chain's L1, because that
 //!    price is another chain's: what can be spent on it counts into the hour.
+//! 7. *Reports.* That a replica signed two checkpoints of one sequence is shown to the contract once the contract has come
+//!    to their epoch, in turns as in rule 2, and only where the contract has not convicted the replica. A report uses the
+//!    one nonce of rule 3 and counts into the same hour; it goes before an anchor, and after one that is on its way.
 
 use std::sync::Arc;
 
 use alloy::primitives::B256;
-use quorate_protocol::{AccountKey, AgentId, Checkpoint, Group, GroupIdentity, Sequence};
+use quorate_protocol::{AccountKey, AgentId, Group, GroupIdentity, Sequence};
 
+use super::accusations::Accusations;
 use super::epochs::{Anchorable, Epochs, StableState};
 use super::event::{
     AccountView, Action, AnchorState, BroadcastOutcome, ChainView, DataFee, Estimate, Event, Inspection,
@@ -36,13 +40,9 @@ use super::report::Report;
 use super::rotation::rank;
 use super::spending::Spending;
 use super::submission::{Submission, Verdict};
-use super::transaction::{AnchorTransaction, Terms};
+use super::transaction::{Purpose, SignedCall, Terms};
 use crate::settings::Settings;
 
-/// The most gas that an anchor's execution is given. One with the signatures of 64 replicas stays far below it.
-const MAX_GAS: u64 = 3_000_000;
-/// The most gas that the execution of an epoch's end is given. Replacing 64 replicas by 64 others takes 4.4 million.
-const MAX_ROTATION_GAS: u64 = 8_000_000;
 /// The first pause after a refusal, in milliseconds; it doubles with every further one.
 pub(super) const FIRST_PAUSE_MS: u64 = 1_000;
 /// The longest pause after a refusal, in milliseconds.
@@ -54,7 +54,8 @@ pub struct Anchorer {
     settings: Settings,
     identity: GroupIdentity,
     epochs: Epochs,
-    key: AccountKey,
+    accusations: Accusations,
+    pub(super) key: AccountKey,
     chain: Option<ChainView>,
     /// When the head was last as high as it has ever been.
     highest_at_ms: u64,
@@ -63,6 +64,8 @@ pub struct Anchorer {
     /// Since when an anchor is due.
     due_since_ms: Option<u64>,
     submission: Option<Submission>,
+    /// What the endpoint was asked about last, while nothing was on its way.
+    asked: Option<Purpose>,
     /// The last offer that was made: whatever replaces it has to offer more.
     offered: Option<Offer>,
     /// The last transaction of ours that was seen in a block.
@@ -101,12 +104,14 @@ impl Anchorer {
             settings,
             identity: group.identity,
             epochs: Epochs::new(group, others),
+            accusations: Accusations::default(),
             key,
             chain: None,
             highest_at_ms: 0,
             anchored_since_ms: 0,
             due_since_ms: None,
             submission: None,
+            asked: None,
             offered: None,
             settled: None,
             pending_since_ms: None,
@@ -124,6 +129,7 @@ impl Anchorer {
         let mut actions = Vec::new();
         match event {
             Event::Stable(state) => self.on_stable(state, &mut actions),
+            Event::Evidence(held) => self.accusations.learn(&self.identity, held),
             Event::Chain(view) => self.on_chain(now_ms, view, &mut actions),
             Event::Account(account) => self.on_account(now_ms, &account, &mut actions),
             Event::Broadcast { hash, outcome } => self.on_broadcast(now_ms, hash, outcome, &mut actions),
@@ -142,6 +148,7 @@ impl Anchorer {
         if let Some(block) = view.dropped {
             // Also an anchor that is there again may be in another block now.
             self.announced = None;
+            self.accusations.ask_again();
             self.report(Report::Reorganised { block }, actions);
         } else if let Some(seen) = self.chain {
             let patience = now_ms.saturating_sub(self.highest_at_ms) < self.settings.receipt_timeout_ms;
@@ -172,7 +179,8 @@ impl Anchorer {
             self.report(Report::MissingHandover { epoch: view.epoch }, actions);
         }
         self.due_since_ms = if due { self.due_since_ms.or(Some(now_ms)) } else { None };
-        if self.submission.is_some() || self.may_submit(now_ms, &view) {
+        self.asked = if self.submission.is_some() { None } else { self.next_purpose(now_ms, &view) };
+        if self.submission.is_some() || self.asked.is_some() {
             actions.push(Action::Inspect(self.inspection(now_ms, &view)));
         }
     }
@@ -205,6 +213,21 @@ impl Anchorer {
         })
     }
 
+    /// What a transaction is to be for, if it is our turn with anything.
+    fn next_purpose(&mut self, now_ms: u64, view: &ChainView) -> Option<Purpose> {
+        let replicas = self.epochs.newest().replicas();
+        let me = AgentId(self.key.address());
+        let terms = (view.epoch, self.settings.takeover_ms);
+        let accused = match self.settings.submit && now_ms >= self.paused_until_ms {
+            true => self.accusations.turn(now_ms, (&self.identity, &replicas), me, terms),
+            false => None,
+        };
+        accused.map(Purpose::Conviction).or_else(|| {
+            let anchorable = self.may_submit(now_ms, view).then(|| self.candidate(view).cloned());
+            anchorable.flatten().map(Purpose::Anchor)
+        })
+    }
+
     /// Whether an anchor is due and it is our turn.
     fn may_submit(&self, now_ms: u64, view: &ChainView) -> bool {
         let Some(due_since_ms) = self.due_since_ms else { return false };
@@ -216,15 +239,26 @@ impl Anchorer {
     }
 
     fn inspection(&self, now_ms: u64, view: &ChainView) -> Inspection {
-        let candidate = self.candidate(view);
         let mut receipts: Vec<_> = self.settled.iter().map(|settled| settled.hash).collect();
         let Some(submission) = &self.submission else {
-            return Inspection { receipts, pooled: None, estimate: candidate.cloned() };
+            let accused = self.asked.as_ref().and_then(Purpose::accused);
+            return Inspection { receipts, pooled: None, estimate: self.asked.clone(), accused };
         };
         receipts.extend(submission.hashes());
         let overdue = now_ms.saturating_sub(submission.made_ms) >= self.settings.receipt_timeout_ms;
-        let estimate = overdue.then(|| candidate.unwrap_or(&submission.anchorable).clone());
-        Inspection { receipts, pooled: Some(submission.latest().hash), estimate }
+        let estimate = overdue.then(|| self.renewed(submission, view));
+        let accused = submission.purpose.accused();
+        Inspection { receipts, pooled: Some(submission.latest().hash), estimate, accused }
+    }
+
+    /// What another version of a submission is for: it anchors the newest checkpoint.
+    fn renewed(&self, submission: &Submission, view: &ChainView) -> Purpose {
+        match &submission.purpose {
+            Purpose::Anchor(anchorable) => {
+                Purpose::Anchor(Arc::clone(self.candidate(view).unwrap_or(anchorable)))
+            }
+            conviction @ Purpose::Conviction(_) => conviction.clone(),
+        }
     }
 
     fn on_account(&mut self, now_ms: u64, account: &AccountView, actions: &mut Vec<Action>) {
@@ -234,8 +268,15 @@ impl Anchorer {
         }
         match self.submission.take() {
             Some(submission) => self.pursue(now_ms, submission, &view, account, actions),
-            None if self.may_submit(now_ms, &view) => self.submit(now_ms, &view, account, actions),
-            None => {}
+            None => match self.asked.take() {
+                Some(Purpose::Conviction(contradiction)) if account.convicted => {
+                    let replica = contradiction.replica();
+                    self.accusations.convicted(replica);
+                    self.report(Report::AlreadyConvicted { replica }, actions);
+                }
+                Some(purpose) => self.submit(now_ms, purpose, &view, account, actions),
+                None => {}
+            },
         }
     }
 
@@ -273,21 +314,42 @@ impl Anchorer {
             // It became overdue only after the endpoint was asked.
             Verdict::Bump if account.estimate == Estimate::NotAsked => self.submission = Some(submission),
             Verdict::Bump => self.bump(now_ms, submission, view, account, actions),
-            Verdict::Anchored(mined) => {
+            Verdict::Done(mined) => {
                 self.settle(nonce, &mined);
-                self.report(Report::Anchored { sequence, hash: mined.hash, cost: mined.cost }, actions);
+                let Mined { hash, cost, .. } = mined;
+                let report = match submission.purpose.accused() {
+                    Some(replica) => {
+                        self.accusations.convicted(replica);
+                        Report::Convicted { replica, hash, cost }
+                    }
+                    None => Report::Anchored { sequence, hash, cost },
+                };
+                self.report(report, actions);
             }
             Verdict::Overtaken(mined) => {
                 if let Some(mined) = mined {
                     self.settle(nonce, &mined);
                 }
-                self.report(Report::Overtaken { sequence }, actions);
+                let report = match submission.purpose.accused() {
+                    Some(replica) => {
+                        self.accusations.convicted(replica);
+                        Report::AlreadyConvicted { replica }
+                    }
+                    None => Report::Overtaken { sequence },
+                };
+                self.report(report, actions);
             }
             Verdict::Reverted(mined) => {
                 self.settle(nonce, &mined);
-                self.pause(now_ms);
-                self.refused_inbox = Some(submission.anchorable.certificate.checkpoint.inbox_count);
-                self.report(Report::Reverted { sequence, hash: mined.hash }, actions);
+                self.hold_back(now_ms, &submission.purpose);
+                let hash = mined.hash;
+                let report = match submission.purpose.accused() {
+                    Some(replica) => {
+                        Report::ReportRefused { replica, reason: format!("the transaction {hash} reverted") }
+                    }
+                    None => Report::Reverted { sequence, hash },
+                };
+                self.report(report, actions);
             }
             Verdict::Lost => self.report(Report::Lost { sequence, nonce }, actions),
         }
@@ -309,16 +371,16 @@ impl Anchorer {
         actions: &mut Vec<Action>,
     ) {
         let stuck = latest_of(&submission);
-        let anchorable = self.candidate(view).unwrap_or(&submission.anchorable).clone();
+        let purpose = self.renewed(&submission, view);
         let replacement = if submission.is_full() {
             None
         } else {
-            self.make(now_ms, stuck.nonce, &anchorable, view, account, actions)
+            self.make(now_ms, stuck.nonce, &purpose, view, account, actions)
         };
         match replacement {
             Some(transaction) => {
                 let max_fee = transaction.fees.max_fee;
-                submission.replace(now_ms, anchorable, transaction.clone());
+                submission.replace(now_ms, purpose, transaction.clone());
                 self.report(Report::Bumped { nonce: stuck.nonce, max_fee }, actions);
                 actions.push(Action::Broadcast(transaction));
             }
@@ -332,9 +394,15 @@ impl Anchorer {
         self.submission = Some(submission);
     }
 
-    /// Submits the candidate on the account's next nonce.
-    fn submit(&mut self, now_ms: u64, view: &ChainView, account: &AccountView, actions: &mut Vec<Action>) {
-        let Some(anchorable) = self.candidate(view).cloned() else { return };
+    /// Submits a transaction on the account's next nonce.
+    fn submit(
+        &mut self,
+        now_ms: u64,
+        purpose: Purpose,
+        view: &ChainView,
+        account: &AccountView,
+        actions: &mut Vec<Action>,
+    ) {
         let nonce = account.nonce;
         let ours = self.offered.is_some_and(|offer| offer.nonce == nonce && offer.accepted);
         if account.pending_nonce > nonce && !ours {
@@ -344,29 +412,26 @@ impl Anchorer {
             }
         }
         self.pending_since_ms = None;
-        if let Some(transaction) = self.make(now_ms, nonce, &anchorable, view, account, actions) {
-            self.submission = Some(Submission::new(now_ms, anchorable, transaction.clone()));
+        if let Some(transaction) = self.make(now_ms, nonce, &purpose, view, account, actions) {
+            self.submission = Some(Submission::new(now_ms, purpose, transaction.clone()));
             actions.push(Action::Broadcast(transaction));
         }
     }
 
-    /// Signs the call that anchors on `nonce` if the contract would accept it, and fee and cost stay within bounds.
+    /// Signs the call on `nonce` if the contract would accept it, and fee and cost stay within bounds.
     fn make(
         &mut self,
         now_ms: u64,
         nonce: u64,
-        anchorable: &Anchorable,
+        purpose: &Purpose,
         view: &ChainView,
         account: &AccountView,
         actions: &mut Vec<Action>,
-    ) -> Option<Arc<AnchorTransaction>> {
+    ) -> Option<Arc<SignedCall>> {
         let gas_limit = match &account.estimate {
-            Estimate::Gas(gas) => gas_limit(*gas, account.data_fee, anchorable),
+            Estimate::Gas(gas) => gas_limit(*gas, account.data_fee, purpose.most_gas()),
             Estimate::Refused(reason) => {
-                self.pause(now_ms);
-                let Checkpoint { sequence, inbox_count, .. } = anchorable.certificate.checkpoint;
-                self.refused_inbox = Some(inbox_count);
-                self.report(Report::Refused { sequence, reason: reason.clone() }, actions);
+                self.refuse(now_ms, purpose, reason.clone(), actions);
                 return None;
             }
             Estimate::NotAsked => return None,
@@ -399,7 +464,7 @@ impl Anchorer {
         let accepted = offered.is_some_and(|offer| offer.accepted);
         self.offered = Some(Offer { nonce, fees, accepted });
         let terms = Terms { nonce, gas_limit, fees, data_fee: account.data_fee.wei };
-        Some(Arc::new(AnchorTransaction::sign(&self.key, &self.identity, anchorable, terms)))
+        Some(Arc::new(SignedCall::sign(&self.key, &self.identity, purpose, terms)))
     }
 
     fn on_broadcast(
@@ -412,7 +477,7 @@ impl Anchorer {
         let Some(submission) = self.submission.as_mut().filter(|sent| sent.latest().hash == hash) else {
             return;
         };
-        let sequence = submission.latest().sequence;
+        let purpose = submission.purpose.clone();
         let reason = match outcome {
             BroadcastOutcome::Accepted | BroadcastOutcome::Unknown => {
                 submission.accepted = true;
@@ -435,8 +500,28 @@ impl Anchorer {
             }
         };
         self.submission = None;
-        self.pause(now_ms);
-        self.report(Report::Refused { sequence, reason }, actions);
+        self.refuse(now_ms, &purpose, reason, actions);
+    }
+
+    /// Neither the contract nor the endpoint takes a transaction for this, for now.
+    fn refuse(&mut self, now_ms: u64, purpose: &Purpose, reason: String, actions: &mut Vec<Action>) {
+        self.hold_back(now_ms, purpose);
+        let report = match purpose.accused() {
+            Some(replica) => Report::ReportRefused { replica, reason },
+            None => Report::Refused { sequence: purpose.sequence(), reason },
+        };
+        self.report(report, actions);
+    }
+
+    /// Waits before the next attempt at this. What stands in the way of a report holds up no anchor.
+    fn hold_back(&mut self, now_ms: u64, purpose: &Purpose) {
+        match purpose {
+            Purpose::Anchor(anchorable) => {
+                self.pause(now_ms);
+                self.refused_inbox = Some(anchorable.certificate.checkpoint.inbox_count);
+            }
+            Purpose::Conviction(contradiction) => self.accusations.refused(now_ms, contradiction.replica()),
+        }
     }
 
     /// Waits before the next attempt, longer each time until the anchored state changes.
@@ -464,8 +549,7 @@ impl Anchorer {
 /// The gas that a transaction is given: a quarter more than its execution is estimated to take, within bounds that do not
 /// depend on the endpoint, and half as much again as its data on L1 takes, whose price moves more. Data is bounded by its
 /// price alone: it may take millions of units when the L1 is dear and the chain is cheap.
-fn gas_limit(estimated: u64, data: DataFee, anchorable: &Anchorable) -> u64 {
-    let most = if anchorable.ends_epoch() { MAX_ROTATION_GAS } else { MAX_GAS };
+fn gas_limit(estimated: u64, data: DataFee, most: u64) -> u64 {
     let execution = estimated.saturating_sub(data.gas);
     execution.saturating_add(execution / 4).min(most).saturating_add(data.gas.saturating_add(data.gas / 2))
 }
@@ -476,6 +560,6 @@ fn beside(data: DataFee) -> u128 {
     if data.gas == 0 { data.wei.saturating_mul(2) } else { 0 }
 }
 
-fn latest_of(submission: &Submission) -> Arc<AnchorTransaction> {
+fn latest_of(submission: &Submission) -> Arc<SignedCall> {
     Arc::clone(submission.latest())
 }

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use alloy::primitives::B256;
-use quorate_protocol::{Digest, Epoch, Sequence};
+use quorate_protocol::{AgentId, Digest, Epoch, Sequence, SignedCheckpoint};
 
-use super::epochs::{Anchorable, StableState};
+use super::epochs::StableState;
 use super::report::Report;
-use super::transaction::AnchorTransaction;
+use super::transaction::{Purpose, SignedCall};
 
 /// Something that the core learns.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The group has a new stable checkpoint, or an epoch of it has ended.
     Stable(StableState),
+    /// What the node holds of checkpoints of one sequence that one replica signed, by pairs. All of it, each time.
+    Evidence(Vec<(SignedCheckpoint, SignedCheckpoint)>),
     /// What the chain says about the group. Comes again and again; the core acts on nothing else.
     Chain(ChainView),
     /// The answer to [`Action::Inspect`], of the same head.
@@ -69,8 +71,10 @@ pub struct Inspection {
     pub receipts: Vec<B256>,
     /// The transaction of which it is wanted whether the endpoint knows it.
     pub pooled: Option<B256>,
-    /// The checkpoint of which it is wanted what anchoring it takes.
-    pub estimate: Option<Arc<Anchorable>>,
+    /// The call of which it is wanted what it takes.
+    pub estimate: Option<Purpose>,
+    /// The replica of which it is wanted whether the contract has convicted it.
+    pub accused: Option<AgentId>,
 }
 
 /// The account as the endpoint describes it.
@@ -86,8 +90,10 @@ pub struct AccountView {
     pub mined: Vec<Mined>,
     /// Whether the endpoint knows [`Inspection::pooled`], waiting or included.
     pub pooled: bool,
-    /// What anchoring [`Inspection::estimate`] takes.
+    /// What [`Inspection::estimate`] takes.
     pub estimate: Estimate,
+    /// Whether the contract has convicted [`Inspection::accused`], as of the head.
+    pub convicted: bool,
     /// What its data costs on the chain's L1.
     pub data_fee: DataFee,
 }
@@ -131,7 +137,7 @@ pub struct Mined {
     pub cost: Cost,
 }
 
-/// What running a call that anchors at the head came to.
+/// What running a call at the head came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Estimate {
     /// Nothing was asked.
@@ -163,7 +169,7 @@ pub enum Action {
     /// Look at the account, and answer with [`Event::Account`].
     Inspect(Inspection),
     /// Send this transaction, and answer with [`Event::Broadcast`]. Sending it twice does no harm.
-    Broadcast(Arc<AnchorTransaction>),
+    Broadcast(Arc<SignedCall>),
     /// Tell the node of this anchored state, and answer with [`Event::Announced`]. Asked for again until answered.
     Announce(AnchorState),
     /// Tell the operator.

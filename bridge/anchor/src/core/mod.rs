@@ -1,6 +1,7 @@
 //! The core: what is done, and when, given what was seen. It has no clock, no socket and no thread; everything that it
 //! learns comes in as an [`Event`] with the time, everything that it wants comes out as an [`Action`].
 
+mod accusations;
 mod anchorer;
 mod epochs;
 mod event;
@@ -16,6 +17,7 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
+pub use accusations::Contradiction;
 pub use anchorer::Anchorer;
 pub use epochs::{Anchorable, StableState};
 pub use event::{
@@ -25,4 +27,4 @@ pub use event::{
 pub use fees::Fees;
 pub use report::Report;
 pub use rotation::rank;
-pub use transaction::{AnchorTransaction, anchor_call};
+pub use transaction::{Purpose, SignedCall, anchor_call};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use alloy::primitives::B256;
 use quorate_protocol::attestation::CertificateError;
-use quorate_protocol::{Digest, Epoch, Sequence};
+use quorate_protocol::{AgentId, Digest, Epoch, Sequence};
 
 use super::event::Cost;
 
@@ -24,6 +24,27 @@ pub enum Report {
     Overtaken {
         /// The checkpoint that we had submitted.
         sequence: Sequence,
+    },
+    /// A transaction of ours had a replica convicted.
+    Convicted {
+        /// The replica.
+        replica: AgentId,
+        /// The transaction.
+        hash: B256,
+        /// What it cost.
+        cost: Cost,
+    },
+    /// Somebody else had a replica convicted before us.
+    AlreadyConvicted {
+        /// The replica.
+        replica: AgentId,
+    },
+    /// The contract or the endpoint does not take the report on a replica.
+    ReportRefused {
+        /// The replica.
+        replica: AgentId,
+        /// Why.
+        reason: String,
     },
     /// The node handed over a checkpoint without a quorum of signatures.
     BadCertificate {
@@ -140,7 +161,13 @@ pub enum Report {
 impl Report {
     /// Whether the condition is part of ordinary work, so that no operator has to look.
     pub fn is_ordinary(&self) -> bool {
-        matches!(self, Self::Anchored { .. } | Self::Overtaken { .. } | Self::LaggingHead { .. })
+        matches!(
+            self,
+            Self::Anchored { .. }
+                | Self::Overtaken { .. }
+                | Self::AlreadyConvicted { .. }
+                | Self::LaggingHead { .. }
+        )
     }
 }
 
@@ -155,6 +182,21 @@ impl fmt::Display for Report {
             Self::Overtaken { sequence } => write!(
                 f,
                 "the checkpoint of sequence {sequence} needs no anchor of ours: another replica was faster"
+            ),
+            Self::Convicted { replica, hash, cost: Cost { execution, data } } => write!(
+                f,
+                "the contract has convicted replica {replica}, which signed two checkpoints of one sequence, by our transaction \
+                 {hash}, for {execution} wei of execution and {data} wei of data on L1"
+            ),
+            Self::AlreadyConvicted { replica } => write!(
+                f,
+                "the contract has convicted replica {replica}, which signed two checkpoints of one sequence, by somebody \
+                 else's report"
+            ),
+            Self::ReportRefused { replica, reason } => write!(
+                f,
+                "the report that replica {replica} signed two checkpoints of one sequence is refused: {reason}; trying again \
+                 later"
             ),
             Self::BadCertificate { sequence, error } => {
                 write!(f, "the checkpoint of sequence {sequence} is not stable ({error}); it is not anchored")

@@ -6,21 +6,20 @@ use std::sync::Arc;
 use alloy::primitives::B256;
 use quorate_protocol::Sequence;
 
-use super::epochs::Anchorable;
 use super::event::{AccountView, ChainView, Mined};
-use super::transaction::AnchorTransaction;
+use super::transaction::{Purpose, SignedCall};
 
 /// The most versions of one transaction whose receipts are looked for. A raise of an eighth each makes this a factor of
 /// six; past it the last version is sent again and again.
 pub(super) const MAX_VERSIONS: usize = 16;
 
-/// One nonce that is used to anchor, with every version signed for it.
+/// One nonce that is used, with every version signed for it.
 #[derive(Debug)]
 pub(super) struct Submission {
-    /// What the latest version anchors.
-    pub(super) anchorable: Arc<Anchorable>,
+    /// What the latest version is for. All versions anchor, or all accuse the same replica.
+    pub(super) purpose: Purpose,
     /// All versions, the latest last. Never empty.
-    versions: Vec<Arc<AnchorTransaction>>,
+    versions: Vec<Arc<SignedCall>>,
     /// When the latest version was made, in milliseconds.
     pub(super) made_ms: u64,
     /// When the latest version was last sent, in milliseconds.
@@ -34,9 +33,9 @@ pub(super) struct Submission {
 pub(super) enum Verdict {
     /// Wait.
     Wait,
-    /// Our transaction anchored the checkpoint.
-    Anchored(Mined),
-    /// Somebody else anchored this checkpoint or a newer one; our transaction may have reverted because of that.
+    /// Our transaction did what it was for.
+    Done(Mined),
+    /// Somebody else anchored this checkpoint or a newer one, or had the replica convicted; our transaction may have reverted because of that.
     Overtaken(Option<Mined>),
     /// Our transaction reverted, and nobody else was faster.
     Reverted(Mined),
@@ -50,12 +49,12 @@ pub(super) enum Verdict {
 
 impl Submission {
     /// A submission that begins with `transaction`.
-    pub(super) fn new(now_ms: u64, anchorable: Arc<Anchorable>, transaction: Arc<AnchorTransaction>) -> Self {
-        Self { anchorable, versions: vec![transaction], made_ms: now_ms, sent_ms: now_ms, accepted: false }
+    pub(super) fn new(now_ms: u64, purpose: Purpose, transaction: Arc<SignedCall>) -> Self {
+        Self { purpose, versions: vec![transaction], made_ms: now_ms, sent_ms: now_ms, accepted: false }
     }
 
     /// The latest version.
-    pub(super) fn latest(&self) -> &Arc<AnchorTransaction> {
+    pub(super) fn latest(&self) -> &Arc<SignedCall> {
         self.versions.last().expect("a submission has a first version")
     }
 
@@ -70,20 +69,15 @@ impl Submission {
     }
 
     /// Replaces the latest version.
-    pub(super) fn replace(
-        &mut self,
-        now_ms: u64,
-        anchorable: Arc<Anchorable>,
-        transaction: Arc<AnchorTransaction>,
-    ) {
+    pub(super) fn replace(&mut self, now_ms: u64, purpose: Purpose, transaction: Arc<SignedCall>) {
         debug_assert_eq!(transaction.nonce, self.latest().nonce, "a replacement uses the same nonce");
-        self.anchorable = anchorable;
+        self.purpose = purpose;
         self.versions.push(transaction);
         self.made_ms = now_ms;
         self.sent_ms = now_ms;
     }
 
-    /// What has become of it, by what the endpoint says. The anchored state decides; receipts and nonces only say
+    /// What has become of it, by what the endpoint says. The contract's state decides; receipts and nonces only say
     /// whose transaction brought it about, and whether ours can still be included.
     pub(super) fn judge(
         &self,
@@ -95,22 +89,22 @@ impl Submission {
         let overdue = now_ms.saturating_sub(self.made_ms) >= timeout_ms;
         let nonce = self.latest().nonce;
         if let Some((mined, sequence)) = self.mined(account) {
-            let anchored = chain.anchor.sequence >= sequence;
+            let met = self.is_met(sequence, chain, account);
             return match (mined.block <= chain.head, mined.success) {
                 // The receipt is newer than the view, or the endpoint contradicts itself: the next look tells more.
-                (false, _) | (true, true) if !anchored => {
+                (false, _) | (true, true) if !met => {
                     if overdue {
                         Verdict::Lost
                     } else {
                         Verdict::Wait
                     }
                 }
-                (_, true) => Verdict::Anchored(mined),
-                (_, false) if anchored => Verdict::Overtaken(Some(mined)),
+                (_, true) => Verdict::Done(mined),
+                (_, false) if met => Verdict::Overtaken(Some(mined)),
                 (_, false) => Verdict::Reverted(mined),
             };
         }
-        if chain.anchor.sequence >= self.latest().sequence {
+        if self.is_met(self.latest().sequence, chain, account) {
             return Verdict::Overtaken(None);
         }
         match account.nonce.cmp(&nonce) {
@@ -127,7 +121,15 @@ impl Submission {
         }
     }
 
-    /// The version that is in a block, with the sequence that it anchors.
+    /// Whether a version for this sequence has nothing left to do, whoever did it.
+    fn is_met(&self, sequence: Sequence, chain: &ChainView, account: &AccountView) -> bool {
+        match self.purpose {
+            Purpose::Anchor(_) => chain.anchor.sequence >= sequence,
+            Purpose::Conviction(_) => account.convicted,
+        }
+    }
+
+    /// The version that is in a block, with its sequence.
     fn mined(&self, account: &AccountView) -> Option<(Mined, Sequence)> {
         account.mined.iter().find_map(|mined| {
             let version = self.versions.iter().find(|version| version.hash == mined.hash)?;

@@ -1,14 +1,17 @@
-//! The one transaction that an anchorer signs: a call of `anchor`, or of `anchorAndRotate` at the end of an epoch, with no
-//! value. Neither the chain nor an endpoint can make it sign anything else, because destination, value and data come from
-//! here.
+//! The transactions that an anchorer signs: a call of `anchor`, or of `anchorAndRotate` at the end of an epoch, or of
+//! `reportEquivocation`, with no value. Neither the chain nor an endpoint can make it sign anything else, because
+//! destination, value and data come from here.
+
+use std::sync::Arc;
 
 use alloy::consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy::eips::eip2718::Encodable2718;
 use alloy::primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use alloy::sol_types::SolCall;
 use quorate_contracts::AgentCoordinator;
-use quorate_protocol::{AccountKey, GroupIdentity, Sequence};
+use quorate_protocol::{AccountKey, AgentId, GroupIdentity, Sequence};
 
+use super::accusations::Contradiction;
 use super::epochs::Anchorable;
 use super::fees::Fees;
 
@@ -19,16 +22,7 @@ pub fn anchor_call(anchorable: &Anchorable) -> Bytes {
     let mut signatures = anchorable.certificate.packed_signatures();
     signatures.truncate(anchorable.quorum * quorate_contracts::SIGNATURE_LENGTH);
     let signatures = signatures.into();
-    let checkpoint = quorate_contracts::Checkpoint {
-        groupId: checkpoint.group.0,
-        epoch: checkpoint.epoch.0,
-        sequence: checkpoint.sequence.0,
-        logSize: checkpoint.log_size,
-        logRoot: checkpoint.log_root.0,
-        stateRoot: checkpoint.state_root.0,
-        inboxCount: checkpoint.inbox_count,
-        nextMembersHash: checkpoint.next_members_hash.0,
-    };
+    let checkpoint: quorate_contracts::Checkpoint = checkpoint.into();
     if !anchorable.ends_epoch() {
         return AgentCoordinator::anchorCall { checkpoint, signatures }.abi_encode().into();
     }
@@ -43,15 +37,68 @@ pub fn anchor_call(anchorable: &Anchorable) -> Bytes {
     call.abi_encode().into()
 }
 
-/// A signed transaction that anchors a checkpoint.
+/// The most gas that an anchor's execution is given. One with the signatures of 64 replicas stays far below it.
+const MAX_GAS: u64 = 3_000_000;
+/// The most gas that the execution of an epoch's end is given. Replacing 64 replicas by 64 others takes 4.4 million.
+const MAX_ROTATION_GAS: u64 = 8_000_000;
+/// The most gas that the execution of a report is given. It takes about 200,000.
+const MAX_REPORT_GAS: u64 = 1_000_000;
+
+/// What a transaction is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AnchorTransaction {
+pub enum Purpose {
+    /// To anchor a checkpoint.
+    Anchor(Arc<Anchorable>),
+    /// To have a replica convicted that contradicted itself.
+    Conviction(Arc<Contradiction>),
+}
+
+impl Purpose {
+    /// The data of the call.
+    pub fn call(&self) -> Bytes {
+        match self {
+            Self::Anchor(anchorable) => anchor_call(anchorable),
+            Self::Conviction(contradiction) => contradiction.call(),
+        }
+    }
+
+    /// The checkpoint that it anchors, or those that contradict each other.
+    pub fn sequence(&self) -> Sequence {
+        match self {
+            Self::Anchor(anchorable) => anchorable.certificate.checkpoint.sequence,
+            Self::Conviction(contradiction) => contradiction.sequence(),
+        }
+    }
+
+    /// The replica that it accuses.
+    pub fn accused(&self) -> Option<AgentId> {
+        match self {
+            Self::Anchor(_) => None,
+            Self::Conviction(contradiction) => Some(contradiction.replica()),
+        }
+    }
+
+    /// The most gas that its execution is given, whatever an endpoint estimates.
+    pub(super) fn most_gas(&self) -> u64 {
+        match self {
+            Self::Anchor(anchorable) if anchorable.ends_epoch() => MAX_ROTATION_GAS,
+            Self::Anchor(_) => MAX_GAS,
+            Self::Conviction(_) => MAX_REPORT_GAS,
+        }
+    }
+}
+
+/// A signed transaction that calls the contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedCall {
     /// Its hash, by which its receipt is found.
     pub hash: B256,
     /// Its EIP-2718 encoding, as `eth_sendRawTransaction` takes it.
     pub raw: Bytes,
-    /// The sequence of the checkpoint that it anchors.
+    /// The sequence of the checkpoint that it anchors, or of those that it shows to contradict each other.
     pub sequence: Sequence,
+    /// Whether it shows that, and anchors nothing.
+    pub accuses: bool,
     /// The account's nonce that it uses.
     pub nonce: u64,
     /// The most gas that it may use.
@@ -62,7 +109,7 @@ pub struct AnchorTransaction {
     pub data_fee: u128,
 }
 
-/// What a transaction consists of besides what it anchors, and what its data will cost.
+/// What a transaction consists of besides what it is for, and what its data will cost.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
     pub(super) nonce: u64,
@@ -71,15 +118,10 @@ pub(super) struct Terms {
     pub(super) data_fee: u128,
 }
 
-impl AnchorTransaction {
-    /// Signs the call that anchors `anchorable` on the group's own chain and contract. The same arguments give the same
+impl SignedCall {
+    /// Signs the call for `purpose` on the group's own chain and contract. The same arguments give the same
     /// transaction, byte for byte (RFC 6979).
-    pub(super) fn sign(
-        key: &AccountKey,
-        identity: &GroupIdentity,
-        anchorable: &Anchorable,
-        terms: Terms,
-    ) -> Self {
+    pub(super) fn sign(key: &AccountKey, identity: &GroupIdentity, purpose: &Purpose, terms: Terms) -> Self {
         let contract: Address = identity.contract.0;
         let unsigned = TxEip1559 {
             chain_id: identity.chain_id,
@@ -90,7 +132,7 @@ impl AnchorTransaction {
             to: TxKind::Call(contract),
             value: U256::ZERO,
             access_list: Default::default(),
-            input: anchor_call(anchorable),
+            input: purpose.call(),
         };
         let signature = key.sign_digest(&unsigned.signature_hash());
         let signature = Signature::from_raw_array(&signature.0).expect("an account signs with v 27 or 28");
@@ -98,7 +140,8 @@ impl AnchorTransaction {
         Self {
             hash: *signed.tx_hash(),
             raw: signed.encoded_2718().into(),
-            sequence: anchorable.certificate.checkpoint.sequence,
+            sequence: purpose.sequence(),
+            accuses: purpose.accused().is_some(),
             nonce: terms.nonce,
             gas_limit: terms.gas_limit,
             fees: terms.fees,
@@ -123,7 +166,8 @@ mod tests {
         let certificate = certificate(&group, &keys, 128, 10);
         let terms = Terms { nonce: 7, gas_limit: 200_000, fees: Fees { max_fee: 20, tip: 3 }, data_fee: 0 };
         let plain = Anchorable { certificate: certificate.clone(), next_members: Vec::new(), quorum: 3 };
-        let sign = || AnchorTransaction::sign(&keys[1], &group.identity, &plain, terms);
+        let plain = Purpose::Anchor(Arc::new(plain));
+        let sign = || SignedCall::sign(&keys[1], &group.identity, &plain, terms);
         let signed = sign();
         assert_eq!(signed, sign(), "signing is deterministic");
 

@@ -23,8 +23,7 @@ use super::blocks::{self, BlockRef, Trail};
 use super::inbox::InboxWatcher;
 use super::{data_fee, refusal};
 use crate::core::{
-    AccountView, AnchorState, AnchorTransaction, BroadcastOutcome, ChainView, DataFee, Estimate, Inspection,
-    Mined, anchor_call,
+    AccountView, AnchorState, BroadcastOutcome, ChainView, DataFee, Estimate, Inspection, Mined, SignedCall,
 };
 use crate::error::AnchorError;
 use crate::settings::Settings;
@@ -194,18 +193,25 @@ impl Chain {
         };
         let mut data_fee = DataFee::default();
         let estimate = match &wanted.estimate {
-            Some(anchorable) => {
-                let (contract, data) = (*self.coordinator.address(), anchor_call(anchorable));
+            Some(purpose) => {
+                let (contract, data) = (*self.coordinator.address(), purpose.call());
                 data_fee = data_fee::expected(&self.provider, self.l1_fee, contract, data.clone()).await?;
                 let request =
                     TransactionRequest::default().with_from(account).with_to(contract).with_input(data);
                 match self.provider.estimate_gas(request).block(BlockId::latest()).await {
                     Ok(gas) => Estimate::Gas(gas),
                     Err(TransportError::ErrorResp(error)) => Estimate::Refused(refusal::reason(&error)),
-                    Err(error) => return Err(failed("for the gas of an anchor")(error)),
+                    Err(error) => return Err(failed("for the gas of a transaction")(error)),
                 }
             }
             None => Estimate::NotAsked,
+        };
+        let convicted = match wanted.accused {
+            Some(accused) => {
+                let answer = self.coordinator.isConvicted(self.group, accused.0).block(at_head).call().await;
+                answer.map_err(|error| unreachable_endpoint("for a conviction", error.to_string()))?
+            }
+            None => false,
         };
         Ok(AccountView {
             nonce: nonce.map_err(failed("for the account's nonce"))?,
@@ -214,6 +220,7 @@ impl Chain {
             mined,
             pooled,
             estimate,
+            convicted,
             data_fee,
         })
     }
@@ -227,7 +234,7 @@ impl Chain {
     }
 
     /// Sends a transaction.
-    pub(super) async fn broadcast(&self, transaction: &AnchorTransaction) -> BroadcastOutcome {
+    pub(super) async fn broadcast(&self, transaction: &SignedCall) -> BroadcastOutcome {
         match self.provider.send_raw_transaction(&transaction.raw).await {
             Ok(_) => BroadcastOutcome::Accepted,
             Err(TransportError::ErrorResp(error)) => refusal::broadcast_outcome(&error),

@@ -46,6 +46,10 @@ fn explain(refusal: &Errors) -> Option<String> {
         }
         Errors::InvalidSignature(error) => format!("its signature {} is invalid", error.position),
         Errors::NotReplica(error) => format!("its signer {} is no replica of the group", error.signer),
+        Errors::AlreadyConvicted(_) => "the replica is convicted already".to_owned(),
+        Errors::EvidenceTooOld(error) => {
+            format!("checkpoints of epoch {} count no more, since {} (Unix time)", error.epoch, error.until)
+        }
         _ => return None,
     })
 }

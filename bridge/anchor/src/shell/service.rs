@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_node::anchored::{AnchoredLog, AnchoringLinks, InboxView};
+use quorate_node::anchored::{AnchoredLog, AnchoringLinks, Evidence, InboxView};
 use quorate_node::metrics::AnchorCosts;
 use quorate_protocol::{AccountKey, B256, Group};
 use tokio::sync::{oneshot, watch};
@@ -33,7 +33,9 @@ pub struct AnchorStatus {
     pub sent: u64,
     /// How many checkpoints were anchored by one of them.
     pub anchored: u64,
-    /// What the last of them cost.
+    /// How many replicas were convicted by one of them.
+    pub convicted: u64,
+    /// What the last anchor cost.
     pub cost: Option<Cost>,
     /// How many looks at the chain failed since the last that succeeded.
     pub failures: u32,
@@ -80,7 +82,7 @@ impl AnchorService {
         Ok(Self { core, settings, chain, costs: AnchorCosts::default() })
     }
 
-    /// Counts what anchors cost in `costs` as well.
+    /// Counts what anchors and reports cost in `costs` as well.
     pub fn count_in(self, costs: AnchorCosts) -> Self {
         Self { costs, ..self }
     }
@@ -175,6 +177,7 @@ impl Task {
     async fn run(mut self) {
         // Published before it is looked at for the first time, or not at all.
         self.links.stable.mark_changed();
+        self.links.evidence.mark_changed();
         let mut failures: u32 = 0;
         loop {
             let pause_ms = match self.look(failures > 0).await {
@@ -212,6 +215,15 @@ impl Task {
                 let actions = self.step(Event::Stable(StableState { certificate, handovers }));
                 self.perform(actions, None).await?;
             }
+        }
+        if news(self.links.evidence.has_changed()) {
+            let evidence = self.links.evidence.borrow_and_update().clone();
+            let contradictions = evidence.iter().filter_map(|evidence| match evidence {
+                Evidence::Checkpoints { first, second, .. } => Some(((**first).clone(), (**second).clone())),
+                Evidence::Votes { .. } => None,
+            });
+            let actions = self.step(Event::Evidence(contradictions.collect()));
+            self.perform(actions, None).await?;
         }
         let look = self.chain.look().await?;
         self.publish.send_modify(|status| status.anchor = look.view.anchor);
@@ -286,6 +298,7 @@ impl Task {
                     if self.sent.replace(transaction.hash) != Some(transaction.hash) {
                         self.publish.send_modify(|status| status.sent += 1);
                     }
+                    let what = if transaction.accuses { "a report on a replica" } else { "an anchor" };
                     tracing::info!(
                         sequence = %transaction.sequence,
                         nonce = transaction.nonce,
@@ -294,7 +307,7 @@ impl Task {
                         max_fee_wei = transaction.fees.max_fee,
                         tip_wei = transaction.fees.tip,
                         l1_data_fee_wei = transaction.data_fee,
-                        "sending an anchor"
+                        "sending {what}"
                     );
                     let outcome = self.chain.broadcast(&transaction).await;
                     Event::Broadcast { hash: transaction.hash, outcome }
@@ -351,6 +364,10 @@ impl Task {
                 status.anchored += 1;
                 status.cost = Some(*cost);
             });
+        }
+        if let Report::Convicted { cost, .. } = report {
+            self.costs.count_conviction(cost.total());
+            self.publish.send_modify(|status| status.convicted += 1);
         }
         if report.is_ordinary() {
             tracing::info!("{report}");

@@ -9,6 +9,7 @@ mod endpoints;
 mod epochs;
 mod inbox;
 mod reorganisation;
+mod reports;
 mod rollups;
 mod rotation;
 mod start;
@@ -19,7 +20,8 @@ use std::time::Duration;
 
 use quorate_anchor::{AnchorHandle, AnchorService, Settings};
 use quorate_node::anchored::{
-    AnchorReceiver, AnchoredLog, AnchoringLinks, InboxReceiver, InboxTakenSender, InboxView, StableSender,
+    AnchorReceiver, AnchoredLog, AnchoringLinks, Evidence, InboxReceiver, InboxTakenSender, InboxView,
+    StableSender,
 };
 use quorate_node::config::Finality;
 use quorate_protocol::{AccountKey, CheckpointCertificate, Group, Handover, Sequence};
@@ -47,6 +49,7 @@ struct Replica {
     stable: StableSender,
     handovers: watch::Sender<Arc<Vec<Handover>>>,
     anchored: AnchorReceiver,
+    evidence: watch::Sender<Arc<Vec<Evidence>>>,
     inbox: InboxReceiver,
     taken: InboxTakenSender,
 }
@@ -64,17 +67,19 @@ impl Replica {
         let (stable, stable_receiver) = watch::channel(None);
         let (handovers, handover_receiver) = watch::channel(Arc::default());
         let (anchored_sender, anchored) = watch::channel(None);
+        let (evidence, evidence_receiver) = watch::channel(Arc::default());
         let (inbox_sender, inbox) = watch::channel(InboxView::default());
         let (taken, taken_receiver) = watch::channel(0);
         let links = AnchoringLinks {
             stable: stable_receiver,
             handovers: handover_receiver,
+            evidence: evidence_receiver,
             inbox_taken: taken_receiver,
             anchored: anchored_sender,
             inbox: inbox_sender,
         };
         let handle = service.spawn(links);
-        Self { handle, stable, handovers, anchored, inbox, taken }
+        Self { handle, stable, handovers, anchored, evidence, inbox, taken }
     }
 
     fn make_stable(&self, certificate: &CheckpointCertificate) {

@@ -4,17 +4,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use quorate_pbft::Evidence;
 use quorate_protocol::{SignedCommand, Verified, View};
 use tokio::sync::{mpsc, watch};
 
-pub use crate::anchored::HandoverReceiver;
 use crate::anchored::StableReceiver;
+pub use crate::anchored::{EvidenceReceiver, HandoverReceiver};
 use crate::ledger::LedgerReader;
 use crate::metrics::Metrics;
-
-/// Proofs of replicas that contradicted themselves, all that the node holds.
-pub type EvidenceReceiver = watch::Receiver<Arc<Vec<Evidence>>>;
 
 /// The node as the API sees it. Cheap to clone.
 #[derive(Clone)]

@@ -256,7 +256,7 @@ fn assemble(
         submit,
         status: watched.status,
         stable: watched.stable.clone(),
-        evidence: watched.evidence,
+        evidence: watched.evidence.clone(),
         handovers: watched.handovers.clone(),
         metrics: metrics.clone(),
     };
@@ -276,6 +276,7 @@ fn assemble(
     let links = AnchoringLinks {
         stable: watched.stable,
         handovers: watched.handovers,
+        evidence: watched.evidence,
         inbox_taken: watched.inbox_taken,
         anchored: anchors,
         inbox,

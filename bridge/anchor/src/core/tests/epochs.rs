@@ -56,18 +56,18 @@ impl Story {
 }
 
 /// Looks until something is sent: at the latest when everybody else has had the turn.
-fn next(script: &mut Script) -> Arc<AnchorTransaction> {
+fn next(script: &mut Script) -> Arc<SignedCall> {
     (0..5).find_map(|_| script.look(SETTINGS.takeover_ms)).expect("it is our turn at last")
 }
 
 /// The chain includes what was sent, which changes the members or not.
-fn include(script: &mut Script, sent: &AnchorTransaction, log_size: u64) {
+fn include(script: &mut Script, sent: &SignedCall, log_size: u64) {
     script.include(sent, log_size);
     let rotates = changes_members(sent);
     script.view.epoch = Epoch(script.view.epoch.0 + u64::from(rotates));
 }
 
-fn changes_members(sent: &AnchorTransaction) -> bool {
+fn changes_members(sent: &SignedCall) -> bool {
     let decoded = TxEnvelope::decode_2718(&mut sent.raw.as_ref()).expect("it is a transaction");
     let rotates = anchorAndRotateCall::abi_decode(decoded.input()).is_ok();
     assert!(rotates || anchorCall::abi_decode(decoded.input()).is_ok(), "it calls one of the two");

@@ -3,6 +3,7 @@
 mod data_fees;
 mod endpoints;
 mod epochs;
+mod reports;
 mod stuck;
 mod transactions;
 mod turns;
@@ -87,6 +88,7 @@ impl Script {
                 mined: Vec::new(),
                 pooled: true,
                 estimate: Estimate::Gas(100_000),
+                convicted: false,
                 data_fee: DataFee::default(),
             },
             reports: Vec::new(),
@@ -106,7 +108,7 @@ impl Script {
     }
 
     /// Time goes by, and the endpoint is asked once. Returns what is to be sent.
-    fn look(&mut self, after_ms: u64) -> Option<Arc<AnchorTransaction>> {
+    fn look(&mut self, after_ms: u64) -> Option<Arc<SignedCall>> {
         self.now_ms += after_ms;
         let actions = self.anchorer.step(self.now_ms, Event::Chain(self.view));
         let mut sent = self.run(actions);
@@ -114,7 +116,7 @@ impl Script {
         sent.pop()
     }
 
-    fn run(&mut self, actions: Vec<Action>) -> Vec<Arc<AnchorTransaction>> {
+    fn run(&mut self, actions: Vec<Action>) -> Vec<Arc<SignedCall>> {
         let mut sent = Vec::new();
         for action in actions {
             match action {
@@ -145,12 +147,12 @@ impl Script {
     }
 
     /// The chain includes `transaction`, and its anchor counts.
-    fn include(&mut self, transaction: &AnchorTransaction, log_size: u64) {
+    fn include(&mut self, transaction: &SignedCall, log_size: u64) {
         self.mine(transaction, true);
         self.anchor(transaction.sequence.0, log_size);
     }
 
-    fn mine(&mut self, transaction: &AnchorTransaction, success: bool) {
+    fn mine(&mut self, transaction: &SignedCall, success: bool) {
         self.view.head += 1;
         self.account.nonce = transaction.nonce + 1;
         self.account.pending_nonce = self.account.nonce;
@@ -170,7 +172,7 @@ impl Script {
     }
 
     /// A first transaction that the endpoint took.
-    fn submitted(&mut self) -> Arc<AnchorTransaction> {
+    fn submitted(&mut self) -> Arc<SignedCall> {
         self.stable(128, 10);
         let sent = self.look(0).expect("it is our turn");
         self.outcome(sent.hash, BroadcastOutcome::Accepted);
