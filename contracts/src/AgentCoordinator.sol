@@ -24,15 +24,16 @@ contract AgentCoordinator is Proposals, Bonds {
     }
 
     /// @dev What this contract has no function for is the registry's, or nobody's. Assembly, because the answer is passed on
-    /// as it is; nothing follows, so all of the memory may be used.
+    /// as it is.
     fallback() external {
         address registry = groupRegistry;
-        assembly {
-            calldatacopy(0x00, 0x00, calldatasize())
-            let success := delegatecall(gas(), registry, 0x00, calldatasize(), 0x00, 0x00)
-            returndatacopy(0x00, 0x00, returndatasize())
-            if success { return(0x00, returndatasize()) }
-            revert(0x00, returndatasize())
+        assembly ("memory-safe") {
+            let memory_ := mload(0x40)
+            calldatacopy(memory_, 0x00, calldatasize())
+            let success := delegatecall(gas(), registry, memory_, calldatasize(), 0x00, 0x00)
+            returndatacopy(memory_, 0x00, returndatasize())
+            if success { return(memory_, returndatasize()) }
+            revert(memory_, returndatasize())
         }
     }
 

@@ -322,12 +322,11 @@ abstract contract Proposals is Groups, ILanes, EIP712, ReentrancyGuardTransient 
 
     /// @dev The weight of votes for that were given off-chain in the current epoch, by strictly ascending voter, or a revert
     /// when it does not reach the threshold.
-    function _approvingWeight(
-        GroupState storage group,
-        uint256 threshold,
-        Vote memory votes,
-        Ballot[] calldata ballots
-    ) private view returns (uint256 weight) {
+    function _approvingWeight(GroupState storage group, uint256 threshold, Vote memory votes, Ballot[] calldata ballots)
+        private
+        view
+        returns (uint256 weight)
+    {
         address previous = address(0);
         for (uint256 i = 0; i < ballots.length; ++i) {
             Ballot calldata ballot = ballots[i];

@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
-import {
-    Approval,
-    Ballot,
-    CHOICE_FOR,
-    Call,
-    Checkpoint,
-    Content,
-    Decision,
-    Entry,
-    Member
-} from "../src/Types.sol";
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
+import {Approval, Ballot, CHOICE_FOR, Call, Checkpoint, Content, Decision, Entry, Member} from "../src/Types.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {ReferenceLog} from "./support/ReferenceLog.sol";
 import {vm} from "./support/Vm.sol";
@@ -292,3 +285,4 @@ contract GasTest is Fixture {
         _anchorTwentyLevels(hash);
     }
 }
+// forge-lint: disable-end(unsafe-typecast)

@@ -50,8 +50,8 @@ abstract contract Bonding is Cast {
         g %= GROUPS;
         agent %= agents.length;
         BondGhost storage bond = bonds[g][agent];
-        bool allowed = bond.amount != 0 && !_isMember(g, agent) && bond.releasedAt != 0
-            && block.timestamp >= bond.releasedAt;
+        bool allowed =
+            bond.amount != 0 && !_isMember(g, agent) && bond.releasedAt != 0 && block.timestamp >= bond.releasedAt;
         bool success = _try(agent, abi.encodeCall(coordinator.withdraw, (groups[g].id)), "withdraw");
         if (success != allowed) _violate("a withdrawal was refused, or made, that must not be");
         if (!success) return;
@@ -74,9 +74,8 @@ abstract contract Bonding is Cast {
         if (how == 4) other.groupId = groups[1 - g].id;
         if (how == 5) other.epoch += 1;
         bytes memory first = _signature(agent, coordinator.hashCheckpoint(one));
-        bytes memory second = _signature(
-            how == 2 ? (agent + 1) % agents.length : agent, coordinator.hashCheckpoint(other)
-        );
+        bytes memory second =
+            _signature(how == 2 ? (agent + 1) % agents.length : agent, coordinator.hashCheckpoint(other));
         bool allowed = how > 5 && _isConvictable(g, agent, epoch);
         uint256 reporter = (agent + 1) % agents.length;
         bytes memory data = abi.encodeCall(coordinator.reportEquivocation, (one, first, other, second));
@@ -88,8 +87,8 @@ abstract contract Bonding is Cast {
     function _isConvictable(uint256 g, uint256 agent, uint256 epoch) private view returns (bool) {
         BondGhost storage bond = bonds[g][agent];
         GroupGhost storage ghost = groups[g];
-        bool recent = epoch + 1 == ghost.epochs.length
-            || block.timestamp <= ghost.epochs[epoch + 1].startedAt + EVIDENCE_WINDOW;
+        bool recent =
+            epoch + 1 == ghost.epochs.length || block.timestamp <= ghost.epochs[epoch + 1].startedAt + EVIDENCE_WINDOW;
         return recent && !bond.convicted && (bond.amount != 0 || _isMember(g, agent));
     }
 

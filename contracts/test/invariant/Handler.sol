@@ -113,8 +113,7 @@ contract Handler is OnChainLane, Bonding {
             && _takesIn(g, checkpoint.inboxCount, true);
 
         bytes memory signatures = _signatures(checkpoint, g, weights, signers);
-        bytes memory data =
-            abi.encodeCall(coordinator.anchorAndRotate, (checkpoint, signatures, membersOf(g, next)));
+        bytes memory data = abi.encodeCall(coordinator.anchorAndRotate, (checkpoint, signatures, membersOf(g, next)));
         bool success = _try(0, data, allowed ? "rotate" : "rotate what must not be");
         if (success && !allowed) _violate("members changed that must not");
         if (!success && allowed) _violate("members did not change that must");
@@ -132,12 +131,7 @@ contract Handler is OnChainLane, Bonding {
         bool included = decision.index < size;
         bytes memory data = abi.encodeCall(
             coordinator.executeAnchored,
-            (
-                ghost.id,
-                size,
-                _approval(decision),
-                included ? ghost.log.path(decision.index, size) : new bytes32[](0)
-            )
+            (ghost.id, size, _approval(decision), included ? ghost.log.path(decision.index, size) : new bytes32[](0))
         );
         if (!_try(agent % agents.length, data, "executeAnchored")) return;
         if (!included) _violate("a decision was executed that the anchored log does not contain");

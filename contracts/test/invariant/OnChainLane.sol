@@ -27,30 +27,42 @@ abstract contract OnChainLane is Cast {
         if (proposal.value > 1 ether) _violate("more than a class' limit was proposed");
     }
 
-    /// @dev By a transaction; by a signature; by an old signature, or one of another epoch, which must not count.
-    function vote(uint256 p, uint256 agent, uint8 choice, uint256 how) external {
+    /// @dev By a transaction or by a signature; mostly of the group's own agents.
+    function vote(uint256 p, uint256 agent, uint8 choice, bool signs) external {
         if (proposals.length == 0) return;
         p %= proposals.length;
-        agent %= agents.length;
-        choice %= 4;
-        how %= 4;
-        uint32 nonce = uint32(voteCount[p][agent]);
-        bytes memory data = abi.encodeCall(coordinator.vote, (proposals[p].id, choice));
-        if (how == 2) {
-            if (nonce == 0) return;
-            --nonce;
+        agent = (proposals[p].group * POOL + agent % (POOL + 1)) % agents.length;
+        _vote(p, agent, choice % 4, signs);
+    }
+
+    /// @dev Somebody who has voted votes once more, for something else or for the same; or somebody sends its old signature,
+    /// or one of another epoch, which must not count.
+    function voteAgain(uint256 p, uint256 agent, uint8 choice, uint256 how) external {
+        if (proposals.length == 0) return;
+        p %= proposals.length;
+        choice %= 3;
+        agent = proposals[p].group * POOL + agent % POOL;
+        for (uint256 i = 0; i < POOL && voteCount[p][agent] == 0; ++i) {
+            agent = proposals[p].group * POOL + (agent + 1) % POOL;
         }
-        if (how != 0) {
-            bytes memory signature = _signVote(p, agent, choice, nonce);
-            if (how == 3) {
-                proposals[p].epoch += 1;
-                signature = _signVote(p, agent, choice, nonce);
-                proposals[p].epoch -= 1;
-            }
+        uint32 nonce = uint32(voteCount[p][agent]);
+        if (nonce == 0) return;
+        how %= 4;
+        if (how < 2) return _vote(p, agent, choice, how == 1);
+        if (how == 3) ++proposals[p].epoch;
+        bytes memory signature = _signVote(p, agent, choice, how == 2 ? nonce - 1 : nonce);
+        if (how == 3) --proposals[p].epoch;
+        bytes memory data = abi.encodeCall(coordinator.voteBySig, (proposals[p].id, agents[agent], choice, signature));
+        if (_try(0, data, "old vote")) _violate("a vote for another nonce or epoch was taken");
+    }
+
+    function _vote(uint256 p, uint256 agent, uint8 choice, bool signs) private {
+        bytes memory data = abi.encodeCall(coordinator.vote, (proposals[p].id, choice));
+        if (signs) {
+            bytes memory signature = _signVote(p, agent, choice, uint32(voteCount[p][agent]));
             data = abi.encodeCall(coordinator.voteBySig, (proposals[p].id, agents[agent], choice, signature));
         }
-        if (!_try(how == 0 ? agent : 0, data, how == 0 ? "vote" : how == 1 ? "voteBySig" : "old vote")) return;
-        if (how > 1) _violate("a vote for another nonce or epoch was taken");
+        if (!_try(signs ? 0 : agent, data, signs ? "voteBySig" : "vote")) return;
         if (voteCount[p][agent] != 0 && lastChoice[p][agent] == choice) _violate("a vote was counted again");
         _count(p, agent, choice);
     }

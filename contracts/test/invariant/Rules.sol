@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
 import {Basis, Policy, ProposalStatus, Scope, Terms} from "../../src/Types.sol";
 import {Store} from "./Store.sol";
 
@@ -158,3 +161,4 @@ abstract contract Rules is Store {
         ghost.inboxTimes.push(block.timestamp);
     }
 }
+// forge-lint: disable-end(unsafe-typecast)

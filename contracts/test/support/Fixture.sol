@@ -148,9 +148,7 @@ abstract contract Fixture is Classes {
     }
 
     function _ballot(uint256 agent, bytes32 id, uint8 choice) internal view returns (Ballot memory) {
-        return Ballot({
-            voter: agents[agent], choice: choice, signature: _signVote(agent, _voteOn(id, choice, 0))
-        });
+        return Ballot({voter: agents[agent], choice: choice, signature: _signVote(agent, _voteOn(id, choice, 0))});
     }
 
     function _idOf(Content memory content) internal view returns (bytes32) {

@@ -44,7 +44,7 @@ contract Reenterer {
     function poke() external payable {
         (bool success, bytes memory reason) = _target.call(_data);
         if (!success) {
-            assembly {
+            assembly ("memory-safe") {
                 revert(add(reason, 32), mload(reason))
             }
         }
@@ -98,7 +98,7 @@ contract Actor {
     function act(address target, bytes calldata data) external {
         (bool success, bytes memory reason) = target.call(data);
         if (!success) {
-            assembly {
+            assembly ("memory-safe") {
                 revert(add(reason, 32), mload(reason))
             }
         }
@@ -108,7 +108,7 @@ contract Actor {
 /// @notice Answers with more than anybody wants to pay for.
 contract Babbler {
     fallback() external payable {
-        assembly {
+        assembly ("memory-safe") {
             return(0, 1000000)
         }
     }

@@ -30,6 +30,7 @@ interface Vm {
     function getCode(string calldata artifact) external view returns (bytes memory);
     function getRecordedLogs() external returns (Log[] memory logs);
     function keyExistsJson(string calldata json, string calldata key) external view returns (bool);
+    function mockCallRevert(address callee, bytes calldata data, bytes calldata answer) external;
     function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
     function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
     function parseJsonBytes32(string calldata json, string calldata key) external pure returns (bytes32);

@@ -72,9 +72,7 @@ contract ExecutionProof is ProofFixture {
 
         (bool done,) = address(coordinator)
             .call(
-                abi.encodeCall(
-                    coordinator.executeAnchored, (groupId, 1, _approval(decision, entry), new bytes32[](0))
-                )
+                abi.encodeCall(coordinator.executeAnchored, (groupId, 1, _approval(decision, entry), new bytes32[](0)))
             );
         assert(done);
         assert(timesCalled == 1);

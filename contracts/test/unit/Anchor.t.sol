@@ -294,7 +294,7 @@ contract AnchorTest is Fixture {
         bytes32 r;
         bytes32 s;
         uint8 v;
-        assembly {
+        assembly ("memory-safe") {
             r := mload(add(signatures, 32))
             s := mload(add(signatures, 64))
             v := byte(0, mload(add(signatures, 96)))

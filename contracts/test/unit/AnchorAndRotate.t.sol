@@ -80,8 +80,8 @@ contract AnchorAndRotateTest is EpochFixture {
         Checkpoint memory plain = _checkpoint(11);
         Checkpoint memory boundary = _boundary(0, 11, _next());
         bytes memory signatures = _signatures(plain, 0, 4);
-        (bool taken,) = address(coordinator)
-            .call(abi.encodeCall(coordinator.anchorAndRotate, (boundary, signatures, _next())));
+        (bool taken,) =
+            address(coordinator).call(abi.encodeCall(coordinator.anchorAndRotate, (boundary, signatures, _next())));
         vm.assertFalse(taken, "a rotation that nobody signed");
 
         signatures = _signatures(boundary, 0, 4);

@@ -140,18 +140,14 @@ contract ApproveFromLogTest is VoteFixture {
         Ballot[] memory ballots = _ballots(3);
         ballots[2].voter = address(type(uint160).max);
         _expectRefusal(
-            _content(),
-            ballots,
-            abi.encodeWithSelector(Errors.NotVoter.selector, groupId, address(type(uint160).max))
+            _content(), ballots, abi.encodeWithSelector(Errors.NotVoter.selector, groupId, address(type(uint160).max))
         );
     }
 
     function test_ApproveFromLog_RevertGiven_SomebodyHasLeft() external {
         vm.prank(agents[2]);
         coordinator.leave(groupId);
-        _expectRefusal(
-            _content(), _ballots(3), abi.encodeWithSelector(Errors.NotVoter.selector, groupId, agents[2])
-        );
+        _expectRefusal(_content(), _ballots(3), abi.encodeWithSelector(Errors.NotVoter.selector, groupId, agents[2]));
     }
 
     /// @dev Every field of a vote is under its signature: the log's own votes count, and no others.
@@ -295,9 +291,7 @@ contract ApproveFromLogTest is VoteFixture {
         bytes32 inboxHash =
             keccak256(abi.encode(bytes32(0), 0, INBOX_EXECUTED, address(0xbeef), from, keccak256(payload)));
         vm.expectEmit(address(coordinator));
-        emit ICoordinatorEvents.Enqueued(
-            groupId, 0, INBOX_EXECUTED, address(0xbeef), uint64(from), payload, inboxHash
-        );
+        emit ICoordinatorEvents.Enqueued(groupId, 0, INBOX_EXECUTED, address(0xbeef), uint64(from), payload, inboxHash);
         vm.prank(address(0xbeef));
         coordinator.execute(id, _content().calls);
         _assertStatus(id, ProposalStatus.Executed);
@@ -378,9 +372,7 @@ contract ApproveFromLogTest is VoteFixture {
     // ---------------------------------------------------------------------------------------------------------
 
     function _content() private view returns (Content memory) {
-        return Content({
-            proposer: agents[0], salt: 7, class: ESCAPE, calls: _calls(9, 0), description: "from the log"
-        });
+        return Content({proposer: agents[0], salt: 7, class: ESCAPE, calls: _calls(9, 0), description: "from the log"});
     }
 
     /// @dev Votes for it by the first `count` agents.

@@ -176,9 +176,7 @@ contract BondsTest is EpochFixture {
         _rotateTo(_next(), 1);
         _request(0);
         vm.warp(START + WAIT - 1);
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.BondNotReleased.selector, groupId, agents[0], START + WAIT)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.BondNotReleased.selector, groupId, agents[0], START + WAIT));
         _withdraw(0);
         vm.warp(START + WAIT);
         _withdraw(0);

@@ -165,7 +165,9 @@ contract ConsistencyTest is Fixture {
 
     /// @dev Whether the two have different proofs in the third: those of one pair may be those of another only if equal.
     function _isOfAnother(uint64 first, uint64 other, uint64 second) private view returns (bool) {
-        return keccak256(abi.encode(log.consistency(first, second))) != keccak256(abi.encode(log.consistency(other, second)));
+        return
+            keccak256(abi.encode(log.consistency(first, second)))
+                != keccak256(abi.encode(log.consistency(other, second)));
     }
 
     function _anchorSize(uint64 sequence, uint64 size) private {

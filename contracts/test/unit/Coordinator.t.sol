@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
 import {Errors} from "../../src/Errors.sol";
 import {IGroupAccount} from "../../src/IGroupAccount.sol";
 import {IGroupRegistry} from "../../src/IGroupRegistry.sol";
@@ -111,3 +114,4 @@ contract CoordinatorTest is Fixture {
         vm.assertFalse(success, "taken");
     }
 }
+// forge-lint: disable-end(unsafe-typecast)

@@ -33,9 +33,7 @@ contract EndsTest is VoteFixture {
         // Its timelock counts from the end of the voting.
         vm.assertEq(coordinator.proposal(id).approvedAt, START + VOTING_PERIOD, "approved at");
         vm.warp(START + VOTING_PERIOD + TIMELOCK - 1);
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.TimelockNotOver.selector, id, START + VOTING_PERIOD + TIMELOCK)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.TimelockNotOver.selector, id, START + VOTING_PERIOD + TIMELOCK));
         coordinator.execute(id, _calls(1, 0));
         vm.warp(START + VOTING_PERIOD + TIMELOCK);
         coordinator.execute(id, _calls(1, 0));

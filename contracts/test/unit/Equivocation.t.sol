@@ -68,9 +68,7 @@ contract EquivocationTest is EpochFixture {
             if (field == 2) other.stateRoot = "other";
             if (field == 3) other.inboxCount += 1;
             if (field == 4) other.nextMembersHash = "other";
-            coordinator.reportEquivocation(
-                _one, _signatures(_one, field, 1), other, _signatures(other, field, 1)
-            );
+            coordinator.reportEquivocation(_one, _signatures(_one, field, 1), other, _signatures(other, field, 1));
             vm.assertTrue(coordinator.isConvicted(groupId, agents[field]), "convicted");
         }
     }
@@ -189,14 +187,11 @@ contract EquivocationTest is EpochFixture {
         bytes memory one = _signatures(_one, 0, 1);
         bytes memory other = _signatures(_other, 0, 1);
         bytes memory payload = abi.encode(agents[0]);
-        bytes32 inboxHash =
-            keccak256(abi.encode(bytes32(0), 0, INBOX_CONVICTED, REPORTER, START, keccak256(payload)));
+        bytes32 inboxHash = keccak256(abi.encode(bytes32(0), 0, INBOX_CONVICTED, REPORTER, START, keccak256(payload)));
         vm.expectEmit(address(coordinator));
         emit ICoordinatorEvents.ReplicaConvicted(groupId, agents[0], REPORTER, 0, 50, 4 ether, 1 ether);
         vm.expectEmit(address(coordinator));
-        emit ICoordinatorEvents.Enqueued(
-            groupId, 0, INBOX_CONVICTED, REPORTER, uint64(START), payload, inboxHash
-        );
+        emit ICoordinatorEvents.Enqueued(groupId, 0, INBOX_CONVICTED, REPORTER, uint64(START), payload, inboxHash);
         vm.prank(REPORTER);
         coordinator.reportEquivocation(_one, one, _other, other);
 

@@ -91,7 +91,8 @@ contract GroupAccountTest is Fixture {
     // ---------------------------------------------------------------------------------------------------------
 
     function test_SetApproval_RevertWhen_NotTheAccountItself() external {
-        address[4] memory callers = [address(this), address(coordinator), agents[0], coordinator.groupAccountImplementation()];
+        address[4] memory callers =
+            [address(this), address(coordinator), agents[0], coordinator.groupAccountImplementation()];
         for (uint256 i = 0; i < callers.length; ++i) {
             vm.expectRevert(abi.encodeWithSelector(Errors.NotSelf.selector, callers[i]));
             vm.prank(callers[i]);

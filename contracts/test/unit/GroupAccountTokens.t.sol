@@ -61,9 +61,7 @@ contract GroupAccountTokensTest is Fixture {
         goods.mintBatch(account, ids, ids);
         vm.assertEq(goods.balanceOf(account, 1), 10, "one kind");
         vm.assertEq(goods.balanceOf(account, 3), 3, "several kinds");
-        _decideAndExecute(
-            _call(address(goods), 0, abi.encodeCall(goods.safeTransferFrom, (account, PAYEE, 1, 4, "")))
-        );
+        _decideAndExecute(_call(address(goods), 0, abi.encodeCall(goods.safeTransferFrom, (account, PAYEE, 1, 4, ""))));
         vm.assertEq(goods.balanceOf(PAYEE, 1), 4, "given");
         vm.assertEq(goods.balanceOf(account, 1), 6, "left");
     }

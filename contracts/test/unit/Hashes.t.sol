@@ -38,19 +38,20 @@ contract HashesTest is Fixture {
     }
 
     function testFuzz_HashVote(Vote calldata vote) external view {
-        bytes32 typeHash = keccak256("Vote(bytes32 groupId,bytes32 proposalId,uint8 choice,uint64 epoch,uint64 votingEnds,uint32 nonce)");
-        bytes32 structHash =
-            keccak256(
-                bytes.concat(
-                    typeHash,
-                    vote.groupId,
-                    vote.proposalId,
-                    bytes32(uint256(vote.choice)),
-                    bytes32(uint256(vote.epoch)),
-                    bytes32(uint256(vote.votingEnds)),
-                    bytes32(uint256(vote.nonce))
-                )
-            );
+        bytes32 typeHash = keccak256(
+            "Vote(bytes32 groupId,bytes32 proposalId,uint8 choice,uint64 epoch,uint64 votingEnds,uint32 nonce)"
+        );
+        bytes32 structHash = keccak256(
+            bytes.concat(
+                typeHash,
+                vote.groupId,
+                vote.proposalId,
+                bytes32(uint256(vote.choice)),
+                bytes32(uint256(vote.epoch)),
+                bytes32(uint256(vote.votingEnds)),
+                bytes32(uint256(vote.nonce))
+            )
+        );
         vm.assertEq(coordinator.hashVote(vote), _digest(structHash), "vote");
     }
 

@@ -58,9 +58,7 @@ contract InboxTest is EpochFixture {
         vm.warp(START + 50);
         bytes32 inboxHash = _hash(before, 1, agents[1], START + 50, "second");
         vm.expectEmit(address(coordinator));
-        emit ICoordinatorEvents.Enqueued(
-            groupId, 1, INBOX_COMMAND, agents[1], uint64(START + 50), "second", inboxHash
-        );
+        emit ICoordinatorEvents.Enqueued(groupId, 1, INBOX_COMMAND, agents[1], uint64(START + 50), "second", inboxHash);
         vm.assertEq(_enqueue(1, "second"), 1, "index");
 
         _assertInbox(2, 0);
@@ -79,9 +77,11 @@ contract InboxTest is EpochFixture {
     }
 
     /// @dev Whatever is put in, the chain of hashes can be worked out from the events alone.
-    function testFuzz_Enqueue_TheEventsMakeTheHash(bytes[5] memory commands, uint8[5] memory who, uint16[5] memory pauses)
-        external
-    {
+    function testFuzz_Enqueue_TheEventsMakeTheHash(
+        bytes[5] memory commands,
+        uint8[5] memory who,
+        uint16[5] memory pauses
+    ) external {
         vm.recordLogs();
         uint256 time = START;
         uint64 count = 0;
@@ -100,7 +100,9 @@ contract InboxTest is EpochFixture {
                 abi.decode(logs[i].data, (uint8, uint64, bytes, bytes32));
             vm.assertEq(logs[i].topics[2], bytes32(uint256(i)), "index");
             inboxHash = keccak256(
-                abi.encode(inboxHash, i, kind, address(uint160(uint256(logs[i].topics[3]))), enqueuedAt, keccak256(payload))
+                abi.encode(
+                    inboxHash, i, kind, address(uint160(uint256(logs[i].topics[3]))), enqueuedAt, keccak256(payload)
+                )
             );
             vm.assertEq(told, inboxHash, "told");
             _assertMessage(i, inboxHash, enqueuedAt);
@@ -169,9 +171,7 @@ contract InboxTest is EpochFixture {
     function test_Anchor_RevertGiven_AnchorsHaveStalled() external {
         _enqueue(0, "a");
         vm.warp(START + STALL_TIME);
-        _expectRefusal(
-            0, abi.encodeWithSelector(Errors.InboxOverdue.selector, groupId, 0, START + INBOX_DEADLINE)
-        );
+        _expectRefusal(0, abi.encodeWithSelector(Errors.InboxOverdue.selector, groupId, 0, START + INBOX_DEADLINE));
         _anchorWith(1);
     }
 
@@ -217,8 +217,7 @@ contract InboxTest is EpochFixture {
 
     function test_AnchorAndRotate_RevertWhen_AMessageIsOverdueAndAnchorsHaveNotStalled() external {
         _enqueue(0, "a");
-        bytes memory refusal =
-            abi.encodeWithSelector(Errors.InboxOverdue.selector, groupId, 0, START + INBOX_DEADLINE);
+        bytes memory refusal = abi.encodeWithSelector(Errors.InboxOverdue.selector, groupId, 0, START + INBOX_DEADLINE);
         vm.warp(START + INBOX_DEADLINE + 1);
         _expectRotationRefusal(0, refusal);
         vm.warp(START + STALL_TIME - 1);
@@ -235,8 +234,7 @@ contract InboxTest is EpochFixture {
         _enqueue(0, "a");
         vm.warp(START + STALL_TIME);
         _rotateWith(0);
-        bytes memory refusal =
-            abi.encodeWithSelector(Errors.InboxOverdue.selector, groupId, 0, START + INBOX_DEADLINE);
+        bytes memory refusal = abi.encodeWithSelector(Errors.InboxOverdue.selector, groupId, 0, START + INBOX_DEADLINE);
         Member[] memory third = _between(0, 5);
         Checkpoint memory boundary = _boundary(1, 100, third);
         boundary.inboxCount = 0;

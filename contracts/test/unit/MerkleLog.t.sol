@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {MerkleLog} from "../../src/MerkleLog.sol";
-import {Entry} from "../../src/Types.sol";
+import {Approval, Entry} from "../../src/Types.sol";
 import {ReferenceLog} from "../support/ReferenceLog.sol";
 import {vm} from "../support/Vm.sol";
 
@@ -36,6 +36,14 @@ contract MerkleLogTest {
         bytes32[] calldata proof
     ) public view returns (bool) {
         return MerkleLog.verifyMany(root, size, indices, leaves, proof);
+    }
+
+    function hashNode(bytes32 left, bytes32 right) public view returns (bytes32) {
+        return MerkleLog.hashNode(left, right);
+    }
+
+    function hashApproval(Approval calldata approval) public view returns (bytes32) {
+        return MerkleLog.hashApproval("domain", "group", approval, "actions");
     }
 
     function hashEntry(Entry calldata entry) public pure returns (bytes32) {
@@ -116,6 +124,47 @@ contract MerkleLogTest {
         vm.assertEq(hash, sha256(bytes.concat(hex"01", left, right)), "hash");
         vm.assertEq(before, other, "memory before");
         vm.assertEq(afterwards, other, "memory afterwards");
+    }
+
+    /// @dev With however little gas: a hash that could not be worked out is never taken for one.
+    function test_WithoutEnoughGas_NothingIsHashed() external {
+        bytes[4] memory asked = _hashing();
+        for (uint256 i = 0; i < asked.length; ++i) {
+            (bool answered, bytes memory answer) = address(this).call(asked[i]);
+            vm.assertTrue(answered, "with all gas");
+            uint256 refusals = 0;
+            bool done = false;
+            for (uint256 gas = 300; gas < 60_000 && !done; gas += 30) {
+                bytes memory told;
+                (done, told) = address(this).call{gas: gas}(asked[i]);
+                if (done) vm.assertEq(told, answer, "with enough gas");
+                else ++refusals;
+            }
+            vm.assertTrue(done && refusals != 0, "the bound is in between");
+        }
+    }
+
+    /// @dev On a chain whose precompile fails, everything does.
+    function test_WithoutSha256_NothingIsHashed() external {
+        bytes[4] memory asked = _hashing();
+        vm.mockCallRevert(address(2), "", "");
+        for (uint256 i = 0; i < asked.length; ++i) {
+            (bool answered,) = address(this).call(asked[i]);
+            vm.assertFalse(answered, "answered");
+        }
+    }
+
+    /// @dev One call of each function that hashes.
+    function _hashing() private returns (bytes[4] memory) {
+        Approval memory approval;
+        uint64[] memory indices = new uint64[](2);
+        (indices[0], indices[1]) = (1, 4);
+        return [
+            abi.encodeCall(this.hashNode, (bytes32("left"), bytes32("right"))),
+            abi.encodeCall(this.hashApproval, (approval)),
+            abi.encodeCall(this.verify, (_log.root(5), 5, 3, _log.leafHash(3), _log.path(3, 5))),
+            abi.encodeCall(this.verifyMany, (_log.root(5), 5, _wide(indices), _leaves(indices), _log.paths(indices, 5)))
+        ];
     }
 
     function testFuzz_ChangedProofIsRefused(uint64 size, uint64 index, uint256 place, bytes32 change) external view {
@@ -211,6 +260,20 @@ contract MerkleLogTest {
         }
         leaves[place % leaves.length] ^= change;
         return this.verifyMany(_log.root(size), size, places, leaves, proof);
+    }
+
+    function _wide(uint64[] memory indices) private pure returns (uint256[] memory places) {
+        places = new uint256[](indices.length);
+        for (uint256 i = 0; i < indices.length; ++i) {
+            places[i] = indices[i];
+        }
+    }
+
+    function _leaves(uint64[] memory indices) private view returns (bytes32[] memory leaves) {
+        leaves = new bytes32[](indices.length);
+        for (uint256 i = 0; i < indices.length; ++i) {
+            leaves[i] = _log.leafHash(indices[i]);
+        }
     }
 
     /// @dev The indices below `size` whose bit is set, or the last.

@@ -137,8 +137,9 @@ contract PoliciesTest is Fixture {
             return;
         }
         (uint256 approvals, uint256 ways) = _tryOut(rule, weights, choices, 0, tally, total);
-        ProposalStatus expected =
-            approvals == ways ? ProposalStatus.Approved : approvals == 0 ? ProposalStatus.Rejected : ProposalStatus.Open;
+        ProposalStatus expected = approvals == ways
+            ? ProposalStatus.Approved
+            : approvals == 0 ? ProposalStatus.Rejected : ProposalStatus.Open;
         vm.assertEq(uint256(early), uint256(expected), "verdict");
     }
 
@@ -179,13 +180,11 @@ contract PoliciesTest is Fixture {
     }
 
     /// @dev The rule at the end of the voting.
-    function _atTheEnd(
-        Policies.Rule memory rule,
-        uint256 inFavour,
-        uint256 against,
-        uint256 abstain,
-        uint256 total
-    ) private pure returns (ProposalStatus) {
+    function _atTheEnd(Policies.Rule memory rule, uint256 inFavour, uint256 against, uint256 abstain, uint256 total)
+        private
+        pure
+        returns (ProposalStatus)
+    {
         bool vetoed = rule.veto > 0 && 10_000 * against >= total * rule.veto;
         if (vetoed) return ProposalStatus.Rejected;
         bool heard = 10_000 * (inFavour + against + abstain) >= total * rule.turnout;

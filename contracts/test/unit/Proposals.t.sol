@@ -123,7 +123,9 @@ contract ProposalsTest is Fixture {
         bytes32 id = coordinator.proposalIdOf(groupId, agents[1], 9, ROUTINE, _actionsHash(calls), keccak256("why"));
 
         vm.expectEmit(address(coordinator));
-        emit ICoordinatorEvents.ProposalCreated(groupId, id, agents[1], ROUTINE, 9, calls, "why", uint64(START + VOTING_PERIOD));
+        emit ICoordinatorEvents.ProposalCreated(
+            groupId, id, agents[1], ROUTINE, 9, calls, "why", uint64(START + VOTING_PERIOD)
+        );
         vm.assertEq(_propose(1, ROUTINE, calls, "why", 9), id, "identifier");
 
         Proposal memory expected = Proposal({
@@ -453,9 +455,8 @@ contract ProposalsTest is Fixture {
     /// @dev A group may be an agent of its own: its account calls the coordinator like anybody else.
     function test_Execute_MayCallTheCoordinator() external {
         Call[] memory calls = new Call[](1);
-        calls[0] = Call({
-            target: address(coordinator), value: 0, data: abi.encodeCall(coordinator.register, ("its key"))
-        });
+        calls[0] =
+            Call({target: address(coordinator), value: 0, data: abi.encodeCall(coordinator.register, ("its key"))});
         bytes32 id = _propose(0, ROUTINE, calls, "", 0);
         _approveAndWait(id);
         coordinator.execute(id, calls);

@@ -231,16 +231,16 @@ contract TermsTest is Fixture {
         bytes32 word;
         while (word != name) {
             at += 32;
-            assembly {
+            assembly ("memory-safe") {
                 word := mload(add(add(data, 0x20), at))
             }
         }
-        assembly {
+        assembly ("memory-safe") {
             mstore(add(add(data, 0x20), add(at, mul(field, 0x20))), sub(value, 1))
         }
         (bool taken,) = address(coordinator).call(data);
         vm.assertTrue(taken, "the last that there is");
-        assembly {
+        assembly ("memory-safe") {
             mstore(add(add(data, 0x20), add(at, mul(field, 0x20))), value)
         }
         (taken,) = address(coordinator).call(data);

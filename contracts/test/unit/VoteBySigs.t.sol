@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
 import {Errors} from "../../src/Errors.sol";
 import {ICoordinatorEvents} from "../../src/ICoordinatorEvents.sol";
 import {Ballot, CHOICE_AGAINST, CHOICE_FOR, ProposalStatus} from "../../src/Types.sol";
@@ -129,9 +132,8 @@ contract VoteBySigsTest is VoteFixture {
     function test_VoteBySigs_GivenVotesChange_TakesThemInTheirOrder() external {
         id = _propose(0, WITH_REVOTES, _calls(1, 0), "", 1);
         Ballot[] memory ballots = _ballots(0, 2);
-        ballots[1] = Ballot({
-            voter: agents[0], choice: CHOICE_AGAINST, signature: _signVote(0, _voteOn(id, CHOICE_AGAINST, 1))
-        });
+        ballots[1] =
+            Ballot({voter: agents[0], choice: CHOICE_AGAINST, signature: _signVote(0, _voteOn(id, CHOICE_AGAINST, 1))});
         coordinator.voteBySigs(id, ballots);
         _assertVoted(id, agents[0], 2, CHOICE_AGAINST);
         _assertTally(id, 0, 1, 0);
@@ -149,3 +151,4 @@ contract VoteBySigsTest is VoteFixture {
         }
     }
 }
+// forge-lint: disable-end(unsafe-typecast)
