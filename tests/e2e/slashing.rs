@@ -1,6 +1,6 @@
 //! A replica that signs two checkpoints of one sequence loses its bond and its place, without anybody's doing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alloy::primitives::U256;
 use alloy::providers::Provider as _;
@@ -47,9 +47,16 @@ async fn a_replica_that_signs_two_checkpoints_is_reported_by_another_and_loses_b
 
     network.launch_all().await;
     let client = network.client().await;
-    // Something to make a checkpoint of. The rest happens by itself.
-    propose(&client, &network, 1, vec![]).await;
+    // Something to make checkpoints of. Whoever has a quorum's before it hears of the liar's two keeps no evidence of
+    // them; another comes. The rest happens by itself.
+    let mut salt = 0;
+    let mut next = Instant::now();
     wait_for("the conviction", async || {
+        if Instant::now() >= next {
+            salt += 1;
+            propose(&client, &network, salt, vec![]).await;
+            next = Instant::now() + Duration::from_secs(2);
+        }
         coordinator.isConvicted(network.group.0, accused.0).call().await.ok()?.then_some(())
     })
     .await;

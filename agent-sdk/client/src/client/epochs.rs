@@ -72,6 +72,18 @@ impl Inner {
             return Ok(());
         }
         self.keep_up(node, None).await?;
+        // Right after a change of members, the newest certificate may be the last of the epoch before.
+        let before = {
+            let epochs = self.epochs();
+            let newest = epochs.newest().epoch;
+            let before = newest.0.checked_sub(1).map(Epoch).filter(|before| epochs.at(*before).is_none());
+            before.map(|before| (before, newest))
+        };
+        if let Some((before, newest)) = before.filter(|_| self.reader.is_some())
+            && self.epochs().verify_certificate(certificate).is_err()
+        {
+            self.read(before, newest).await?;
+        }
         let verdict = self.epochs().verify_certificate(certificate).map(drop);
         verdict.map_err(|error| {
             let size = certificate.head.size;
