@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """Takes one guard at a time out of a copy of the contracts, and sees to it that an invariant, or a unit test, then fails.
 
-The tests themselves are compiled once: they deploy the coordinator by its artifact (`dynamic_test_linking`), so that a
-mutant costs a compilation of contracts/src and a run. A guard is text that occurs once in its file.
+Compiled by the profile `quick`. A guard is text that occurs once in its file.
 
     contracts/audit/invariant_mutants.py            all of them
     contracts/audit/invariant_mutants.py inbox      those whose description has the word
@@ -162,18 +161,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def copy(to):
-    """As much of the repository as the tests need, with what was built before."""
+    """As much of the repository as the tests need."""
     contracts = to / "contracts"
-    for folder in ("src", "test", "out", "cache"):
-        if (ROOT / "contracts" / folder).exists():
-            shutil.copytree(ROOT / "contracts" / folder, contracts / folder, copy_function=shutil.copy2)
+    for folder in ("src", "test"):
+        shutil.copytree(ROOT / "contracts" / folder, contracts / folder)
     shutil.copytree(ROOT / "scripts", to / "scripts")
     shutil.copytree(ROOT / "tests/vectors", to / "tests/vectors")
     shutil.copy(ROOT / "foundry.toml", to)
-    # No links: forge would take the dependencies for others than those that were built, and build everything anew.
-    shutil.copytree(ROOT / "contracts/node_modules", contracts / "node_modules", symlinks=True)
-    shutil.copytree(ROOT / "contracts/artifacts", contracts / "artifacts")
-    shutil.copy(ROOT / "contracts/solc", contracts)
+    for name in ("solc", "node_modules", "artifacts"):
+        (contracts / name).symlink_to(ROOT / "contracts" / name)
 
 
 def edited(source, file, text, instead):
@@ -190,7 +186,7 @@ def fails(tree, edits, test):
         before.setdefault(path, path.read_text())
         path.write_text(edited(path.read_text(), file, text, instead))
     # Failures that were found before would be tried first.
-    shutil.rmtree(tree / "contracts/cache/invariant", ignore_errors=True)
+    shutil.rmtree(tree / "contracts/cache/quick/invariant", ignore_errors=True)
     run = subprocess.run(["scripts/forge", "test", "--match-test", f"^{test}\\("], cwd=tree, capture_output=True, text=True)
     for path, source in before.items():
         path.write_text(source)
@@ -226,8 +222,7 @@ def main(word):
 
 
 if __name__ == "__main__":
-    os.environ.pop("FOUNDRY_PROFILE", None)
-    os.environ["FOUNDRY_DYNAMIC_TEST_LINKING"] = "true"
+    os.environ["FOUNDRY_PROFILE"] = "quick"
     # That it fails is enough.
     os.environ["FOUNDRY_INVARIANT_SHRINK_RUN_LIMIT"] = "0"
     sys.exit(main(" ".join(sys.argv[1:])))

@@ -76,27 +76,10 @@ abstract contract Anchors is Groups, ILanes, EIP712, ReentrancyGuardTransient {
         bytes32[] calldata proof
     ) external override nonReentrant {
         GroupState storage group = _group(groupId);
-        bytes32 logRoot = _anchoredRoot(group, groupId, anchoredSize);
-        uint256 count = approvals.length;
-        bytes[] memory payloads = new bytes[](count);
-        uint256[] memory indices = new uint256[](count);
-        bytes32[] memory leaves = new bytes32[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            Approval calldata approval = approvals[i];
-            _requireExecutable(approval);
-            bytes32 actionsHash;
-            (payloads[i], actionsHash) = Hashes.encodeCalls(approval.calls);
-            indices[i] = approval.index;
-            _markExecuted(group, groupId, approval.proposalId, Lane.Anchored);
-            leaves[i] = MerkleLog.hashApproval(_domainSeparatorV4(), groupId, approval, actionsHash);
-        }
-        require(
-            MerkleLog.verifyMany(logRoot, anchoredSize, indices, leaves, proof),
-            Errors.EntriesNotIncluded(groupId, anchoredSize)
-        );
+        bytes[] memory payloads = _take(group, groupId, anchoredSize, approvals, proof);
 
         address account = group.account;
-        for (uint256 i = 0; i < count; ++i) {
+        for (uint256 i = 0; i < payloads.length; ++i) {
             _makeCalls(account, payloads[i]);
         }
     }
@@ -199,6 +182,40 @@ abstract contract Anchors is Groups, ILanes, EIP712, ReentrancyGuardTransient {
             require(group.seats[signer].flags & FLAG_REPLICA != 0, Errors.NotReplica(checkpoint.groupId, signer));
             previous = signer;
         }
+    }
+
+    /// @dev Marks several decisions as executed, whose time it is and which the log proves, and returns what their calls are.
+    function _take(
+        GroupState storage group,
+        bytes32 groupId,
+        uint64 anchoredSize,
+        Approval[] calldata approvals,
+        bytes32[] calldata proof
+    ) private returns (bytes[] memory payloads) {
+        payloads = new bytes[](approvals.length);
+        uint256[] memory indices = new uint256[](approvals.length);
+        bytes32[] memory leaves = new bytes32[](approvals.length);
+        for (uint256 i = 0; i < approvals.length; ++i) {
+            Approval calldata approval = approvals[i];
+            (payloads[i], leaves[i]) = _takeOne(group, groupId, approval);
+            indices[i] = approval.index;
+        }
+        bytes32 logRoot = _anchoredRoot(group, groupId, anchoredSize);
+        require(
+            MerkleLog.verifyMany(logRoot, anchoredSize, indices, leaves, proof),
+            Errors.EntriesNotIncluded(groupId, anchoredSize)
+        );
+    }
+
+    function _takeOne(GroupState storage group, bytes32 groupId, Approval calldata approval)
+        private
+        returns (bytes memory payload, bytes32 leaf)
+    {
+        _requireExecutable(approval);
+        bytes32 actionsHash;
+        (payload, actionsHash) = Hashes.encodeCalls(approval.calls);
+        _markExecuted(group, groupId, approval.proposalId, Lane.Anchored);
+        leaf = MerkleLog.hashApproval(_domainSeparatorV4(), groupId, approval, actionsHash);
     }
 
     /// @dev The root anchored for this size, or a revert when there is none.

@@ -83,6 +83,16 @@ abstract contract Bonds is Anchors {
         require(replica == other, Errors.DifferentSigners(replica, other));
         _requireRecent(group, first.epoch);
         require(!group.convicted[replica], Errors.AlreadyConvicted(groupId, replica));
+        _convict(group, first, replica);
+    }
+
+    // ---------------------------------------------------------------------------------------------------------
+    // Private
+    // ---------------------------------------------------------------------------------------------------------
+
+    /// @dev Takes a replica's bond for having contradicted the checkpoint.
+    function _convict(GroupState storage group, Checkpoint calldata checkpoint, address replica) private {
+        bytes32 groupId = checkpoint.groupId;
         uint256 amount = group.bonds[replica].amount;
         bool isReplica = group.seats[replica].flags & FLAG_REPLICA != 0;
         require(isReplica || amount != 0, Errors.NotReplica(groupId, replica));
@@ -90,15 +100,11 @@ abstract contract Bonds is Anchors {
         group.convicted[replica] = true;
         delete group.bonds[replica];
         uint256 reward = amount * group.reporterShare / Policies.WHOLE;
-        emit ReplicaConvicted(groupId, replica, msg.sender, first.epoch, first.sequence, amount, reward);
+        emit ReplicaConvicted(groupId, replica, msg.sender, checkpoint.epoch, checkpoint.sequence, amount, reward);
         _append(group, groupId, INBOX_CONVICTED, msg.sender, abi.encode(replica));
         if (reward != 0) Address.sendValue(payable(msg.sender), reward);
         if (amount != reward) Address.sendValue(payable(group.account), amount - reward);
     }
-
-    // ---------------------------------------------------------------------------------------------------------
-    // Private
-    // ---------------------------------------------------------------------------------------------------------
 
     function _signer(bytes32 digest, bytes calldata signature, uint256 position) private pure returns (address signer) {
         ECDSA.RecoverError failure;

@@ -59,6 +59,14 @@ abstract contract Proposals is Groups, ILanes, EIP712, ReentrancyGuardTransient 
         mapping(address account => Cast) casts;
     }
 
+    /// @dev What a new proposal is.
+    struct Opening {
+        bytes32 actionsHash;
+        address proposer;
+        uint8 class;
+        uint40 votingEnds;
+    }
+
     /// @dev What a voter has cast on a proposal.
     struct Cast {
         uint8 choice;
@@ -80,15 +88,12 @@ abstract contract Proposals is Groups, ILanes, EIP712, ReentrancyGuardTransient 
     {
         GroupState storage group = _group(groupId);
         _voterWeight(group, groupId, msg.sender);
-        Policy storage policy = _policy(group, groupId, class);
-        require(!policy.onlyStalled || _hasStalled(group), Errors.LaneClosed(groupId, class));
-        Policies.checkCalls(policy.scope, policy.valueLimit, calls);
+        uint256 votingEnds = block.timestamp + _checkProposable(group, groupId, class, calls);
         bytes32 actionsHash = Hashes.hashCalls(calls);
         proposalId = Hashes.proposalId(groupId, msg.sender, salt, class, actionsHash, keccak256(bytes(description)));
 
-        uint40 votingEnds = (block.timestamp + policy.votingPeriod).toUint40();
-        _open(group, groupId, proposalId, actionsHash, msg.sender, class, votingEnds);
-        emit ProposalCreated(groupId, proposalId, msg.sender, class, salt, calls, description, votingEnds);
+        _open(group, groupId, proposalId, Opening(actionsHash, msg.sender, class, votingEnds.toUint40()));
+        emit ProposalCreated(groupId, proposalId, msg.sender, class, salt, calls, description, uint64(votingEnds));
     }
 
     /// @inheritdoc ILanes
@@ -134,30 +139,20 @@ abstract contract Proposals is Groups, ILanes, EIP712, ReentrancyGuardTransient 
         require(_hasStalled(group), Errors.NotStalled(groupId));
         require(block.timestamp < votingEnds, Errors.VotingOver(votingEnds));
         Policies.checkCalls(policy.scope, policy.valueLimit, content.calls);
-        bytes32 actionsHash = Hashes.hashCalls(content.calls);
-        bytes32 descriptionHash = keccak256(bytes(content.description));
-        proposalId =
-            Hashes.proposalId(groupId, content.proposer, content.salt, content.class, actionsHash, descriptionHash);
-        Vote memory votes = Vote({
-            groupId: groupId,
-            proposalId: proposalId,
-            choice: CHOICE_FOR,
-            epoch: group.epoch,
-            votingEnds: votingEnds,
-            nonce: 0
-        });
-        uint256 weight = _approvingWeight(group, policy.threshold, votes, ballots);
+        bytes32 actionsHash;
+        (proposalId, actionsHash) = _identify(groupId, content);
+        uint256 weight =
+            _approvingWeight(group, policy.threshold, _votesFor(group, groupId, proposalId, votingEnds), ballots);
 
-        ProposalState storage state = _open(
-            group, groupId, proposalId, actionsHash, content.proposer, content.class, uint256(votingEnds).toUint40()
+        _open(
+            group,
+            groupId,
+            proposalId,
+            Opening(actionsHash, content.proposer, content.class, uint256(votingEnds).toUint40())
         );
-        state.fromLog = true;
-        // It fits: no more than the weight of all voters.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        state.forWeight = uint72(weight);
-        state.approvedAt = block.timestamp.toUint40();
+        _approveFromLog(proposalId, weight);
         emit ProposalApprovedFromLog(groupId, proposalId, content, votingEnds, ballots);
-        emit ProposalDecided(groupId, proposalId, ProposalStatus.Approved, state.forWeight, 0, 0);
+        emit ProposalDecided(groupId, proposalId, ProposalStatus.Approved, weight.toUint128(), 0, 0);
     }
 
     /// @inheritdoc ILanes
@@ -231,25 +226,67 @@ abstract contract Proposals is Groups, ILanes, EIP712, ReentrancyGuardTransient 
     // Private
     // ---------------------------------------------------------------------------------------------------------
 
+    /// @dev How long the voting on these calls lasts, or a revert when the class or its lane does not take them.
+    function _checkProposable(GroupState storage group, bytes32 groupId, uint8 class, Call[] calldata calls)
+        private
+        view
+        returns (uint256)
+    {
+        Policy storage policy = _policy(group, groupId, class);
+        require(!policy.onlyStalled || _hasStalled(group), Errors.LaneClosed(groupId, class));
+        Policies.checkCalls(policy.scope, policy.valueLimit, calls);
+        return policy.votingPeriod;
+    }
+
     /// @dev Keeps a new proposal.
-    function _open(
-        GroupState storage group,
-        bytes32 groupId,
-        bytes32 proposalId,
-        bytes32 actionsHash,
-        address proposer,
-        uint8 class,
-        uint40 votingEnds
-    ) private returns (ProposalState storage state) {
-        state = _proposals[proposalId];
+    function _open(GroupState storage group, bytes32 groupId, bytes32 proposalId, Opening memory opening) private {
+        ProposalState storage state = _proposals[proposalId];
         require(state.proposer == address(0), Errors.ProposalExists(proposalId));
         require(!group.executed[proposalId], Errors.AlreadyExecuted(groupId, proposalId));
         state.groupId = groupId;
-        state.actionsHash = actionsHash;
-        state.proposer = proposer;
-        state.votingEnds = votingEnds;
+        state.actionsHash = opening.actionsHash;
+        state.proposer = opening.proposer;
+        state.votingEnds = opening.votingEnds;
         state.epoch = group.epoch;
-        state.class = class;
+        state.class = opening.class;
+    }
+
+    /// @dev Approves a new proposal that began off-chain.
+    function _approveFromLog(bytes32 proposalId, uint256 weight) private {
+        ProposalState storage state = _proposals[proposalId];
+        state.fromLog = true;
+        // It fits: no more than the weight of all voters.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        state.forWeight = uint72(weight);
+        state.approvedAt = block.timestamp.toUint40();
+    }
+
+    /// @dev The identifier of what was proposed off-chain, and the hash of its calls.
+    function _identify(bytes32 groupId, Content calldata content)
+        private
+        pure
+        returns (bytes32 proposalId, bytes32 actionsHash)
+    {
+        actionsHash = Hashes.hashCalls(content.calls);
+        bytes32 descriptionHash = keccak256(bytes(content.description));
+        proposalId =
+            Hashes.proposalId(groupId, content.proposer, content.salt, content.class, actionsHash, descriptionHash);
+    }
+
+    /// @dev What every vote off-chain for the proposal says.
+    function _votesFor(GroupState storage group, bytes32 groupId, bytes32 proposalId, uint64 votingEnds)
+        private
+        view
+        returns (Vote memory)
+    {
+        return Vote({
+            groupId: groupId,
+            proposalId: proposalId,
+            choice: CHOICE_FOR,
+            epoch: group.epoch,
+            votingEnds: votingEnds,
+            nonce: 0
+        });
     }
 
     /// @dev Counts a vote on an open proposal, and closes the proposal if that settles it.

@@ -99,20 +99,13 @@ contract Handler is OnChainLane, Bonding {
     function rotate(uint256 g, uint256 bits, uint256 shift, uint256 how) external {
         g %= GROUPS;
         how %= 12;
-        GroupGhost storage ghost = groups[g];
         uint64[POOL] memory next = _weights(bits, shift);
-        uint64[POOL] memory weights = how == 1 ? next : ghost.weights;
-        uint256 signers = quorumOf(ghost.weights);
-        Checkpoint memory checkpoint = _checkpoint(g);
-        checkpoint.nextMembersHash = how == 3 ? bytes32("others") : keccak256(abi.encode(membersOf(g, next)));
-        if (how == 0) --signers;
-        if (how == 2) checkpoint.epoch = uint64(ghost.epochs.length);
-        if (how == 4) checkpoint.sequence = ghost.sequence;
-        if (how == 5 || how == 6) checkpoint.inboxCount = ghost.taken;
-        bool allowed = _countOf(next) >= 4 && (how > 4 || (how == 1 && _areSigners(g, next, signers)))
-            && _takesIn(g, checkpoint.inboxCount, true);
-
-        bytes memory signatures = _signatures(checkpoint, g, weights, signers);
+        Checkpoint memory checkpoint = _boundary(g, next, how);
+        bool allowed = _countOf(next) >= 4 && _takesIn(g, checkpoint.inboxCount, true)
+            && (how > 4 || (how == 1 && _areSigners(g, next, quorumOf(groups[g].weights))));
+        bytes memory signatures = _signatures(
+            checkpoint, g, how == 1 ? next : groups[g].weights, quorumOf(groups[g].weights) - (how == 0 ? 1 : 0)
+        );
         bytes memory data = abi.encodeCall(coordinator.anchorAndRotate, (checkpoint, signatures, membersOf(g, next)));
         bool success = _try(0, data, allowed ? "rotate" : "rotate what must not be");
         if (success && !allowed) _violate("members changed that must not");
@@ -185,6 +178,20 @@ contract Handler is OnChainLane, Bonding {
     // ---------------------------------------------------------------------------------------------------------
     // Steps
     // ---------------------------------------------------------------------------------------------------------
+
+    /// @dev The checkpoint that ends the epoch, or one that must not.
+    function _boundary(uint256 g, uint64[POOL] memory next, uint256 how)
+        private
+        view
+        returns (Checkpoint memory checkpoint)
+    {
+        GroupGhost storage ghost = groups[g];
+        checkpoint = _checkpoint(g);
+        checkpoint.nextMembersHash = how == 3 ? bytes32("others") : keccak256(abi.encode(membersOf(g, next)));
+        if (how == 2) checkpoint.epoch = uint64(ghost.epochs.length);
+        if (how == 4) checkpoint.sequence = ghost.sequence;
+        if (how == 5 || how == 6) checkpoint.inboxCount = ghost.taken;
+    }
 
     /// @dev Those of the last eight decisions that are group `g`'s and whose bit is set, in order.
     function _pick(uint256 g, uint256 bits) private view returns (uint256[] memory picked) {

@@ -188,10 +188,10 @@ contract InvariantsTest {
         _handler.propose(1, 1, 0.3 ether);
         // The escape lane's class is closed to proposals, and nothing is stalled; but it is known by its identifier.
         _handler.propose(1, 2, 0.4 ether);
-        _handler.vote(0, 3, 1, true);
+        _handler.vote(0, 3, 1, true, 0);
         _handler.voteTogether(0, 1);
         _handler.voteTogether(1, 1);
-        _handler.vote(2, 1, 1, false);
+        _handler.vote(2, 1, 1, false, 0);
         _handler.voteAgain(2, 1, 0, 1);
         for (uint256 how = 2; how < 4; ++how) {
             _handler.voteAgain(2, 1, 1, how);

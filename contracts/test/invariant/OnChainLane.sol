@@ -27,33 +27,42 @@ abstract contract OnChainLane is Cast {
         if (proposal.value > 1 ether) _violate("more than a class' limit was proposed");
     }
 
-    /// @dev By a transaction or by a signature; mostly of the group's own agents.
-    function vote(uint256 p, uint256 agent, uint8 choice, bool signs) external {
+    /// @dev By a transaction or by a signature; mostly of the group's own agents, and every other time once more.
+    function vote(uint256 p, uint256 agent, uint8 choice, bool signs, uint256 again) external {
         if (proposals.length == 0) return;
-        p %= proposals.length;
+        p = _mostlyOpen(p);
         agent = (proposals[p].group * POOL + agent % (POOL + 1)) % agents.length;
         _vote(p, agent, choice % 4, signs);
+        if (again % 2 == 1) _voteAgain(p, agent, uint8((again >> 1) % 3), (again >> 8) % 4);
+    }
+
+    function voteAgain(uint256 p, uint256 agent, uint8 choice, uint256 how) external {
+        if (proposals.length == 0) return;
+        p = _mostlyOpen(p);
+        _voteAgain(p, proposals[p].group * POOL + agent % POOL, choice % 3, how % 4);
     }
 
     /// @dev Somebody who has voted votes once more, for something else or for the same; or somebody sends its old signature,
     /// or one of another epoch, which must not count.
-    function voteAgain(uint256 p, uint256 agent, uint8 choice, uint256 how) external {
-        if (proposals.length == 0) return;
-        p %= proposals.length;
-        choice %= 3;
-        agent = proposals[p].group * POOL + agent % POOL;
-        for (uint256 i = 0; i < POOL && voteCount[p][agent] == 0; ++i) {
-            agent = proposals[p].group * POOL + (agent + 1) % POOL;
-        }
+    function _voteAgain(uint256 p, uint256 agent, uint8 choice, uint256 how) private {
         uint32 nonce = uint32(voteCount[p][agent]);
         if (nonce == 0) return;
-        how %= 4;
         if (how < 2) return _vote(p, agent, choice, how == 1);
         if (how == 3) ++proposals[p].epoch;
         bytes memory signature = _signVote(p, agent, choice, how == 2 ? nonce - 1 : nonce);
         if (how == 3) --proposals[p].epoch;
         bytes memory data = abi.encodeCall(coordinator.voteBySig, (proposals[p].id, agents[agent], choice, signature));
         if (_try(0, data, "old vote")) _violate("a vote for another nonce or epoch was taken");
+    }
+
+    /// @dev Three times of four a proposal that is open, if there is one: most are closed.
+    function _mostlyOpen(uint256 p) private view returns (uint256) {
+        uint256 count = proposals.length;
+        for (uint256 i = 0; i < count && (p >> 8) % 4 != 0; ++i) {
+            uint256 at = (p % count + i) % count;
+            if (proposals[at].onChain && expectedStatus(at) == ProposalStatus.Open) return at;
+        }
+        return p % count;
     }
 
     function _vote(uint256 p, uint256 agent, uint8 choice, bool signs) private {
@@ -69,9 +78,9 @@ abstract contract OnChainLane is Cast {
 
     /// @dev All voters of the group at once. Those who chose the same before are passed over, and so is what comes after the
     /// end.
-    function voteTogether(uint256 p, uint8 choice) public {
+    function voteTogether(uint256 p, uint8 choice) external {
         if (proposals.length == 0) return;
-        p %= proposals.length;
+        p = _mostlyOpen(p);
         choice %= 3;
         uint256 first = proposals[p].group * POOL;
         Ballot[] memory ballots = new Ballot[](POOL);
@@ -138,31 +147,41 @@ abstract contract OnChainLane is Cast {
         if (proposals.length == 0) return;
         p %= proposals.length;
         how %= 8;
-        ProposalGhost storage proposal = proposals[p];
-        uint256 g = proposal.group;
+        uint256 g = proposals[p].group;
         (uint256 epoch, uint256 votingEnds) = (groups[g].epochs.length - 1, block.timestamp + VOTING_PERIOD);
         if (how == 1) ++epoch;
         if (how == 2) votingEnds = block.timestamp;
         (Ballot[] memory ballots, uint256 weight) =
             _ballotsFor(p, uint64(epoch), uint64(votingEnds), how == 3 ? 1 : 0, how == 0 ? 1 : POOL);
-        Content memory content = Content({
+        bool allowed = how > 3 && _isEscapable(p) && weight * 10 >= totalOf(groups[g].weights) * 6;
+        bytes memory data =
+            abi.encodeCall(coordinator.approveFromLog, (groups[g].id, _content(p), uint64(votingEnds), ballots));
+        bool success = _try(0, data, "approveFromLog");
+        if (success && !allowed) _violate("the escape lane approved what it must not");
+        if (!success && allowed) _violate("the escape lane refused what the group decided");
+        if (success) _noteApproval(p, weight);
+    }
+
+    /// @dev Whether what began off-chain may be finished here now.
+    function _isEscapable(uint256 p) private view returns (bool) {
+        ProposalGhost storage proposal = proposals[p];
+        return proposal.class == ESCAPE && !proposal.onChain && executions[proposal.group][p] == 0
+            && hasStalled(proposal.group) && proposal.value <= 1 ether;
+    }
+
+    function _content(uint256 p) private view returns (Content memory) {
+        ProposalGhost storage proposal = proposals[p];
+        return Content({
             proposer: agents[proposal.proposer],
             salt: uint64(p),
             class: proposal.class,
             calls: _calls(proposal),
             description: ""
         });
-        uint256 total = totalOf(groups[g].weights);
-        bool allowed = how > 3 && proposal.class == ESCAPE && !proposal.onChain && executions[g][p] == 0
-            && hasStalled(g) && weight * 10 >= total * 6 && proposal.value <= 1 ether;
-        bytes memory data =
-            abi.encodeCall(coordinator.approveFromLog, (groups[g].id, content, uint64(votingEnds), ballots));
-        bool success = _try(0, data, "approveFromLog");
-        if (success && !allowed) _violate("the escape lane approved what it must not");
-        if (!success) {
-            if (allowed) _violate("the escape lane refused what the group decided");
-            return;
-        }
+    }
+
+    function _noteApproval(uint256 p, uint256 weight) private {
+        ProposalGhost storage proposal = proposals[p];
         _placeInEpoch(proposal);
         (proposal.onChain, proposal.fromLog, proposal.approvedAt) = (true, true, block.timestamp);
         proposal.tally = [0, weight, 0];
