@@ -27,6 +27,7 @@ contract AgentCoordinator is Proposals, Bonds {
     /// as it is; nothing follows, so all of the memory may be used.
     fallback() external {
         address registry = groupRegistry;
+        // slither-disable-next-line assembly
         assembly {
             calldatacopy(0x00, 0x00, calldatasize())
             let success := delegatecall(gas(), registry, 0x00, calldatasize(), 0x00, 0x00)

@@ -26,9 +26,6 @@ import {
     Vote
 } from "./Types.sol";
 
-// The locals `group` hide a view of that name, which is for callers from outside: the contract itself never calls it.
-// slither-disable-start shadowing-local
-
 /// @title Proposals
 /// @notice The on-chain lane: propose, vote, execute; and the escape lane, where what began off-chain comes to its end.
 abstract contract Proposals is Groups, ILanes, EIP712, ReentrancyGuardTransient {
@@ -132,6 +129,8 @@ abstract contract Proposals is Groups, ILanes, EIP712, ReentrancyGuardTransient 
         Policy storage policy = _policy(group, groupId, content.class);
         require(policy.escape, Errors.NoEscape(groupId, content.class));
         require(_hasStalled(group), Errors.NotStalled(groupId));
+        // As with the timelock: a voting period is long beside what a block's producer can shift.
+        // slither-disable-next-line timestamp
         require(block.timestamp < votingEnds, Errors.VotingOver(votingEnds));
         Policies.checkCalls(policy.scope, policy.valueLimit, content.calls);
         bytes32 actionsHash = Hashes.hashCalls(content.calls);
@@ -322,12 +321,11 @@ abstract contract Proposals is Groups, ILanes, EIP712, ReentrancyGuardTransient 
 
     /// @dev The weight of votes for that were given off-chain in the current epoch, by strictly ascending voter, or a revert
     /// when it does not reach the threshold.
-    function _approvingWeight(
-        GroupState storage group,
-        uint256 threshold,
-        Vote memory votes,
-        Ballot[] calldata ballots
-    ) private view returns (uint256 weight) {
+    function _approvingWeight(GroupState storage group, uint256 threshold, Vote memory votes, Ballot[] calldata ballots)
+        private
+        view
+        returns (uint256 weight)
+    {
         address previous = address(0);
         for (uint256 i = 0; i < ballots.length; ++i) {
             Ballot calldata ballot = ballots[i];
@@ -421,4 +419,3 @@ abstract contract Proposals is Groups, ILanes, EIP712, ReentrancyGuardTransient 
         return _status(proposalId, state) == ProposalStatus.Approved ? state.votingEnds : 0;
     }
 }
-// slither-disable-end shadowing-local
