@@ -27,6 +27,7 @@ contract AgentCoordinator is Proposals, Bonds {
     /// as it is.
     fallback() external {
         address registry = groupRegistry;
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             let memory_ := mload(0x40)
             calldatacopy(memory_, 0x00, calldatasize())

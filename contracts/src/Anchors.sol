@@ -14,9 +14,6 @@ import {MerkleLog} from "./MerkleLog.sol";
 import {Quorum} from "./Quorum.sol";
 import {Approval, Checkpoint, Decision, FLAG_REPLICA, Lane, Member} from "./Types.sol";
 
-// The locals `group` hide a view of that name, which is for callers from outside: the contract itself never calls it.
-// slither-disable-start shadowing-local
-
 /// @title Anchors
 /// @notice Anchors and the anchored lane: accept checkpoints that a quorum signed, and execute what their logs prove.
 abstract contract Anchors is Groups, ILanes, EIP712, ReentrancyGuardTransient {
@@ -155,6 +152,8 @@ abstract contract Anchors is Groups, ILanes, EIP712, ReentrancyGuardTransient {
         if (count < length) {
             uint256 dueAt = uint256(group.messages[count].enqueuedAt) + group.inboxDeadline;
             bool excused = checkpoint.nextMembersHash != 0 && _hasStalled(group);
+            // Deadlines count seconds by the hour; what a block's producer can shift is far below that.
+            // slither-disable-next-line timestamp
             require(block.timestamp <= dueAt || excused, Errors.InboxOverdue(checkpoint.groupId, count, dueAt));
         }
         if (count != taken) group.inboxTaken = count;
@@ -238,4 +237,3 @@ abstract contract Anchors is Groups, ILanes, EIP712, ReentrancyGuardTransient {
         // slither-disable-end timestamp
     }
 }
-// slither-disable-end shadowing-local

@@ -59,6 +59,7 @@ contract GroupAccount is IGroupAccount, ERC721Holder, ERC1155Holder {
     /// @dev Assembly, because what a successful call returns is never copied: a target must not make the caller pay for
     /// that. The data is put behind the free memory pointer, and nothing keeps it.
     function _call(address target, uint256 value, bytes calldata data) private returns (bool success) {
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             let input := mload(0x40)
             calldatacopy(input, data.offset, data.length)

@@ -99,8 +99,12 @@ abstract contract Groups is ICoordinatorEvents {
     }
 
     /// @dev The keys that accounts registered last.
+    // `GroupRegistry` alone uses it. It is here because both have the same storage.
+    // slither-disable-next-line unused-state
     mapping(address account => bytes32) internal _keys;
 
+    // A mapping has no first value; `createGroup` gives a group its own.
+    // slither-disable-next-line uninitialized-state
     mapping(bytes32 groupId => GroupState) internal _groups;
 
     // ---------------------------------------------------------------------------------------------------------
@@ -116,6 +120,8 @@ abstract contract Groups is ICoordinatorEvents {
     /// @dev Whether the group's stall time is over since its last anchor, or since it was made.
     function _hasStalled(GroupState storage state) internal view returns (bool) {
         uint256 anchoredAt = state.head.anchoredAt;
+        // The stall time counts seconds by the hour or day; what a block's producer can shift is far below that.
+        // slither-disable-next-line timestamp
         return block.timestamp >= (anchoredAt == 0 ? state.createdAt : anchoredAt) + state.stallTime;
     }
 

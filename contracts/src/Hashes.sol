@@ -35,6 +35,8 @@ library Hashes {
     /// @notice A group account's calldata for these calls, and their hash: they are encoded once for both.
     function encodeCalls(Call[] calldata calls) internal pure returns (bytes memory payload, bytes32 actionsHash) {
         payload = abi.encodeCall(IGroupAccount.execute, (calls));
+        // Assembly, to hash in place what is already encoded: Solidity would encode the calls once more.
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             // Behind the length and the selector stands abi.encode(calls).
             actionsHash := keccak256(add(payload, 0x24), sub(mload(payload), 0x04))

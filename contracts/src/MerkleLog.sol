@@ -31,6 +31,7 @@ library MerkleLog {
     {
         bytes32 typeHash = Hashes.DECISION_TYPEHASH;
         bytes32 outcome = OUTCOME_RECORDED;
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             let memory_ := mload(0x40)
             // The decision's struct hash.
@@ -109,6 +110,7 @@ library MerkleLog {
     /// 20. The bytes are put behind the free memory pointer, and nothing keeps them: 0x01, and the two children beside
     /// each other, where the precompile leaves each hash in the place that it takes at the next level.
     function _climb(bytes32 leafHash, uint256 isRight, bytes32[] calldata proof) private view returns (bytes32 hash) {
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             let input := mload(0x40)
             mstore8(input, 0x01)
@@ -213,6 +215,7 @@ library MerkleLog {
         view
         returns (bytes32 hash)
     {
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             let input := mload(0x40)
             mstore8(input, 0x01)

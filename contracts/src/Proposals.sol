@@ -26,9 +26,6 @@ import {
     Vote
 } from "./Types.sol";
 
-// The locals `group` hide a view of that name, which is for callers from outside: the contract itself never calls it.
-// slither-disable-start shadowing-local
-
 /// @title Proposals
 /// @notice The on-chain lane: propose, vote, execute; and the escape lane, where what began off-chain comes to its end.
 abstract contract Proposals is Groups, ILanes, EIP712, ReentrancyGuardTransient {
@@ -137,6 +134,8 @@ abstract contract Proposals is Groups, ILanes, EIP712, ReentrancyGuardTransient 
         Policy storage policy = _policy(group, groupId, content.class);
         require(policy.escape, Errors.NoEscape(groupId, content.class));
         require(_hasStalled(group), Errors.NotStalled(groupId));
+        // As with the timelock: a voting period is long beside what a block's producer can shift.
+        // slither-disable-next-line timestamp
         require(block.timestamp < votingEnds, Errors.VotingOver(votingEnds));
         Policies.checkCalls(policy.scope, policy.valueLimit, content.calls);
         bytes32 actionsHash;
@@ -457,4 +456,3 @@ abstract contract Proposals is Groups, ILanes, EIP712, ReentrancyGuardTransient 
         return _status(proposalId, state) == ProposalStatus.Approved ? state.votingEnds : 0;
     }
 }
-// slither-disable-end shadowing-local
