@@ -21,11 +21,24 @@ SUCCESSION = "check_AnAnchorSucceedsTheLast"
 ROTATION = "check_ARotationSucceedsTheLast"
 QUORUM = "check_QuorumsIntersectAndAreReachable"
 ON_CHAIN_MARKS = "check_ExecutingOnChainMarks"
+FROM_LOG_MARKS = "check_ExecutingFromLogMarks"
 ANCHORED_MARKS = "check_ExecutingAnchoredMarks"
+BATCH_MARKS = "check_ExecutingABatchMarks"
 ON_CHAIN_AGAIN = "check_WhatIsMarkedDoesNotExecuteOnChain"
 ANCHORED_AGAIN = "check_WhatIsMarkedDoesNotExecuteAnchored"
+BATCH_AGAIN = "check_WhatIsMarkedDoesNotExecuteInABatch"
+APPROVED_AGAIN = "check_WhatIsMarkedIsNotApproved"
 MARK_STAYS = "check_NoCallTakesTheMarkAway"
 MARK_STAYS_OVER_EPOCHS = "check_NoRotationTakesTheMarkAway"
+MARK_STAYS_BESIDE_GROUPS = "check_NoNewGroupTakesTheMarkAway"
+OVERDUE = "check_AnAnchorLeavesOutNothingOverdue"
+INBOX_OF_ANCHOR = "check_TheInboxDecidesOnAnAnchor"
+INBOX_OF_ROTATION = "check_TheInboxDecidesOnARotation"
+MESSAGES_STAY = "check_NoCallChangesAMessage"
+CONTRADICTION = "check_OnlyAContradictionConvicts"
+CONVICTION = "check_AContradictionConvicts"
+PAYOUT = "check_AConvictionPaysOutTheBond"
+BONDS_STAY = "check_NoOtherCallTakesABond"
 SLITHER = "slither"
 
 ENOUGH = ("Anchors", "require(count >= quorum_, Errors.NotEnoughSignatures(count, quorum_));", "quorum_;")
@@ -36,14 +49,19 @@ REPLICA = (
     "group;",
 )
 MARK = "state.executed[proposalId] = true;"
-CALL = "IGroupAccount(state.account).execute(calls);"
+MARKED = "_markExecuted(group, groupId, proposalId, Lane.OnChain);"
+CALL = "_makeCalls(group.account, payload);"
 UNMARKED = ("Groups", "require(!state.executed[proposalId], Errors.AlreadyExecuted(groupId, proposalId));", "")
+LOOK = "require(!group.executed[proposalId], Errors.AlreadyExecuted(groupId, proposalId));\n        "
 MARK_AFTER_CALL = [
-    ("Groups", MARK, ""),
-    ("Groups", CALL, CALL + MARK),
+    ("Proposals", MARKED, ""),
+    ("Proposals", CALL, CALL + MARKED),
     ("Proposals", "function execute(bytes32 proposalId, Call[] calldata calls) external override nonReentrant {",
      "function execute(bytes32 proposalId, Call[] calldata calls) external override {"),
 ]
+ANCHORING = "group.stateRoot = checkpoint.stateRoot;"
+COUNTS = "count >= taken && count <= length,"
+EXCUSED = "checkpoint.nextMembersHash != 0 && _hasStalled(group);"
 
 # What is taken out; the edits as (file, text, text instead); the check that has to fail.
 MUTANTS = [
@@ -59,27 +77,80 @@ MUTANTS = [
     ("a greater sequence", [("Anchors", "checkpoint.sequence > head.sequence,", "checkpoint.sequence >= head.sequence,")],
      SUCCESSION),
     ("a log that is not smaller", [("Anchors", "checkpoint.logSize >= head.logSize,", "true,")], SUCCESSION),
-    ("the same root for the same size", [("Anchors", "root.logRoot == logRoot,", "true,")], SUCCESSION),
-    ("an empty inbox", [("Anchors", "checkpoint.inboxCount == 0,", "true,")], SUCCESSION),
+    ("the same root for the same size", [("Anchors", "anchored == logRoot,", "true,")], SUCCESSION),
+    ("a root at all", [("Anchors", "checkpoint.logRoot != 0,", "true,")], SUCCESSION),
     ("a boundary is no mere anchor", [("Anchors", "checkpoint.nextMembersHash == 0,", "true,")], SUCCESSION),
     ("the next members are the named ones", [("Anchors", "given == nextMembersHash,", "true,")], ROTATION),
     # The first rotation is the fixture's.
     ("a rotation ends the epoch", [("Groups", "state.epoch = epoch;", "if (epoch == 1) state.epoch = epoch;")], ROTATION),
     ("executing marks", [("Groups", MARK, "")], ON_CHAIN_MARKS),
+    ("executing marks", [("Groups", MARK, "")], FROM_LOG_MARKS),
     ("executing marks", [("Groups", MARK, "")], ANCHORED_MARKS),
+    ("executing marks", [("Groups", MARK, "")], BATCH_MARKS),
     ("the mark before the call, and the reentrancy guard", MARK_AFTER_CALL, ON_CHAIN_MARKS),
+    ("the inbox is told of executions from the log", [("Proposals", "if (state.fromLog) _append", "if (false) _append")],
+     FROM_LOG_MARKS),
     ("what is marked does not execute", [UNMARKED], ANCHORED_AGAIN),
+    ("what is marked does not execute", [UNMARKED], BATCH_AGAIN),
     ("the same, three times over", [
         UNMARKED,
         ("Proposals", "ProposalStatus status = _status(proposalId, state);\n        require(status == ProposalStatus.Approved",
          "ProposalStatus status = ProposalStatus.Approved;\n        require(status == ProposalStatus.Approved"),
-        ("Proposals", "require(!group.executed[proposalId], Errors.AlreadyExecuted(groupId, proposalId));\n"
-         "        ProposalStatus", "ProposalStatus"),
+        ("Proposals", LOOK + "ProposalStatus", "ProposalStatus"),
     ], ON_CHAIN_AGAIN),
-    ("an anchor leaves marks alone", [("Anchors", "group.stateRoot = checkpoint.stateRoot;",
-     "group.stateRoot = checkpoint.stateRoot; group.executed[logRoot] = false;")], MARK_STAYS),
+    ("what is marked is not approved", [("Proposals", LOOK + "state.groupId", "state.groupId")], APPROVED_AGAIN),
+    ("an anchor leaves marks alone", [("Anchors", ANCHORING, ANCHORING + " group.executed[logRoot] = false;")], MARK_STAYS),
+    ("the registry leaves marks alone", [("GroupRegistry", "return _append(state, groupId, INBOX_COMMAND, msg.sender, command);",
+     "state.executed[bytes32(command[:32])] = false; return _append(state, groupId, INBOX_COMMAND, msg.sender, command);")],
+     MARK_STAYS),
     ("a rotation leaves marks alone", [("Groups", "state.epoch = epoch;",
      "state.epoch = epoch; state.executed[state.stateRoot] = false;")], MARK_STAYS_OVER_EPOCHS),
+    ("a group is made once", [("GroupRegistry", "require(state.account == address(0), Errors.GroupExists(groupId));", "")],
+     MARK_STAYS_BESIDE_GROUPS),
+    ("the inbox' count does not go back", [("Anchors", COUNTS, "count <= length,")], OVERDUE),
+    ("the inbox' count is not beyond the inbox", [("Anchors", COUNTS, "count >= taken,")], OVERDUE),
+    ("the inbox' count is kept", [("Anchors", "if (count != taken) group.inboxTaken = count;", "")], OVERDUE),
+    ("the inbox' deadline", [("Anchors", "block.timestamp <= dueAt || excused,", "true || excused,")], OVERDUE),
+    ("the inbox: only a rotation is excused", [("Anchors", EXCUSED, "_hasStalled(group);")], OVERDUE),
+    ("the inbox: not a second less than the deadline", [("Anchors", "block.timestamp <= dueAt", "block.timestamp < dueAt")],
+     INBOX_OF_ANCHOR),
+    ("the inbox: the first left out", [("Anchors", "group.messages[count].enqueuedAt", "group.messages[taken].enqueuedAt")],
+     INBOX_OF_ANCHOR),
+    ("the inbox: only the stalled are excused", [("Anchors", EXCUSED, "checkpoint.nextMembersHash != 0;")],
+     INBOX_OF_ROTATION),
+    ("the inbox: the stalled are excused", [("Anchors", EXCUSED, "false;")], INBOX_OF_ROTATION),
+    ("the inbox: stalled since the group was made", [("Groups", "(anchoredAt == 0 ? state.createdAt : anchoredAt)", "anchoredAt")],
+     INBOX_OF_ROTATION),
+    ("the inbox: a message is of the present", [("Groups", "enqueuedAt: enqueuedAt});", "enqueuedAt: 0});")], MESSAGES_STAY),
+    ("the inbox: a message comes to the end", [("Groups", "index = group.inboxLength;", "index = group.inboxTaken;")],
+     MESSAGES_STAY),
+    ("evidence: one group", [("Bonds", "second.groupId == groupId && ", "")], CONTRADICTION),
+    ("evidence: one epoch", [("Bonds", "&& first.epoch == second.epoch ", "")], CONTRADICTION),
+    ("evidence: one sequence", [("Bonds", "&& first.sequence == second.sequence\n", "\n")], CONTRADICTION),
+    ("evidence: two checkpoints", [("Bonds", "&& firstDigest != secondDigest;", ";")], CONTRADICTION),
+    ("evidence: one signer", [("Bonds", "require(replica == other, Errors.DifferentSigners(replica, other));", "other;")],
+     CONTRADICTION),
+    ("evidence: a signature of somebody", [("Bonds",
+     "require(failure == ECDSA.RecoverError.NoError, Errors.InvalidSignature(position));", "failure; position;")], CONTRADICTION),
+    ("evidence: an epoch that has begun",
+     [("Bonds", "require(epoch <= group.epoch, Errors.EpochMismatch(epoch, group.epoch));", "")], CONTRADICTION),
+    ("evidence: its window",
+     [("Bonds", "require(block.timestamp <= until, Errors.EvidenceTooOld(epoch, until));", "until;")], CONTRADICTION),
+    ("evidence: convicted once",
+     [("Bonds", "require(!group.convicted[replica], Errors.AlreadyConvicted(groupId, replica));\n        uint256", "uint256")],
+     CONTRADICTION),
+    ("evidence: a replica, or a bond",
+     [("Bonds", "require(isReplica || amount != 0, Errors.NotReplica(groupId, replica));", "isReplica;")], CONTRADICTION),
+    ("conviction: the bond is gone", [("Bonds", "delete group.bonds[replica];", "")], PAYOUT),
+    ("conviction: the shares are the whole", [("Bonds", "Address.sendValue(payable(group.account), amount - reward);",
+     "Address.sendValue(payable(group.account), amount);")], PAYOUT),
+    ("conviction: the share is agreed on", [("Bonds", "amount * group.reporterShare / Policies.WHOLE", "amount / 2")], PAYOUT),
+    ("conviction: it is kept", [("Bonds", "group.convicted[replica] = true;", "")], CONVICTION),
+    ("conviction: the inbox is told",
+     [("Bonds", "_append(group, groupId, INBOX_CONVICTED, msg.sender, abi.encode(replica));", "")], CONVICTION),
+    ("an anchor leaves bonds alone", [("Anchors", ANCHORING, ANCHORING + " delete group.bonds[msg.sender];")], BONDS_STAY),
+    ("an anchor leaves convictions alone",
+     [("Anchors", ANCHORING, ANCHORING + " group.convicted[msg.sender] = false;")], BONDS_STAY),
     ("the caller itself as the one who drives an account", [("GroupAccount",
      "require(msg.sender == coordinator, Errors.NotCoordinator(msg.sender));",
      "require(tx.origin == coordinator, Errors.NotCoordinator(tx.origin));")], SLITHER),
@@ -89,9 +160,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def copy(to):
-    """As much of the repository as the audit needs."""
+    """As much of the repository as the audit needs, with what was built before."""
     contracts = to / "contracts"
-    for folder in ("src", "test", "audit"):
+    for folder in ("src", "test", "audit", "out/audit", "cache/audit"):
         shutil.copytree(ROOT / "contracts" / folder, contracts / folder)
     shutil.copytree(ROOT / "scripts", to / "scripts")
     shutil.copy(ROOT / "foundry.toml", to)
@@ -99,13 +170,16 @@ def copy(to):
         (contracts / name).symlink_to(ROOT / "contracts" / name)
 
 
+def edited(source, file, text, instead):
+    if source.count(text) != 1:
+        sys.exit(f"mutants: {file}.sol has this {source.count(text)} times, not once: {text}")
+    return source.replace(text, instead)
+
+
 def edit(tree, edits):
     for file, text, instead in edits:
         path = tree / "contracts/src" / f"{file}.sol"
-        source = path.read_text()
-        if source.count(text) != 1:
-            sys.exit(f"mutants: {file}.sol has this {source.count(text)} times, not once: {text}")
-        path.write_text(source.replace(text, instead))
+        path.write_text(edited(path.read_text(), file, text, instead))
 
 
 def fails(tree, check):
@@ -124,9 +198,15 @@ def fails(tree, check):
 
 
 def main(word):
-    """All of them, or those whose description has the word."""
+    """All of them, or those whose description or check has the word."""
     survived = 0
-    mutants = [mutant for mutant in MUTANTS if word in mutant[0]]
+    mutants = [mutant for mutant in MUTANTS if word in mutant[0] or word in mutant[2]]
+    # All are looked for before the first is tried.
+    for _, edits, _ in mutants:
+        for file, text, instead in edits:
+            edited((ROOT / "contracts/src" / f"{file}.sol").read_text(), file, text, instead)
+    # A copy then compiles what the guard is in, and no more.
+    subprocess.run(["scripts/forge", "build"], cwd=ROOT, env={**os.environ, "FOUNDRY_PROFILE": "audit"}, check=True)
     for what, edits, check in mutants:
         with tempfile.TemporaryDirectory() as folder:
             tree = Path(folder)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
-import {Anchor, Checkpoint, Member} from "../../src/Types.sol";
+import {Anchor, Checkpoint} from "../../src/Types.sol";
 import {vm} from "../support/Vm.sol";
 import {ProofFixture} from "./ProofFixture.sol";
 
@@ -69,16 +69,6 @@ contract AnchorProof is ProofFixture {
         assert(!_anchors(afterwards, _signedByQuorum(afterwards)));
     }
 
-    function _anchors(Checkpoint memory checkpoint, bytes memory signatures) private returns (bool accepted) {
-        (accepted,) = address(coordinator).call(abi.encodeCall(coordinator.anchor, (checkpoint, signatures)));
-    }
-
-    function _rotates(Checkpoint memory checkpoint, bytes memory signatures) private returns (bool accepted) {
-        Member[] memory next = _members(FORMER);
-        (accepted,) =
-            address(coordinator).call(abi.encodeCall(coordinator.anchorAndRotate, (checkpoint, signatures, next)));
-    }
-
     /// @dev Anchors any checkpoint that can follow the boundary.
     function _anchorFirst(uint64 sequence, uint64 logSize, bytes32 logRoot) private {
         vm.assume(sequence > BOUNDARY);
@@ -114,21 +104,12 @@ contract AnchorProof is ProofFixture {
         bytes32 digest = _digest(checkpoint);
         address previous = address(0);
         for (uint256 i = 0; i < count; ++i) {
-            (bytes32 r, bytes32 s, uint8 v) = _signature(signatures, i);
+            (bytes32 r, bytes32 s, uint8 v) = _parts(signatures, i);
             address signer = ecrecover(digest, v, r, s);
             assert(signer > previous);
             assert(_isReplica(signer));
             assert(uint256(s) <= HALF_ORDER);
             previous = signer;
-        }
-    }
-
-    function _signature(bytes memory signatures, uint256 index) private pure returns (bytes32 r, bytes32 s, uint8 v) {
-        assembly ("memory-safe") {
-            let start := add(add(signatures, 0x20), mul(index, 65))
-            r := mload(start)
-            s := mload(add(start, 0x20))
-            v := byte(0, mload(add(start, 0x40)))
         }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) enum Group {
 
 #[derive(Debug, Args)]
 pub(crate) struct Create {
-    /// A TOML file with the members ([[members]] with account, key, weight, replica) and the terms ([policy] with threshold, voting_period_s, timelock_s, or [[classes]]; README.md has them all)
+    /// A TOML file with a list of tables members (account, key, weight, replica) and the terms: a table policy (threshold, voting_period_s, timelock_s) or a list of tables classes; README.md has them all
     file: PathBuf,
     /// Uses the contract of `quorate contract deploy` instead of that of --contract, and deploys it where it is missing
     #[arg(long)]
