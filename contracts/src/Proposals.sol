@@ -85,12 +85,12 @@ abstract contract Proposals is Groups, ILanes, EIP712, ReentrancyGuardTransient 
     {
         GroupState storage group = _group(groupId);
         _voterWeight(group, groupId, msg.sender);
-        uint256 votingEnds = block.timestamp + _checkProposable(group, groupId, class, calls);
+        uint40 votingEnds = (block.timestamp + _checkProposable(group, groupId, class, calls)).toUint40();
         bytes32 actionsHash = Hashes.hashCalls(calls);
         proposalId = Hashes.proposalId(groupId, msg.sender, salt, class, actionsHash, keccak256(bytes(description)));
 
-        _open(group, groupId, proposalId, Opening(actionsHash, msg.sender, class, votingEnds.toUint40()));
-        emit ProposalCreated(groupId, proposalId, msg.sender, class, salt, calls, description, uint64(votingEnds));
+        _open(group, groupId, proposalId, Opening(actionsHash, msg.sender, class, votingEnds));
+        emit ProposalCreated(groupId, proposalId, msg.sender, class, salt, calls, description, votingEnds);
     }
 
     /// @inheritdoc ILanes

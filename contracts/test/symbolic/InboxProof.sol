@@ -95,7 +95,7 @@ contract InboxProof is ProofFixture {
         for (uint64 i = 0; i < 2; ++i) {
             vm.warp(START + i * INBOX_DEADLINE / 2);
             vm.prank(VOTER);
-            coordinator.enqueue(groupId, bytes.concat(bytes1(uint8(i))));
+            coordinator.enqueue(groupId, i == 0 ? bytes(hex"00") : bytes(hex"01"));
             (hashes[i],) = coordinator.inboxMessage(groupId, i);
         }
         bytes memory data = svm.createCalldata("IAgentCoordinator");

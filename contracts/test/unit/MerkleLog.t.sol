@@ -160,7 +160,7 @@ contract MerkleLogTest {
         uint64[] memory indices = new uint64[](2);
         (indices[0], indices[1]) = (1, 4);
         return [
-            abi.encodeCall(this.hashNode, (bytes32("left"), bytes32("right"))),
+            abi.encodeCall(this.hashNode, (keccak256("left"), keccak256("right"))),
             abi.encodeCall(this.hashApproval, (approval)),
             abi.encodeCall(this.verify, (_log.root(5), 5, 3, _log.leafHash(3), _log.path(3, 5))),
             abi.encodeCall(this.verifyMany, (_log.root(5), 5, _wide(indices), _leaves(indices), _log.paths(indices, 5)))
