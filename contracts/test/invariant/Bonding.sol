@@ -37,7 +37,7 @@ abstract contract Bonding is Cast {
 
     function requestWithdrawal(uint256 g, uint256 agent) external {
         g %= GROUPS;
-        agent %= agents.length;
+        agent = _mostlyBonded(g, agent);
         BondGhost storage bond = bonds[g][agent];
         bool allowed = bond.amount != 0 && !_isMember(g, agent);
         bytes memory data = abi.encodeCall(coordinator.requestWithdrawal, (groups[g].id));
@@ -46,9 +46,10 @@ abstract contract Bonding is Cast {
         if (success) bond.releasedAt = block.timestamp + EVIDENCE_WINDOW + 1 days;
     }
 
-    function withdraw(uint256 g, uint256 agent) external {
+    function withdraw(uint256 g, uint256 agent, bool waits) external {
         g %= GROUPS;
-        agent %= agents.length;
+        agent = _mostlyBonded(g, agent);
+        if (waits && bonds[g][agent].releasedAt > block.timestamp) vm.warp(bonds[g][agent].releasedAt);
         BondGhost storage bond = bonds[g][agent];
         bool allowed =
             bond.amount != 0 && !_isMember(g, agent) && bond.releasedAt != 0 && block.timestamp >= bond.releasedAt;
@@ -82,6 +83,15 @@ abstract contract Bonding is Cast {
         bool success = _try(reporter, data, "report");
         if (success != allowed) _violate("a report was refused, or taken, that must not be");
         if (success) _noteConviction(g, agent, reporter);
+    }
+
+    /// @dev Three times of four somebody who has a bond, if there is anybody.
+    function _mostlyBonded(uint256 g, uint256 agent) private view returns (uint256) {
+        for (uint256 i = 0; i < agents.length && (agent >> 8) % 4 != 0; ++i) {
+            uint256 at = (agent % agents.length + i) % agents.length;
+            if (bonds[g][at].amount != 0) return at;
+        }
+        return agent % agents.length;
     }
 
     function _isConvictable(uint256 g, uint256 agent, uint256 epoch) private view returns (bool) {

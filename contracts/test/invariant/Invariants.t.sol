@@ -231,7 +231,7 @@ contract InvariantsTest {
         _handler.enqueue(0, 1, "left out");
         _handler.pass(7 hours);
         for (uint256 how = 0; how < 5; ++how) {
-            _handler.approveFromLog(3, how);
+            _handler.approveFromLog(3, how, false);
         }
         _handler.propose(2, 2, 0);
         _handler.pass(2 hours);
@@ -241,7 +241,7 @@ contract InvariantsTest {
         for (uint256 i = 0; i < 5; ++i) {
             _handler.pass(6 hours);
         }
-        _handler.withdraw(0, 0);
+        _handler.withdraw(0, 0, false);
         _assertReached();
     }
 

@@ -10,7 +10,7 @@ import {Cast} from "./Cast.sol";
 
 /// @notice What anybody may try in the on-chain lane and the escape lane.
 abstract contract OnChainLane is Cast {
-    uint256 internal constant MAXIMUM_PROPOSALS = 14;
+    uint256 internal constant MAXIMUM_PROPOSALS = 20;
 
     function propose(uint256 agent, uint256 class, uint256 value) external {
         if (proposals.length == MAXIMUM_PROPOSALS) return;
@@ -30,7 +30,7 @@ abstract contract OnChainLane is Cast {
     /// @dev By a transaction or by a signature; mostly of the group's own agents, and every other time once more.
     function vote(uint256 p, uint256 agent, uint8 choice, bool signs, uint256 again) external {
         if (proposals.length == 0) return;
-        p = _mostlyOpen(p);
+        p = _mostly(ProposalStatus.Open, p);
         agent = (proposals[p].group * POOL + agent % (POOL + 1)) % agents.length;
         _vote(p, agent, choice % 4, signs);
         if (again % 2 == 1) _voteAgain(p, agent, uint8((again >> 1) % 3), (again >> 8) % 4);
@@ -38,7 +38,7 @@ abstract contract OnChainLane is Cast {
 
     function voteAgain(uint256 p, uint256 agent, uint8 choice, uint256 how) external {
         if (proposals.length == 0) return;
-        p = _mostlyOpen(p);
+        p = _mostly(ProposalStatus.Open, p);
         _voteAgain(p, proposals[p].group * POOL + agent % POOL, choice % 3, how % 4);
     }
 
@@ -55,12 +55,12 @@ abstract contract OnChainLane is Cast {
         if (_try(0, data, "old vote")) _violate("a vote for another nonce or epoch was taken");
     }
 
-    /// @dev Three times of four a proposal that is open, if there is one: most are closed.
-    function _mostlyOpen(uint256 p) private view returns (uint256) {
+    /// @dev Three times of four a proposal that stands like this, if there is one: else most tries would be of others.
+    function _mostly(ProposalStatus status, uint256 p) private view returns (uint256) {
         uint256 count = proposals.length;
         for (uint256 i = 0; i < count && (p >> 8) % 4 != 0; ++i) {
             uint256 at = (p % count + i) % count;
-            if (proposals[at].onChain && expectedStatus(at) == ProposalStatus.Open) return at;
+            if (proposals[at].onChain && expectedStatus(at) == status) return at;
         }
         return p % count;
     }
@@ -80,7 +80,7 @@ abstract contract OnChainLane is Cast {
     /// end.
     function voteTogether(uint256 p, uint8 choice) external {
         if (proposals.length == 0) return;
-        p = _mostlyOpen(p);
+        p = _mostly(ProposalStatus.Open, p);
         choice %= 3;
         uint256 first = proposals[p].group * POOL;
         Ballot[] memory ballots = new Ballot[](POOL);
@@ -127,7 +127,7 @@ abstract contract OnChainLane is Cast {
 
     function execute(uint256 p, uint256 agent) external {
         if (proposals.length == 0) return;
-        p %= proposals.length;
+        p = _mostly(ProposalStatus.Approved, p);
         agent %= agents.length;
         ProposalGhost storage proposal = proposals[p];
         bool approved = expectedStatus(p) == ProposalStatus.Approved;
@@ -142,12 +142,12 @@ abstract contract OnChainLane is Cast {
     }
 
     /// @dev Finishes a proposal of the log by the votes of all members, or tries to with too few, with votes of another
-    /// epoch or nonce, after the end of the voting, or one that is in the on-chain lane.
-    function approveFromLog(uint256 p, uint256 how) external {
-        if (proposals.length == 0) return;
-        p %= proposals.length;
+    /// epoch or nonce, after the end of the voting, or one that is in the on-chain lane. Mostly anchors have stalled then.
+    function approveFromLog(uint256 p, uint256 how, bool waits) external {
+        p = _mostlyOffChain(p);
         how %= 8;
         uint256 g = proposals[p].group;
+        if (waits && !hasStalled(g)) vm.warp(block.timestamp + STALL_TIME);
         (uint256 epoch, uint256 votingEnds) = (groups[g].epochs.length - 1, block.timestamp + VOTING_PERIOD);
         if (how == 1) ++epoch;
         if (how == 2) votingEnds = block.timestamp;
@@ -160,6 +160,18 @@ abstract contract OnChainLane is Cast {
         if (success && !allowed) _violate("the escape lane approved what it must not");
         if (!success && allowed) _violate("the escape lane refused what the group decided");
         if (success) _noteApproval(p, weight);
+    }
+
+    /// @dev Mostly a proposal that may be finished by the escape lane; a new one, if there is none and room for it.
+    function _mostlyOffChain(uint256 p) private returns (uint256) {
+        uint256 count = proposals.length;
+        if (count != 0 && (p >> 8) % 4 == 0) return p % count;
+        for (uint256 i = 0; i < count; ++i) {
+            uint256 at = (p % count + i) % count;
+            bool known = proposals[at].onChain || executions[proposals[at].group][at] != 0;
+            if (proposals[at].class == ESCAPE && !known) return at;
+        }
+        return count < MAXIMUM_PROPOSALS ? _newProposal((p >> 16) % agents.length, ESCAPE, 0.01 ether) : p % count;
     }
 
     /// @dev Whether what began off-chain may be finished here now.

@@ -10,7 +10,7 @@ import {Store} from "./Store.sol";
 /// @notice What the groups agreed on, and what follows from it, in words of its own: where a proposal stands, whether anchors
 /// have stalled, who has a vote.
 abstract contract Rules is Store {
-    uint32 public constant VOTING_PERIOD = 1 days;
+    uint32 public constant VOTING_PERIOD = 5 hours;
     uint32 public constant TIMELOCK = 1 hours;
     uint32 public constant EXPIRY = 12 hours;
     uint32 public constant STALL_TIME = 6 hours;
