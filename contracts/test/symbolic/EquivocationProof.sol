@@ -114,13 +114,14 @@ contract EquivocationProof is ProofFixture {
 
     /// @notice Proven: whoever calls whichever function of the coordinator, its registry's among them, at any time, with any
     /// arguments: a replica's bond does not get smaller unless that convicts it, and no call takes a conviction back.
-    /// Bounds: one call without value; lists are empty, three signatures for an anchor, other bytes are 65.
-    /// @custom:halmos --loop 65 --default-array-lengths 0 --default-bytes-lengths 65 --array-lengths signatures=195
+    /// Bounds: one call, see `_anyCall`, without value; lists are empty, three signatures for an anchor, other bytes are
+    /// 65.
+    /// @custom:halmos --default-array-lengths 0 --default-bytes-lengths 65 --array-lengths signatures=195
     function check_NoOtherCallTakesABond(address caller, uint128 amount, uint256 time) external {
         _deposit(REPLICA, amount);
         vm.store(address(coordinator), keccak256(abi.encode(OTHER, _slot(13))), bytes32(uint256(1)));
         assert(coordinator.isConvicted(groupId, OTHER));
-        bytes memory data = svm.createCalldata("IAgentCoordinator");
+        bytes memory data = _anyCall();
         vm.warp(time);
         vm.prank(caller);
         _call(data);

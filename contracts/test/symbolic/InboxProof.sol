@@ -85,11 +85,10 @@ contract InboxProof is ProofFixture {
     /// @notice Proven: whoever calls whichever function of the coordinator, its registry's among them, at any time, with any
     /// arguments: the messages that are there stay as they are, and the inbox has one message more at most, which is of that
     /// time and at the end.
-    /// Bounds: one call; two messages, none of them taken; lists are empty, three signatures for an anchor, other
-    /// bytes are 65. A rotation takes members, and is in the proof above; that an execution reports itself is in
-    /// `ExecutionProof`.
-    /// By z3: yices finds a counterexample that z3 refutes.
-    /// @custom:halmos --loop 65 --solver z3 --default-array-lengths 0 --default-bytes-lengths 65 --array-lengths signatures=195
+    /// Bounds: one call, see `_anyCall`; two messages, none of them taken; lists are empty, three signatures for an anchor,
+    /// other bytes are 65. A rotation takes members, and is in the proof above; that an execution reports itself is in
+    /// `ExecutionProof`. By z3: yices finds a counterexample that z3 refutes.
+    /// @custom:halmos --solver z3 --default-array-lengths 0 --default-bytes-lengths 65 --array-lengths signatures=195
     function check_NoCallChangesAMessage(address caller, uint256 time) external {
         bytes32[2] memory hashes;
         for (uint64 i = 0; i < 2; ++i) {
@@ -98,7 +97,7 @@ contract InboxProof is ProofFixture {
             coordinator.enqueue(groupId, i == 0 ? bytes(hex"00") : bytes(hex"01"));
             (hashes[i],) = coordinator.inboxMessage(groupId, i);
         }
-        bytes memory data = svm.createCalldata("IAgentCoordinator");
+        bytes memory data = _anyCall();
         vm.warp(time);
         vm.prank(caller);
         _call(data);
