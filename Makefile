@@ -37,8 +37,9 @@ iproute2:
 
 test: test-contracts test-rust ## every test: Solidity, unit, documentation, end to end
 
+# The tests run on the committed bytecode, so they may themselves be compiled in seconds.
 test-contracts: setup
-	$(FORGE) test
+	FOUNDRY_PROFILE=quick $(FORGE) test
 
 test-rust: setup
 	scripts/test-rust

@@ -223,6 +223,7 @@ def main(word):
 
 if __name__ == "__main__":
     os.environ["FOUNDRY_PROFILE"] = "quick"
+    os.environ["COORDINATOR"] = "sources"
     # The runs take longer than what the optimizer takes. Tests are compiled once, since they deploy by the artifact.
     os.environ["FOUNDRY_OPTIMIZER"] = "true"
     os.environ["FOUNDRY_DYNAMIC_TEST_LINKING"] = "true"

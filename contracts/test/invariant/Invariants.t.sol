@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
-import {AgentCoordinator} from "../../src/AgentCoordinator.sol";
 import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
 import {Anchor, Bond, Group, InboxState, Member, Proposal, ProposalStatus} from "../../src/Types.sol";
 import {Recorder} from "../support/Targets.sol";
+import {deployCoordinator} from "../support/Deployment.sol";
 import {vm} from "../support/Vm.sol";
 import {Handler} from "./Handler.sol";
 import {Store} from "./Store.sol";
@@ -35,7 +35,7 @@ contract InvariantsTest {
 
     function setUp() external {
         vm.warp(1_800_000_000);
-        _coordinator = IAgentCoordinator(address(new AgentCoordinator()));
+        _coordinator = deployCoordinator();
         _recorder = new Recorder();
         _handler = new Handler(_coordinator, _recorder);
     }

@@ -4,7 +4,6 @@ pragma solidity 0.8.37;
 // What is cast here is the tests' own, and fits.
 // forge-lint: disable-start(unsafe-typecast)
 
-import {AgentCoordinator} from "../../src/AgentCoordinator.sol";
 import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
 import {
     Approval,
@@ -25,6 +24,7 @@ import {
     Vote
 } from "../../src/Types.sol";
 import {Classes} from "./Classes.sol";
+import {deployCoordinator} from "./Deployment.sol";
 import {ReferenceLog} from "./ReferenceLog.sol";
 import {Recorder} from "./Targets.sol";
 import {vm} from "./Vm.sol";
@@ -47,7 +47,7 @@ abstract contract Fixture is Classes {
 
     function setUp() public virtual {
         vm.warp(START);
-        coordinator = IAgentCoordinator(address(new AgentCoordinator()));
+        coordinator = deployCoordinator();
         recorder = new Recorder();
         log = new ReferenceLog();
         _makeAgents(4);

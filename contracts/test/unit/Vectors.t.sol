@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
-import {AgentCoordinator} from "../../src/AgentCoordinator.sol";
 import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
 import {MerkleLog} from "../../src/MerkleLog.sol";
 import {Basis, CHOICE_FOR, Call, Checkpoint, Decision, Entry, Member, Policy, Vote} from "../../src/Types.sol";
 import {Classes} from "../support/Classes.sol";
+import {deployCoordinator} from "../support/Deployment.sol";
 import {vm} from "../support/Vm.sol";
 
 /// @notice The golden vectors, which the Rust side makes: here the contract reads them, so that both sides mean the same
@@ -20,7 +20,7 @@ contract VectorsTest is Classes {
         _json = vm.readFile("tests/vectors/evm.json");
         vm.chainId(_uint(".chainId"));
         _coordinator = IAgentCoordinator(vm.parseJsonAddress(_json, ".contract"));
-        vm.etch(address(_coordinator), address(new AgentCoordinator()).code);
+        vm.etch(address(_coordinator), address(deployCoordinator()).code);
 
         Member[] memory members = _members();
         for (uint256 i = 0; i < members.length; ++i) {
