@@ -99,6 +99,7 @@ contract Handler is OnChainLane, Bonding {
     function rotate(uint256 g, uint256 bits, uint256 shift, uint256 how) external {
         g %= GROUPS;
         how %= 12;
+        if (how == 6) _waitUntilOverdue(g);
         uint64[POOL] memory next = _weights(bits, shift);
         Checkpoint memory checkpoint = _boundary(g, next, how);
         bool allowed = _countOf(next) >= 4 && _takesIn(g, checkpoint.inboxCount, true)
@@ -178,6 +179,14 @@ contract Handler is OnChainLane, Bonding {
     // ---------------------------------------------------------------------------------------------------------
     // Steps
     // ---------------------------------------------------------------------------------------------------------
+
+    /// @dev Until the first message that was not taken in has to be, if there is one.
+    function _waitUntilOverdue(uint256 g) private {
+        GroupGhost storage ghost = groups[g];
+        if (ghost.taken == ghost.inboxTimes.length) return;
+        uint256 overdueAt = ghost.inboxTimes[ghost.taken] + INBOX_DEADLINE + 1;
+        if (block.timestamp < overdueAt) vm.warp(overdueAt);
+    }
 
     /// @dev The checkpoint that ends the epoch, or one that must not.
     function _boundary(uint256 g, uint64[POOL] memory next, uint256 how)
