@@ -91,10 +91,10 @@ contract InboxProof is ProofFixture {
     /// @custom:halmos --solver z3 --default-array-lengths 0 --default-bytes-lengths 65 --array-lengths signatures=195
     function check_NoCallChangesAMessage(address caller, uint256 time) external {
         bytes32[2] memory hashes;
-        for (uint64 i = 0; i < 2; ++i) {
+        for (uint8 i = 0; i < 2; ++i) {
             vm.warp(START + i * INBOX_DEADLINE / 2);
             vm.prank(VOTER);
-            coordinator.enqueue(groupId, bytes.concat(bytes1(uint8(i))));
+            coordinator.enqueue(groupId, bytes.concat(bytes1(i)));
             (hashes[i],) = coordinator.inboxMessage(groupId, i);
         }
         bytes memory data = _anyCall();

@@ -200,6 +200,8 @@ abstract contract ProofFixture {
     /// it saw that none has a root.
     function _anyCall() internal view returns (bytes memory data) {
         data = svm.createCalldata("IAgentCoordinator");
+        // The selector is all that is looked at.
+        // forge-lint: disable-next-line(unsafe-typecast)
         if (bytes4(data) == coordinator.executeAnchored.selector) {
             assembly ("memory-safe") {
                 mstore(add(data, 0x44), 0)
