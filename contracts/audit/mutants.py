@@ -143,7 +143,7 @@ MUTANTS = [
      [("Bonds", "require(isReplica || amount != 0, Errors.NotReplica(groupId, replica));", "isReplica;")], CONTRADICTION),
     ("conviction: the bond is gone", [("Bonds", "delete group.bonds[replica];", "")], PAYOUT),
     ("conviction: the shares are the whole", [("Bonds", "Address.sendValue(payable(group.account), amount - reward);",
-     "Address.sendValue(payable(group.account), amount);")], PAYOUT),
+     "Address.sendValue(payable(group.account), amount - reward - 1);")], PAYOUT),
     ("conviction: the share is agreed on", [("Bonds", "amount * group.reporterShare / Policies.WHOLE", "amount / 2")], PAYOUT),
     ("conviction: it is kept", [("Bonds", "group.convicted[replica] = true;", "")], CONVICTION),
     ("conviction: the inbox is told",

@@ -163,22 +163,24 @@ contract ExecutionProof is ProofFixture {
     }
 
     /// @notice Proven: in any state and at any time, no batch executes that has a proposal that is marked, at either place.
-    /// Bounds: batches of two, of no call or one each, with 32 bytes of data; a proof without nodes.
+    /// Bounds: batches of two, the first of no call or one with 32 bytes of data, the second of none; a proof without nodes,
+    /// which is that of a log's two entries.
     /// @custom:halmos --array-lengths approvals=2,approvals[0].calls={0,1},approvals[1].calls=0,approvals[0].calls[0].data=32,path=0
     function check_WhatIsMarkedDoesNotExecuteInABatch(
         bytes32 group,
         Approval[] memory approvals,
-        uint64 size,
         bytes32[] memory path,
         uint256 time,
         bool isSecond
     ) external {
         _anyState(time);
+        // Of any other entries, a proof has nodes.
+        (approvals[0].index, approvals[1].index) = (0, 1);
         bytes32 marked = approvals[isSecond ? 1 : 0].proposalId;
         (bool known, bytes memory found) =
             address(coordinator).call(abi.encodeCall(coordinator.executed, (group, marked)));
         if (!known || !abi.decode(found, (bool))) return;
-        assert(!_call(abi.encodeCall(coordinator.executeAnchoredBatch, (group, size, approvals, path))));
+        assert(!_call(abi.encodeCall(coordinator.executeAnchoredBatch, (group, 2, approvals, path))));
     }
 
     /// @notice Proven: a proposal that is marked, whichever lane did so, is not approved by votes that were given off-chain,
