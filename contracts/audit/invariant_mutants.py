@@ -136,6 +136,12 @@ MUTANTS = [
      FORBIDDEN),
     ("bonds: a signer who is related",
      [("Bonds", "require(isReplica || amount != 0, Errors.NotReplica(groupId, replica));", "isReplica;")], FORBIDDEN),
+    ("bonds: the rest is the group's",
+     [("Bonds", "Address.sendValue(payable(group.account), amount - reward);",
+       "Address.sendValue(payable(msg.sender), amount - reward);")], FUNDS),
+    ("a proposal's calls are made once",
+     [("Proposals", "_makeCalls(group.account, payload);",
+       "_makeCalls(group.account, payload); _makeCalls(group.account, payload);")], FUNDS),
     # What no run of the handler reaches, unit tests do.
     ("an account has one driver", [("GroupAccount", "require(msg.sender == coordinator, Errors.NotCoordinator(msg.sender));", "")],
      "testFuzz_Execute_RevertWhen_NotTheCoordinator"),
