@@ -2,7 +2,9 @@
 
 use quorate_protocol::checkpoint::CheckpointSignature;
 use quorate_protocol::faults::{self, Fault};
-use quorate_protocol::{Checkpoint, CheckpointCertificate, ReplicaIndex, Sequence, SignedCheckpoint, View};
+use quorate_protocol::{
+    AgentId, Checkpoint, CheckpointCertificate, ReplicaIndex, Sequence, SignedCheckpoint, View,
+};
 
 use super::Replica;
 use crate::event::{Effect, Now, StateSummary};
@@ -97,19 +99,41 @@ impl Replica {
     pub(super) fn on_checkpoint(&mut self, now: Now, from: ReplicaIndex, signed: SignedCheckpoint) {
         let sequence = signed.checkpoint.sequence;
         if sequence <= self.low() {
+            let said = self.stable.as_ref().and_then(|stable| said_in(stable, signed.replica));
+            if let Some(earlier) = said {
+                self.compare_words(from, earlier, signed);
+            }
             return;
         }
         let known = self.checkpoints.get(&sequence).and_then(|signers| signers.get(&from));
         if let Some(earlier) = known {
-            if earlier.checkpoint != signed.checkpoint {
-                let (first, second) = (Box::new(earlier.clone()), Box::new(signed));
-                self.report(Evidence::Checkpoints { replica: from, first, second }, sequence, View(0));
-            }
+            self.compare_words(from, earlier.clone(), signed);
             return;
         }
         self.make_room_for_checkpoint_of(from);
         self.checkpoints.entry(sequence).or_default().insert(from, signed);
         self.try_stabilise(now, sequence);
+    }
+
+    /// Reports a replica that signed two different checkpoints of one sequence.
+    fn compare_words(&mut self, replica: ReplicaIndex, first: SignedCheckpoint, second: SignedCheckpoint) {
+        let sequence = first.checkpoint.sequence;
+        if sequence == second.checkpoint.sequence && first.checkpoint != second.checkpoint {
+            let (first, second) = (Box::new(first), Box::new(second));
+            self.report(Evidence::Checkpoints { replica, first, second }, sequence, View(0));
+        }
+    }
+
+    /// Compares what replicas said here with what they signed for the others.
+    fn compare_with_certificate(&mut self, certificate: &CheckpointCertificate) {
+        let Some(held) = self.checkpoints.get(&certificate.checkpoint.sequence) else { return };
+        let both: Vec<_> = held
+            .iter()
+            .filter_map(|(&from, here)| Some((from, said_in(certificate, here.replica)?, here.clone())))
+            .collect();
+        for (from, there, here) in both {
+            self.compare_words(from, there, here);
+        }
     }
 
     /// Drops the oldest checkpoint of a replica that already has many: it can only crowd out its own.
@@ -172,6 +196,7 @@ impl Replica {
         {
             self.effects.push(Effect::Diverged { sequence });
         }
+        self.compare_with_certificate(&certificate);
         self.move_low_watermark(certificate.clone());
         self.effects.push(Effect::Stable(certificate));
         self.hand_over();
@@ -192,4 +217,11 @@ impl Replica {
         self.next_sequence = self.next_sequence.max(above);
         self.stable = Some(certificate);
     }
+}
+
+/// What the replica signed, if its signature is under the certificate.
+fn said_in(certificate: &CheckpointCertificate, replica: AgentId) -> Option<SignedCheckpoint> {
+    let CheckpointCertificate { checkpoint, signatures } = certificate;
+    let own = signatures.iter().find(|signature| signature.replica == replica)?;
+    Some(SignedCheckpoint { checkpoint: checkpoint.clone(), replica, signature: own.signature })
 }

@@ -16,8 +16,9 @@ impl Replica {
     /// time-outs end.
     ///
     /// So times are left out, and only whether one is set is told. Left out is also which quorum stands under
-    /// a certificate or a NEW-VIEW, and how much evidence there is against a replica beside none: nothing that
-    /// the replica says depends on these, and they would split one state into many.
+    /// a NEW-VIEW or a certificate, but for the stable checkpoint's if `evidence` is asked for, and how much
+    /// evidence there is against a replica beside none: nothing that the replica says depends on these, and they
+    /// would split one state into many.
     ///
     /// Without `evidence`, replicas may also differ in the evidence that they will report. Then votes of which
     /// nothing else can come any more are left out, and what others show in VIEW-CHANGEs for views that this
@@ -76,6 +77,10 @@ impl Replica {
         change_pending_since_ms.is_some().hash(hasher);
         new_view.as_ref().map(opened).hash(hasher);
         stable.as_ref().map(settled).hash(hasher);
+        let signers = |stable: &CheckpointCertificate| {
+            stable.signatures.iter().map(|signature| signature.replica).collect::<Vec<_>>()
+        };
+        stable.as_ref().filter(|_| evidence).map(signers).hash(hasher);
         view_changes.len().hash(hasher);
         for (replica, view_change) in view_changes {
             let leads = view_change.view.primary(self.context.replicas.len()) == *me;

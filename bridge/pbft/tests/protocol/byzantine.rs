@@ -68,6 +68,58 @@ fn contradicting_votes_and_checkpoints_are_evidence_and_do_not_count() {
     group.must_execute(1_000, &[command]);
 }
 
+/// A group that has a stable checkpoint at replica 1 with the signature of replica 3, which lies in checkpoints as it is
+/// told to. Replica 2 takes part in all but those.
+fn with_stable_checkpoint(lie: impl Fn(&Forge, ReplicaIndex, Message) -> Message + 'static) -> Group {
+    let mut group = Group::of_four();
+    group.lose(|from, _, message| from == r(2) && matches!(message, Message::Checkpoint(_)));
+    let forge = group.forge.clone();
+    group.corrupt(r(3), Box::new(move |to, message| vec![lie(&forge, to, message)]));
+    for nonce in 0..10 {
+        let command = group.members.command(1, nonce);
+        group.submit(r(0), &command);
+        group.run_for(100);
+    }
+    let is_stable = |group: &Group| group.replica(r(1)).stable_checkpoint().is_some();
+    assert!(group.run_until(10_000, is_stable), "{}", group.picture());
+    let stable = group.replica(r(1)).stable_checkpoint().unwrap();
+    let forger: AgentId = group.members.keys[3].account.address().into();
+    assert!(stable.signatures.iter().any(|signature| signature.replica == forger));
+    group
+}
+
+/// What replica 1 holds against replica 3.
+fn contradictory_checkpoints(group: &Group) -> usize {
+    let of_checkpoints = |(by, evidence): &&(ReplicaIndex, Evidence)| {
+        *by == r(1) && matches!(evidence, Evidence::Checkpoints { replica: ReplicaIndex(3), .. })
+    };
+    group.checker.evidence.iter().filter(of_checkpoints).count()
+}
+
+#[test]
+fn a_checkpoint_that_contradicts_the_stable_one_is_evidence() {
+    let mut group = with_stable_checkpoint(|_, _, message| message);
+    assert_eq!(contradictory_checkpoints(&group), 0);
+    let stable = group.replica(r(1)).stable_checkpoint().unwrap().checkpoint.clone();
+    for sequence in [stable.sequence, Sequence(stable.sequence.0 - 1)] {
+        let late = group.forge.signed_checkpoint(r(3), group.forge.checkpoint(sequence, 7));
+        group.inject(r(3), r(1), &Message::Checkpoint(late));
+    }
+    assert_eq!(contradictory_checkpoints(&group), 1, "one of the two is about a sequence that was settled");
+}
+
+#[test]
+fn whoever_says_something_else_to_one_replica_is_found_out_by_the_certificate() {
+    let group = with_stable_checkpoint(|forge, to, message| match message {
+        Message::Checkpoint(signed) if to == r(1) => {
+            let other = forge.checkpoint(signed.checkpoint.sequence, 7);
+            Message::Checkpoint(forge.signed_checkpoint(r(3), other))
+        }
+        message => message,
+    });
+    assert!(contradictory_checkpoints(&group) > 0, "{}", group.picture());
+}
+
 #[test]
 fn evidence_against_one_does_not_crowd_out_evidence_against_another() {
     let mut group = Group::of_four();
