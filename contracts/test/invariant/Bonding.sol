@@ -10,7 +10,7 @@ import {Cast} from "./Cast.sol";
 
 /// @notice What anybody may try with inboxes and bonds.
 abstract contract Bonding is Cast {
-    function enqueue(uint256 g, uint256 agent, bytes calldata command) external {
+    function enqueue(uint256 g, uint256 agent, bytes memory command) public {
         g %= GROUPS;
         agent %= agents.length;
         bool allowed = agent % POOL < 4 && command.length != 0;
@@ -64,9 +64,10 @@ abstract contract Bonding is Cast {
     function report(uint256 g, uint256 agent, uint256 back, uint256 how) external {
         g %= GROUPS;
         agent %= agents.length;
-        how %= 9;
+        how %= 10;
         uint256 epoch = groups[g].epochs.length - 1;
         epoch = epoch - back % (epoch + 1);
+        if (how == 9) _waitUntilTooOld(g, epoch);
         Checkpoint memory one = _checkpoint(g);
         one.epoch = uint64(how == 3 ? groups[g].epochs.length : epoch);
         Checkpoint memory other = abi.decode(abi.encode(one), (Checkpoint));
@@ -83,6 +84,14 @@ abstract contract Bonding is Cast {
         bool success = _try(reporter, data, "report");
         if (success != allowed) _violate("a report was refused, or taken, that must not be");
         if (success) _noteConviction(g, agent, reporter);
+    }
+
+    /// @dev Until what happened in the epoch convicts nobody any more, if it has ended.
+    function _waitUntilTooOld(uint256 g, uint256 epoch) private {
+        GroupGhost storage ghost = groups[g];
+        if (epoch + 1 == ghost.epochs.length) return;
+        uint256 tooOldAt = ghost.epochs[epoch + 1].startedAt + EVIDENCE_WINDOW + 1;
+        if (block.timestamp < tooOldAt) vm.warp(tooOldAt);
     }
 
     /// @dev Three times of four somebody who has a bond, if there is anybody.

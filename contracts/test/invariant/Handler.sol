@@ -180,10 +180,10 @@ contract Handler is OnChainLane, Bonding {
     // Steps
     // ---------------------------------------------------------------------------------------------------------
 
-    /// @dev Until the first message that was not taken in has to be, if there is one.
+    /// @dev Until the first message that was not taken in has to be; there is one then.
     function _waitUntilOverdue(uint256 g) private {
         GroupGhost storage ghost = groups[g];
-        if (ghost.taken == ghost.inboxTimes.length) return;
+        if (ghost.taken == ghost.inboxTimes.length) enqueue(g, g * POOL, "overdue");
         uint256 overdueAt = ghost.inboxTimes[ghost.taken] + INBOX_DEADLINE + 1;
         if (block.timestamp < overdueAt) vm.warp(overdueAt);
     }

@@ -71,9 +71,19 @@ abstract contract OnChainLane is Cast {
             bytes memory signature = _signVote(p, agent, choice, uint32(voteCount[p][agent]));
             data = abi.encodeCall(coordinator.voteBySig, (proposals[p].id, agents[agent], choice, signature));
         }
-        if (!_try(signs ? 0 : agent, data, signs ? "voteBySig" : "vote")) return;
+        bool allowed = _mayVote(p, agent, choice);
+        bool success = _try(signs ? 0 : agent, data, signs ? "voteBySig" : "vote");
+        if (!success && allowed) _violate("a vote was refused");
+        if (!success) return;
         if (voteCount[p][agent] != 0 && lastChoice[p][agent] == choice) _violate("a vote was counted again");
         _count(p, agent, choice);
+    }
+
+    function _mayVote(uint256 p, uint256 agent, uint8 choice) private view returns (bool) {
+        ProposalGhost storage proposal = proposals[p];
+        bool isNews = voteCount[p][agent] == 0 || (proposal.class == REVOTES && lastChoice[p][agent] != choice);
+        return proposal.onChain && expectedStatus(p) == ProposalStatus.Open && choice < 3 && isNews
+            && agent / POOL == proposal.group && _isVoter(agent);
     }
 
     /// @dev All voters of the group at once. Those who chose the same before are passed over, and so is what comes after the
