@@ -137,7 +137,7 @@ MUTANTS = [
     ("evidence: its window",
      [("Bonds", "require(block.timestamp <= until, Errors.EvidenceTooOld(epoch, until));", "until;")], CONTRADICTION),
     ("evidence: convicted once",
-     [("Bonds", "require(!group.convicted[replica], Errors.AlreadyConvicted(groupId, replica));\n        uint256", "uint256")],
+     [("Bonds", "require(!group.convicted[replica], Errors.AlreadyConvicted(groupId, replica));\n        _convict", "_convict")],
      CONTRADICTION),
     ("evidence: a replica, or a bond",
      [("Bonds", "require(isReplica || amount != 0, Errors.NotReplica(groupId, replica));", "isReplica;")], CONTRADICTION),
