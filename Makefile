@@ -37,9 +37,10 @@ iproute2:
 
 test: test-contracts test-rust ## every test: Solidity, unit, documentation, end to end
 
-# The tests run on the committed bytecode, so they may themselves be compiled in seconds.
+# The tests run on the committed bytecode, so they may themselves be compiled in seconds. What costs other gas than
+# contracts/snapshots say, fails.
 test-contracts: setup
-	FOUNDRY_PROFILE=quick $(FORGE) test
+	FOUNDRY_PROFILE=quick FORGE_SNAPSHOT_CHECK=true $(FORGE) test
 
 test-rust: setup
 	scripts/test-rust
