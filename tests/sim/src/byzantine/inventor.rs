@@ -22,10 +22,14 @@ use super::spells::Spells;
 use super::{Actor, Said, Stage};
 use crate::random::Random;
 
+/// How many words one inventor has: they are valid commands, and under everlasting load no group comes to rest.
+const MAX_WORDS: u32 = 128;
+
 /// See the page.
 #[derive(Clone, Debug)]
 pub struct Inventor {
     spells: Spells,
+    words_left: u32,
     percent: u64,
     nonce: u64,
     /// What others said of the inbox last.
@@ -36,7 +40,13 @@ impl Inventor {
     /// When and how often it invents is drawn from `random`.
     pub fn new(random: &mut Random) -> Self {
         let seen = Observe { first: 0, messages: Vec::new() };
-        Self { spells: Spells::new(random), percent: random.pick(&[5, 20]), nonce: 0, seen }
+        Self {
+            spells: Spells::new(random),
+            words_left: MAX_WORDS,
+            percent: random.pick(&[5, 20]),
+            nonce: 0,
+            seen,
+        }
     }
 
     fn note(&mut self, stage: &Stage<'_>, frame: &Frame) {
@@ -91,9 +101,10 @@ impl Actor for Inventor {
     }
 
     fn tick(&mut self, stage: &mut Stage<'_>) -> Vec<Said> {
-        if !self.spells.active(stage) || !stage.random.percent(self.percent) {
+        if self.words_left == 0 || !self.spells.active(stage) || !stage.random.percent(self.percent) {
             return Vec::new();
         }
+        self.words_left -= 1;
         let operation = InboxOperation::Observe(self.invent(stage)).to_operation();
         let command = Command {
             group: stage.context.identity.group,
