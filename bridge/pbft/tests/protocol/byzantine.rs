@@ -82,7 +82,7 @@ fn with_stable_checkpoint(lie: impl Fn(&Forge, ReplicaIndex, Message) -> Message
     }
     let is_stable = |group: &Group| group.replica(r(1)).stable_checkpoint().is_some();
     assert!(group.run_until(10_000, is_stable), "{}", group.picture());
-    let stable = group.replica(r(1)).stable_checkpoint().unwrap();
+    let stable = group.replica(r(1)).stable_checkpoint().expect("it is stable");
     let forger: AgentId = group.members.keys[3].account.address().into();
     assert!(stable.signatures.iter().any(|signature| signature.replica == forger));
     group
