@@ -47,8 +47,8 @@ async fn a_replica_that_signs_two_checkpoints_is_reported_by_another_and_loses_b
 
     network.launch_all().await;
     let client = network.client().await;
-    // Something to make checkpoints of. Whoever has a quorum's before it hears of the liar's two keeps no evidence of
-    // them; another comes. The rest happens by itself.
+    // Something to make checkpoints of. Whoever has a certificate without the liar's signature before it hears of the
+    // liar's two keeps no evidence of them; another comes. The rest happens by itself.
     let mut salt = 0;
     let mut next = Instant::now();
     wait_for("the conviction", async || {
