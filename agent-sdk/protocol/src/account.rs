@@ -9,8 +9,8 @@ use minicbor::encode::{Error as EncodeError, Write};
 use minicbor::{CborLen, Decode, Decoder, Encode, Encoder};
 use serde::{Deserialize, Serialize};
 
-/// A recoverable secp256k1 signature, `r || s || v` with `s` in the lower half and `v` 27 or 28, as the
-/// contract takes it (EIP-2 for low s).
+/// A recoverable secp256k1 signature, `r || s || v` with `s` in the lower half and `v` 27 or 28, or 0 or 1 as some
+/// signers have it; as the contract takes it (EIP-2 for low s).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AccountSignature(pub [u8; 65]);
 
@@ -18,8 +18,8 @@ impl AccountSignature {
     /// The account that signed `digest`, or nothing if the signature is malformed or malleable (high s).
     pub fn recover(&self, digest: &B256) -> Option<Address> {
         let recovery = match self.0[64] {
-            27 => RecoveryId::new(false, false),
-            28 => RecoveryId::new(true, false),
+            0 | 27 => RecoveryId::new(false, false),
+            1 | 28 => RecoveryId::new(true, false),
             _ => return None,
         };
         let signature = k256::ecdsa::Signature::from_slice(&self.0[..64]).ok()?;
@@ -156,5 +156,21 @@ mod tests {
         bytes[..64].copy_from_slice(&mirror.to_bytes());
         bytes[64] = 55 - signature.0[64];
         assert_eq!(AccountSignature(bytes).recover(&digest), None);
+        bytes[64] -= 27;
+        assert_eq!(AccountSignature(bytes).recover(&digest), None);
+    }
+
+    #[test]
+    fn the_parity_is_27_and_28_or_0_and_1_and_nothing_else() {
+        let key = AccountKey::generate();
+        let digest = B256::repeat_byte(9);
+        let signature = key.sign_digest(&digest);
+        let parity = signature.0[64] - 27;
+        for v in 0..=u8::MAX {
+            let mut bytes = signature.0;
+            bytes[64] = v;
+            let is_own = AccountSignature(bytes).recover(&digest) == Some(key.address());
+            assert_eq!(is_own, v == parity || v == 27 + parity, "v {v}");
+        }
     }
 }

@@ -7,8 +7,8 @@
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::account::AccountSignature;
 use crate::attestation::LogHead;
+use crate::call::Call;
 use crate::codec::{self, CodecError, bounded_list};
 use crate::entry::EntryRecord;
 use crate::epoch::Handover;
@@ -17,7 +17,8 @@ use crate::ids::{
     AgentId, Digest, EntryIndex, Epoch, Nonce, ProposalId, ReplicaIndex, Sequence, TimestampMs, View,
 };
 use crate::keys::PublicKey;
-use crate::proposal::{Call, Choice, DecisionStatus};
+use crate::proposal::{Choice, DecisionStatus};
+use crate::vote::VoterSignature;
 
 /// The media type of deterministic CBOR bodies (RFC 8949).
 pub const CBOR: &str = "application/cbor";
@@ -163,6 +164,8 @@ pub enum ProposalStatus {
     Expired,
     /// Its proposer withdrew it.
     Cancelled,
+    /// The on-chain lane has it: here it closed without a decision, and for good.
+    Moved,
 }
 
 impl From<DecisionStatus> for ProposalStatus {
@@ -220,7 +223,7 @@ pub struct ProposalView {
 }
 
 /// One vote on a proposal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VoteView {
     /// Who voted.
@@ -231,10 +234,10 @@ pub struct VoteView {
     pub choice: Choice,
     /// With what weight.
     pub weight: u64,
-    /// The account's signature by which the vote counts on-chain too, in a class that allows the escape lane.
+    /// The voter's signature by which the vote counts on-chain too, in a class that allows the escape lane.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
-    pub signature: Option<AccountSignature>,
+    pub signature: Option<VoterSignature>,
 }
 
 /// A page of proposals in ascending order of id, as `GET /v1/groups/{group}/proposals` answers.

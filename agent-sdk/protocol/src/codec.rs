@@ -162,6 +162,30 @@ pub mod u128 {
     }
 }
 
+/// A function's selector as its four bytes; for `#[cbor(with = "…")]`.
+pub mod selector {
+    use alloy_primitives::Selector;
+    use minicbor::decode::Error as DecodeError;
+    use minicbor::encode::{Error as EncodeError, Write};
+    use minicbor::{Decoder, Encoder};
+
+    /// Writes the four bytes.
+    pub fn encode<Ctx, W: Write>(
+        value: &Selector,
+        e: &mut Encoder<W>,
+        _: &mut Ctx,
+    ) -> Result<(), EncodeError<W::Error>> {
+        e.bytes(value.as_slice())?.ok()
+    }
+
+    /// Reads the four bytes.
+    pub fn decode<Ctx>(d: &mut Decoder<'_>, _: &mut Ctx) -> Result<Selector, DecodeError> {
+        let bytes: [u8; 4] =
+            d.bytes()?.try_into().map_err(|_| DecodeError::message("a selector has four bytes"))?;
+        Ok(Selector::from(bytes))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

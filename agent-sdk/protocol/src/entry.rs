@@ -11,11 +11,12 @@ use crate::codec;
 use crate::command::{CommandError, SignedCommand};
 use crate::domain;
 use crate::group::GroupIdentity;
-use crate::ids::{AgentId, Digest, EntryIndex, Epoch, ProposalId, Sequence, TimestampMs};
+use crate::ids::{Digest, EntryIndex, Epoch, Sequence, TimestampMs};
+use crate::inbox::{InboxEvent, InboxTaken};
 use crate::merkle;
 use crate::outcome::Outcome;
-use crate::policy::Terms;
 use crate::proposal::{DecisionRecord, DecisionStatus};
+use crate::terms::Terms;
 
 /// The length of a leaf: seven words.
 pub const LEAF_BYTES: usize = 224;
@@ -184,69 +185,64 @@ pub enum SystemEvent {
         #[n(1)]
         members_hash: Digest,
     },
-    /// A message of the contract's inbox is taken. What it asked for follows, as entries of their own.
+    /// A message of the contract's inbox is taken. What it asked for follows, as entries of their own. The contract itself
+    /// reads this entry: its subject is [`InboxTaken::digest`].
     #[n(2)]
-    InboxTaken {
-        /// The message's position in the inbox.
-        #[n(0)]
-        index: u64,
-        /// The inbox's chain hash after the message, which commits to all of it.
-        #[n(1)]
-        hash: Digest,
-        /// What the message is; see [`crate::inbox`].
-        #[n(2)]
-        kind: u8,
-        /// Who enqueued it.
-        #[n(3)]
-        sender: AgentId,
-        /// What becomes of it.
-        #[n(4)]
-        disposition: InboxDisposition,
-    },
-    /// The contract executed a proposal in the on-chain lane. If it was open in the log, it is closed by this
-    /// entry, approved, and there is no decision on it.
+    InboxTaken(#[n(0)] InboxTaken),
+    /// What the contract told by its inbox.
     #[n(3)]
-    ProposalExecuted {
-        /// The proposal.
-        #[n(0)]
-        proposal: ProposalId,
-    },
-    /// The contract found that a replica signed two checkpoints of one sequence. It is no replica in any epoch
-    /// that begins from here on, unless too few would remain.
-    #[n(4)]
-    ReplicaConvicted {
-        /// The replica's account.
-        #[n(0)]
-        replica: AgentId,
-    },
+    #[serde(untagged)]
+    OnChain(#[n(0)] InboxEvent),
 }
 
-/// What becomes of a message of the contract's inbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
+/// What becomes of a message of the contract's inbox. The number is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[serde(rename_all = "snake_case")]
 #[cbor(index_only)]
+#[repr(u8)]
 pub enum InboxDisposition {
-    /// It is carried out: the next entry is the command's, or the event's.
+    /// The command is carried out: the next entry is the command's.
     #[n(0)]
-    CarriedOut,
+    CarriedOut = 0,
     /// The command was executed before: nothing follows.
     #[n(1)]
-    Duplicate,
+    Duplicate = 1,
     /// The command is sound, but nothing binds it to the group or tells it from a replay: nothing follows.
     #[n(2)]
-    Dropped,
+    Dropped = 2,
     /// The payload is none of its kind, or a command that is for another group or badly signed: nothing follows.
     #[n(3)]
-    Malformed,
+    Malformed = 3,
     /// A kind that is not known: nothing follows.
     #[n(4)]
-    Unknown,
+    Unknown = 4,
+    /// The next entry is [`InboxEvent::ProposalOpenedOnChain`].
+    #[n(5)]
+    Opened = 5,
+    /// The next entry is [`InboxEvent::ReplicaConvicted`].
+    #[n(6)]
+    Convicted = 6,
+    /// The next entry is [`InboxEvent::ProposalClosedOnChain`].
+    #[n(7)]
+    Closed = 7,
+    /// The next entry is [`InboxEvent::ReplicaLeaving`].
+    #[n(8)]
+    Leaving = 8,
+    /// The next entry is [`InboxEvent::MemberLeft`].
+    #[n(9)]
+    Left = 9,
 }
 
 impl SystemEvent {
+    /// The subject of the event's entry: for a message that is taken, what the contract works out too; for the others
     /// SHA-256 over the domain string, a zero byte and the encoding.
-    pub fn digest(&self) -> Digest {
-        Digest::of(&[domain::SYSTEM.as_bytes(), &[0], &codec::encode(self)])
+    pub fn digest(&self, identity: &GroupIdentity) -> Digest {
+        match self {
+            Self::InboxTaken(taken) => taken.digest(identity),
+            Self::Genesis { .. } | Self::EpochStarted { .. } | Self::OnChain(_) => {
+                Digest::of(&[domain::SYSTEM.as_bytes(), &[0], &codec::encode(self)])
+            }
+        }
     }
 }
 
@@ -271,7 +267,7 @@ impl EntryBody {
         match self {
             Self::Command(command) => command.digest(),
             Self::Decision(record) => record.decision.digest(identity),
-            Self::System(event) => event.digest(),
+            Self::System(event) => event.digest(identity),
         }
     }
 }
@@ -398,7 +394,9 @@ impl EntryRecord {
             EntryBody::Command(command) => {
                 command.check_shape(&identity.group).map_err(|error| EntryError::Command { index, error })
             }
-            EntryBody::Decision(record) if !record.is_consistent() => Err(EntryError::Decision { index }),
+            EntryBody::Decision(record) if !record.is_consistent(&identity.group) => {
+                Err(EntryError::Decision { index })
+            }
             EntryBody::Decision(_) | EntryBody::System(_) => Ok(()),
         }
     }

@@ -4,21 +4,25 @@
 //! carries the new set ([`MembersChange`]), so proposal ids, votes and decisions are the same in both lanes.
 //! The contract has no such function. An approved change takes effect at the next checkpoint: the old epoch's
 //! quorum signs that checkpoint with the hash of the new set in it, and a checkpoint with the set beside it is
-//! a [`Handover`]: whoever trusts the old epoch's members knows the new epoch's.
+//! a [`Handover`]: whoever trusts the old epoch's members knows the new epoch's. Where the change alters anybody's
+//! weight, that takes the voters' own signatures too ([`Mandate`]).
+//!
+//! Handovers chain within an era. What begins the next era is for the contract to say.
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, U256};
 use alloy_sol_types::{SolCall, sol};
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::attestation::CertificateError;
+use crate::call::Call;
 use crate::checkpoint::CheckpointCertificate;
 use crate::codec::{self, CodecError, bounded_list};
 use crate::faults::{self, Fault};
 use crate::group::{FLAG_VOTER, Group, GroupError, GroupIdentity, MAX_MEMBERS, Member};
 use crate::ids::{AgentId, Digest, Epoch};
 use crate::keys::PublicKey;
-use crate::proposal::Call;
+use crate::mandate::{Mandate, MandateError};
 
 /// The most bytes of an encoded [`Handover`].
 pub const MAX_HANDOVER_BYTES: usize = 32 * 1024;
@@ -54,7 +58,9 @@ pub enum MembersChangeError {
     #[error("the call data is not the ABI encoding of changeMembers(bytes32,uint64,Member[])")]
     Malformed,
     /// Other calls beside the change, which only one lane could carry out.
-    #[error("a change of members is the only call of its proposal, and carries no value")]
+    #[error(
+        "a change of members is the only call of its proposal, carries no value, and demands gas 1 without flags"
+    )]
     NotAlone,
     /// For another group.
     #[error("the change is for another group")]
@@ -68,8 +74,13 @@ pub enum MembersChangeError {
         found: Epoch,
     },
     /// A replica that the contract convicted is none again.
-    #[error("{0} was convicted of signing two checkpoints of one sequence, and cannot be a replica again")]
+    #[error(
+        "{0} was convicted of signing checkpoints that contradict each other, and cannot be a replica again"
+    )]
     Convicted(AgentId),
+    /// It alters weights, and was proposed in a class in which weights are not changed.
+    #[error(transparent)]
+    Mandate(#[from] MandateError),
     /// The new members form no group.
     #[error(transparent)]
     Group(#[from] GroupError),
@@ -86,7 +97,8 @@ impl MembersChange {
         });
         let call =
             changeMembersCall { groupId: identity.group.0, epoch: self.epoch.0, members: members.collect() };
-        Call { target: identity.contract, value: alloy_primitives::U256::ZERO, data: call.abi_encode() }
+        // Nobody makes this call, so its gas is the least that a call with data may demand.
+        Call { gas: 1, ..Call::new(identity.contract, U256::ZERO, call.abi_encode()) }
     }
 
     /// The change that a proposal's calls carry; nothing if none of them is one.
@@ -101,7 +113,7 @@ impl MembersChange {
             return Ok(None);
         }
         let [call] = calls else { return Err(MembersChangeError::NotAlone) };
-        if !call.value.is_zero() {
+        if !call.value.is_zero() || call.gas != 1 || call.allow_failure || call.allow_no_code {
             return Err(MembersChangeError::NotAlone);
         }
         let decoded =
@@ -120,6 +132,20 @@ impl MembersChange {
         if change.call(identity) == *call { Ok(Some(change)) } else { Err(MembersChangeError::Malformed) }
     }
 
+    /// Checks that the change may be proposed in this class of the group: where it alters weights, in none but a class
+    /// that can give it a mandate.
+    ///
+    /// # Errors
+    /// [`MandateError::Class`].
+    pub fn check_class(&self, group: &Group, class: u8) -> Result<(), MembersChangeError> {
+        let changes_weights = group.terms.class(class).is_some_and(|class| class.changes_weights());
+        if changes_weights || !self.alters_weights(group) {
+            Ok(())
+        } else {
+            Err(MandateError::Class(class).into())
+        }
+    }
+
     /// The group of the next epoch.
     ///
     /// # Errors
@@ -132,23 +158,28 @@ impl MembersChange {
     }
 }
 
-/// The group of the next epoch once `replica` is convicted, where `next` is what a change of members planned. A
-/// voter stays a member; who is nothing but a replica goes. Nothing, if that leaves the plan as it is: the account
-/// is no replica in it, or too few would remain, and then the voters have to replace it.
+/// The group of the next epoch once `replica` is convicted or leaves, where `next` is what a change of members planned. A
+/// voter stays a member; who is nothing but a replica goes, so no weight is altered. Nothing, if that leaves the plan as it
+/// is: the account is no replica in it, or too few would remain, and then the voters have to replace it. A plan that
+/// alters weights stays as the voters signed it, and the epoch after it is made without the replica.
 pub fn without_replica(group: &Group, next: Option<&Group>, replica: AgentId) -> Option<Group> {
     let planned = next.unwrap_or(group);
+    let change = MembersChange { epoch: group.epoch, members: planned.members.clone() };
+    if change.alters_weights(group) {
+        return None;
+    }
     planned.member(replica).filter(|member| member.is_replica())?;
     let members = planned.members.iter().filter_map(|member| match member.agent == replica {
         true => member.is_voter().then(|| Member { flags: FLAG_VOTER, ..member.clone() }),
         false => Some(member.clone()),
     });
-    let amended = Group { epoch: Epoch(group.epoch.0 + 1), members: members.collect(), ..planned.clone() };
+    let amended = Group { epoch: group.epoch.next(), members: members.collect(), ..planned.clone() };
     amended.validate().is_ok().then_some(amended)
 }
 
 /// The group with `members` in the epoch after its own.
 fn succeed(group: &Group, members: Vec<Member>) -> Result<Group, GroupError> {
-    let next = Group { epoch: Epoch(group.epoch.0 + 1), members, ..group.clone() };
+    let next = Group { epoch: group.epoch.next(), members, ..group.clone() };
     next.validate()?;
     Ok(next)
 }
@@ -164,6 +195,9 @@ pub struct Handover {
     /// The members of the new epoch.
     #[cbor(n(1), decode_with = "bounded_list::<Member, Ctx, MAX_MEMBERS>")]
     pub members: Vec<Member>,
+    /// The voters' word for the members, where anybody's weight is another than in the old epoch.
+    #[n(2)]
+    pub mandate: Option<Mandate>,
 }
 
 /// A handover that hands nothing over.
@@ -192,6 +226,9 @@ pub enum HandoverError {
     /// The members form no group.
     #[error(transparent)]
     Group(#[from] GroupError),
+    /// The voters do not want the members.
+    #[error(transparent)]
+    Mandate(#[from] MandateError),
 }
 
 impl Handover {
@@ -230,6 +267,8 @@ impl Handover {
         if !faults::is_on(Fault::HandoverUnsigned) {
             self.certificate.verify(&old.identity, &old.replicas())?;
         }
+        let change = MembersChange { epoch: old.epoch, members: self.members.clone() };
+        change.mandated(old, self.mandate.as_ref())?;
         Ok(next)
     }
 
@@ -274,7 +313,7 @@ mod tests {
             .map(|(account, _)| SignedCheckpoint::sign(&group.identity, checkpoint.clone(), account))
             .map(|signed| CheckpointSignature { replica: signed.replica, signature: signed.signature })
             .collect();
-        Handover { certificate: CheckpointCertificate { checkpoint, signatures }, members }
+        Handover { certificate: CheckpointCertificate { checkpoint, signatures }, members, mandate: None }
     }
 
     #[test]
@@ -285,8 +324,7 @@ mod tests {
         let call = change.call(identity);
         assert_eq!(MembersChange::of(identity, std::slice::from_ref(&call)), Ok(Some(change.clone())));
         assert_eq!(MembersChange::of(identity, &[]), Ok(None));
-        let pay =
-            Call { target: AgentId::from([9; 20]), value: alloy_primitives::U256::from(1), data: vec![] };
+        let pay = Call::payment(AgentId::from([9; 20]), U256::from(1));
         assert_eq!(MembersChange::of(identity, std::slice::from_ref(&pay)), Ok(None));
         assert_eq!(MembersChange::of(identity, &[call.clone(), pay]), Err(MembersChangeError::NotAlone));
         let mut long = call.clone();
@@ -317,7 +355,7 @@ mod tests {
     fn a_chain_of_handovers_leads_from_the_first_epoch_to_the_last() {
         let (first, keys) = sample_group(5);
         let mut renewed = first.members.clone();
-        renewed[0].weight = 2;
+        renewed[0].flags = FLAG_VOTER;
         let one = handover(&first, &keys, renewed.clone());
         let second = one.verify(&first).expect("signed by the first epoch's quorum");
         let two = handover(&second, &keys, first.members.clone());

@@ -1,9 +1,9 @@
 //! Groups: who the members are, what they may do, and the arithmetic of quorums.
 //!
 //! Quorum arithmetic is over replicas and decision thresholds are over voter weight. The two never mix:
-//! [`ReplicaSet`] knows no weights and [`Policy`](crate::policy::Policy) knows no replicas.
+//! [`ReplicaSet`] knows no weights and [`Class`](crate::class::Class) knows no replicas.
 
-use alloy_primitives::{Address, B256, keccak256};
+use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_sol_types::{Eip712Domain, SolValue, eip712_domain, sol};
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,8 @@ use crate::codec::bounded_list;
 use crate::faults::{self, Fault};
 use crate::ids::{AgentId, Epoch, GroupId, ReplicaIndex};
 use crate::keys::PublicKey;
-use crate::policy::{Terms, TermsError};
+use crate::terms::{Terms, TermsError};
+use crate::typed::{GROUP_TYPE, hash_struct};
 
 /// The most members a group may have.
 pub const MAX_MEMBERS: usize = 64;
@@ -120,14 +121,18 @@ pub struct Group {
     /// Where the group lives.
     #[n(0)]
     pub identity: GroupIdentity,
-    /// The period that `members` holds for.
+    /// The group's own account, which executes what is decided. It follows from the identity and the contract's code
+    /// (CREATE2); `quorate-contracts` works it out.
     #[n(1)]
+    pub account: AgentId,
+    /// The period that `members` holds for.
+    #[n(2)]
     pub epoch: Epoch,
     /// The members, in strictly ascending order of address.
-    #[cbor(n(2), decode_with = "bounded_list::<Member, Ctx, MAX_MEMBERS>")]
+    #[cbor(n(3), decode_with = "bounded_list::<Member, Ctx, MAX_MEMBERS>")]
     pub members: Vec<Member>,
     /// What the group agreed on when it was made.
-    #[n(3)]
+    #[n(4)]
     pub terms: Terms,
 }
 
@@ -169,7 +174,7 @@ impl Group {
         if replicas < MIN_REPLICAS {
             return Err(GroupError::TooFewReplicas(replicas));
         }
-        Ok(self.terms.validate()?)
+        Ok(self.terms.validate(self.identity.contract, self.account)?)
     }
 
     /// The weight of all voters.
@@ -187,25 +192,39 @@ impl Group {
         ReplicaSet(self.members.iter().filter(|member| member.is_replica()).cloned().collect())
     }
 
-    /// `keccak256(abi.encode(Member[]))`, as the contract computes it.
+    /// [`members_hash`] of the members.
     pub fn members_hash(&self) -> B256 {
-        let members: Vec<SolMember> = self
-            .members
-            .iter()
-            .map(|member| SolMember {
-                account: member.agent.0,
-                key: B256::from(member.key.0),
-                weight: member.weight,
-                flags: member.flags,
-            })
-            .collect();
-        keccak256(members.abi_encode())
+        members_hash(&self.members)
     }
 }
 
-/// The contract's rule for group ids: `keccak256(abi.encode(chainId, contract, creator, salt))`.
-pub fn group_id(chain_id: u64, contract: Address, creator: Address, salt: B256) -> GroupId {
-    GroupId(keccak256((alloy_primitives::U256::from(chain_id), contract, creator, salt).abi_encode()))
+/// `keccak256(abi.encode(Member[]))`, as the contract computes it.
+pub fn members_hash(members: &[Member]) -> B256 {
+    let members: Vec<SolMember> = members
+        .iter()
+        .map(|member| SolMember {
+            account: member.agent.0,
+            key: B256::from(member.key.0),
+            weight: member.weight,
+            flags: member.flags,
+        })
+        .collect();
+    keccak256(members.abi_encode())
+}
+
+/// The contract's rule for group ids: the struct hash of [`GROUP_TYPE`]. It commits to the members of the first epoch
+/// ([`members_hash`]) and to every term ([`Terms::hash`]).
+pub fn group_id(
+    chain_id: u64,
+    contract: Address,
+    creator: Address,
+    salt: B256,
+    members_hash: B256,
+    terms_hash: B256,
+) -> GroupId {
+    let chain_id = U256::from(chain_id);
+    let words = (keccak256(GROUP_TYPE), chain_id, contract, creator, salt, members_hash, terms_hash);
+    GroupId(hash_struct(&words))
 }
 
 /// The replicas of one epoch, in ascending order of address.
@@ -267,8 +286,8 @@ impl ReplicaSet {
 pub(crate) mod tests {
     use super::*;
     use crate::account::AccountKey;
+    use crate::class::Class;
     use crate::keys::AgentKey;
-    use crate::policy::Policy;
 
     /// A group of `n` members that are voters of weight 1 and replicas, with their keys in member order.
     pub(crate) fn sample_group(n: u8) -> (Group, Vec<(AccountKey, AgentKey)>) {
@@ -291,8 +310,9 @@ pub(crate) mod tests {
             group: GroupId::from([7; 32]),
         };
         let total = u128::from(n);
-        let terms = Terms::of_class(Policy::of_weight(total * 2 / 3 + 1, total, 60, 0));
-        (Group { identity, epoch: Epoch(0), members, terms }, keys)
+        let terms = Terms::of_class(Class::of_weight(total * 2 / 3 + 1, total, 60));
+        let account = AgentId::from([0xac; 20]);
+        (Group { identity, account, epoch: Epoch(0), members, terms }, keys)
     }
 
     #[test]

@@ -97,7 +97,8 @@ macro_rules! byte_id {
 
 byte_id!(
     /// A group: the parties that decide together. Unique over all chains and contracts, because the
-    /// contract derives it from its chain id, its own address, the creator and a salt.
+    /// contract derives it from its chain id, its own address, the creator, a salt, and what the group is made of (see
+    /// [`crate::group::group_id`]).
     GroupId(B256, 32),
     "group id"
 );
@@ -129,7 +130,7 @@ impl Digest {
     }
 }
 
-macro_rules! count {
+macro_rules! number {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*
         #[derive(
@@ -140,6 +141,18 @@ macro_rules! count {
         #[cbor(transparent)]
         pub struct $name(#[n(0)] pub $inner);
 
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+macro_rules! count {
+    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+        number!($(#[$doc])* $name($inner));
+
         impl $name {
             /// The count that follows.
             ///
@@ -147,12 +160,6 @@ macro_rules! count {
             /// On overflow, which bounded protocols never reach.
             pub fn next(self) -> Self {
                 Self(self.0.checked_add(1).expect(concat!(stringify!($name), " is bounded")))
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
             }
         }
     };
@@ -166,8 +173,11 @@ count!(
     /// The position of a batch in PBFT's order. The first batch has sequence 1; 0 is the genesis.
     Sequence(u64)
 );
-count!(
-    /// A period with one fixed set of replicas, counted from 0.
+number!(
+    /// A period with one fixed set of replicas: `era << 32 | number`.
+    ///
+    /// Epochs of one era follow each other by handovers, from number 0. The era is 0 until the voters replace dead
+    /// replicas, which begins the next one.
     Epoch(u64)
 );
 count!(
@@ -186,6 +196,39 @@ count!(
     /// Milliseconds since the Unix epoch.
     TimestampMs(u64)
 );
+
+impl Epoch {
+    /// The epoch with this number in an era.
+    pub fn of(era: u32, number: u32) -> Self {
+        Self(u64::from(era) << 32 | u64::from(number))
+    }
+
+    /// How often the voters have replaced dead replicas.
+    pub fn era(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// The epoch's number in its era.
+    pub fn number(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// The epoch that follows by a handover.
+    ///
+    /// # Panics
+    /// When the era is out of numbers, which takes four thousand million handovers.
+    pub fn next(self) -> Self {
+        Self::of(self.era(), self.number().checked_add(1).expect("the epochs of an era are bounded"))
+    }
+
+    /// The epoch that follows when the voters replace the replicas: the first of the next era.
+    ///
+    /// # Panics
+    /// When there is no further era.
+    pub fn next_era(self) -> Self {
+        Self::of(self.era().checked_add(1).expect("eras are bounded"), 0)
+    }
+}
 
 impl TimestampMs {
     /// This time plus `ms`, saturating.
@@ -229,6 +272,21 @@ mod tests {
         let error = "0x12".parse::<GroupId>().expect_err("two digits are no group id");
         assert_eq!(error.to_string(), "\"0x12\" is not a group id: expected 0x and 64 hex digits");
         assert!(minicbor::decode::<AgentId>(&[0x42, 1, 2]).is_err());
+    }
+
+    #[test]
+    fn an_epoch_is_an_era_and_a_number() {
+        assert_eq!(Epoch(0).next(), Epoch(1));
+        let epoch = Epoch::of(3, 7);
+        assert_eq!((epoch, epoch.era(), epoch.number()), (Epoch(3 << 32 | 7), 3, 7));
+        assert_eq!((epoch.next(), epoch.next_era()), (Epoch::of(3, 8), Epoch::of(4, 0)));
+        assert!(epoch.next() < epoch.next_era());
+    }
+
+    #[test]
+    #[should_panic = "bounded"]
+    fn the_last_epoch_of_an_era_is_followed_by_none() {
+        Epoch::of(0, u32::MAX).next();
     }
 
     #[test]

@@ -12,16 +12,24 @@
 //! | [`keys`] | ed25519 keys and the one signature verdict (ZIP 215), single and in batches |
 //! | [`account`] | secp256k1 accounts: signing and recovering EIP-712 digests |
 //! | [`group`] | members, replica sets and quorum arithmetic |
-//! | [`policy`] | what a group agreed on: classes of decisions, and when votes decide |
+//! | [`terms`] | what a group agreed on when it was made, and the bounds of it |
+//! | [`class`](mod@class) | the classes of a group's decisions |
+//! | [`policy`] | when votes decide |
+//! | [`permit`] | what a class permits, and what that takes of each asset |
+//! | [`window`] | what the decisions of a class took of an asset lately |
 //! | [`command`] | what an agent signs |
 //! | [`operations`] | the typed operations of each service, as a command carries them |
-//! | [`proposal`] | calls, proposal identifiers, votes and decisions |
+//! | [`call`] | what a group's account does by a decision |
+//! | [`proposal`] | proposal identifiers, choices and decisions |
+//! | [`vote`] | what voters sign for the contract |
+//! | [`typed`] | the types that are signed by EIP-712 |
 //! | [`entry`] | a committed command with its outcome, and its leaf |
 //! | [`outcome`] | typed outcomes and refusals |
 //! | [`merkle`] | the RFC 9162 tree: appending, proving, verifying |
 //! | [`attestation`] | a replica's cosignature on the log's size and root |
 //! | [`checkpoint`] | a replica's EIP-712 signature on the whole state |
 //! | [`epoch`] | how one set of members follows another |
+//! | [`mandate`] | the voters' signatures for a change of weights |
 //! | [`inbox`] | what the contract lays on a group from outside its own order |
 //! | [`receipt`] | entry + inclusion proof + quorum of attestations, later + the anchor |
 //! | [`api`] | the bodies of the nodes' HTTP API |
@@ -30,7 +38,9 @@
 pub mod account;
 pub mod api;
 pub mod attestation;
+pub mod call;
 pub mod checkpoint;
+pub mod class;
 pub mod codec;
 pub mod command;
 pub mod domain;
@@ -41,18 +51,26 @@ pub mod group;
 pub mod ids;
 pub mod inbox;
 pub mod keys;
+pub mod mandate;
 pub mod merkle;
 pub mod operations;
 pub mod outcome;
+pub mod permit;
 pub mod policy;
 pub mod proposal;
 pub mod receipt;
+pub mod terms;
+pub mod typed;
 mod verified;
+pub mod vote;
+pub mod window;
 
 pub use account::{AccountKey, AccountSignature};
-pub use alloy_primitives::{Address, B256, U256};
+pub use alloy_primitives::{Address, B256, Selector, U256};
 pub use attestation::{Attestation, LogCertificate, LogHead};
+pub use call::{Call, InvalidCalls};
 pub use checkpoint::{Checkpoint, CheckpointCertificate, SignedCheckpoint};
+pub use class::{Basis, Class, ETHER, Limit, Opening, Scope, Target};
 pub use command::{Command, Operation, SignedCommand};
 pub use entry::{Entry, EntryBody, EntryKind, EntryRecord, EntryStatus};
 pub use epoch::{Handover, HandoverError, MembersChange, MembersChangeError};
@@ -60,10 +78,15 @@ pub use group::{Group, GroupIdentity, Member, ReplicaSet};
 pub use ids::{
     AgentId, Digest, EntryIndex, Epoch, GroupId, Nonce, ProposalId, ReplicaIndex, Sequence, TimestampMs, View,
 };
-pub use inbox::{InboxContent, InboxMessage};
+pub use inbox::{InboxContent, InboxEvent, InboxMessage, InboxTaken, OnChainStatus};
 pub use keys::{AgentKey, PublicKey, Signature, SignatureCheck};
+pub use mandate::{Mandate, MandateError};
 pub use outcome::{Outcome, Refusal};
-pub use policy::{Basis, Policy, Scope, Terms, TermsError, Weights};
-pub use proposal::{Call, Choice, Decision, DecisionRecord, DecisionStatus};
+pub use permit::CallRefusal;
+pub use policy::Weights;
+pub use proposal::{Choice, Decision, DecisionRecord, DecisionStatus};
 pub use receipt::{AnchorProof, Receipt, ReceiptError};
+pub use terms::{Terms, TermsError};
 pub use verified::Verified;
+pub use vote::{ChainVote, Objection, VoterSignature};
+pub use window::{Window, WindowExceeded};

@@ -1,40 +1,17 @@
 //! Proposals, votes and decisions: the words that both lanes share.
 
-use alloy_primitives::{Address, B256, U256, keccak256};
-use alloy_sol_types::{SolStruct, SolValue, sol};
+use alloy_primitives::{U256, keccak256};
 use minicbor::{CborLen, Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{bounded_bytes, bounded_list, bounded_text};
+use crate::call::{Call, MAX_CALLS, actions_hash};
+use crate::codec::{bounded_list, bounded_text};
 use crate::group::GroupIdentity;
-use crate::ids::{AgentId, Digest, Epoch, GroupId, ProposalId, TimestampMs};
+use crate::ids::{AgentId, Digest, GroupId, ProposalId, TimestampMs};
+use crate::typed::{self, DECISION_TYPE, PROPOSAL_TYPE, hash_struct};
 
-/// The most calls of a proposal.
-pub const MAX_CALLS: usize = 32;
-/// The most bytes of call data in one call.
-pub const MAX_CALL_DATA_BYTES: usize = 24 * 1024;
 /// The most bytes of a description.
 pub const MAX_DESCRIPTION_BYTES: usize = 4 * 1024;
-
-/// One call that the group's account makes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
-#[cbor(map)]
-pub struct Call {
-    /// The account or contract that is called.
-    #[n(0)]
-    pub target: AgentId,
-    /// Wei that are sent along.
-    #[cbor(n(1), with = "crate::codec::u256")]
-    pub value: U256,
-    /// Call data.
-    #[cbor(
-        n(2),
-        encode_with = "minicbor::bytes::encode",
-        decode_with = "bounded_bytes::<Ctx, MAX_CALL_DATA_BYTES>"
-    )]
-    #[serde(with = "alloy_primitives::hex")]
-    pub data: Vec<u8>,
-}
 
 /// A voter's choice, numbered as in Governor Bravo.
 #[derive(
@@ -78,37 +55,26 @@ pub enum DecisionStatus {
 }
 
 /// How a proposal closed, with the weights at that moment. Its EIP-712 digest is the `subject` of the
-/// decision's entry, so the contract can execute it from an inclusion proof.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+/// decision's entry, so the contract can execute it from an inclusion proof. The proposal's id commits to the group and the
+/// calls, the entry has the time, and the class has the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cbor(map)]
 pub struct Decision {
-    /// The group that decided.
-    #[n(0)]
-    pub group: GroupId,
     /// What was decided on.
-    #[n(1)]
+    #[n(0)]
     pub proposal: ProposalId,
-    /// [`actions_hash`] of the proposal's calls.
-    #[n(2)]
-    pub actions_hash: Digest,
     /// How it closed.
-    #[n(3)]
+    #[n(1)]
     pub status: DecisionStatus,
     /// Weight of the votes for it.
-    #[cbor(n(4), with = "crate::codec::u128")]
+    #[cbor(n(2), with = "crate::codec::u128")]
     pub for_weight: u128,
     /// Weight of the votes against it.
-    #[cbor(n(5), with = "crate::codec::u128")]
+    #[cbor(n(3), with = "crate::codec::u128")]
     pub against_weight: u128,
     /// Weight of the abstentions.
-    #[cbor(n(6), with = "crate::codec::u128")]
+    #[cbor(n(4), with = "crate::codec::u128")]
     pub abstain_weight: u128,
-    /// The first second (Unix time) at which it may be executed; 0 for at once, and unless it is approved.
-    #[n(7)]
-    pub executable_from: u64,
-    /// The last one, or 0 for no end.
-    #[n(8)]
-    pub executable_until: u64,
 }
 
 /// A decision with what an auditor needs to understand it: the body of a decision's entry. The decision
@@ -128,7 +94,7 @@ pub struct DecisionRecord {
     /// The proposal in words.
     #[cbor(n(3), decode_with = "bounded_text::<Ctx, MAX_DESCRIPTION_BYTES>")]
     pub description: String,
-    /// The calls that `actions_hash` covers.
+    /// The calls that were decided on.
     #[cbor(n(4), decode_with = "bounded_list::<Call, Ctx, MAX_CALLS>")]
     pub calls: Vec<Call>,
     /// The class of decisions, by its place in the group's terms.
@@ -137,111 +103,45 @@ pub struct DecisionRecord {
 }
 
 impl DecisionRecord {
-    /// Whether calls, description, proposer, salt and class are those that the decision names.
-    pub fn is_consistent(&self) -> bool {
-        let decision = &self.decision;
-        let hash = actions_hash(&self.calls);
-        hash == decision.actions_hash
-            && proposal_id(&decision.group, self.proposer, self.salt, self.class, hash, &self.description)
-                == decision.proposal
+    /// Whether the decision is about this proposal in this group: calls, description, proposer, salt and class.
+    pub fn is_consistent(&self, group: &GroupId) -> bool {
+        let Self { proposer, salt, class, calls, description, .. } = self;
+        proposal_id(group, *proposer, *salt, *class, calls, description) == self.decision.proposal
     }
 }
 
-mod typed {
-    use super::sol;
-
-    sol! {
-        struct Call {
-            address target;
-            uint256 value;
-            bytes data;
-        }
-
-        struct Decision {
-            bytes32 groupId;
-            bytes32 proposalId;
-            bytes32 actionsHash;
-            uint8 status;
-            uint128 forWeight;
-            uint128 againstWeight;
-            uint128 abstainWeight;
-            uint64 executableFrom;
-            uint64 executableUntil;
-        }
-
-        struct Vote {
-            bytes32 groupId;
-            bytes32 proposalId;
-            uint8 choice;
-            uint64 epoch;
-            uint64 votingEnds;
-            uint32 nonce;
-        }
-    }
-}
-
-/// The preimage of the first word of a proposal id.
-pub const PROPOSAL_TYPE: &str = "Proposal(bytes32 groupId,address proposer,uint64 salt,uint8 class,bytes32 actionsHash,bytes32 descriptionHash)";
-
-/// `keccak256(abi.encode(Call[]))`.
-pub fn actions_hash(calls: &[Call]) -> Digest {
-    let calls: Vec<typed::Call> = calls
-        .iter()
-        .map(|call| typed::Call { target: call.target.0, value: call.value, data: call.data.clone().into() })
-        .collect();
-    Digest(keccak256(calls.abi_encode()))
-}
-
-/// The id of a proposal, the same in both lanes: the EIP-712 struct hash of [`PROPOSAL_TYPE`].
+/// The id of a proposal, the same in both lanes: the EIP-712 struct hash of [`PROPOSAL_TYPE`], without the domain.
 pub fn proposal_id(
     group: &GroupId,
     proposer: AgentId,
     salt: u64,
     class: u8,
-    actions_hash: Digest,
+    calls: &[Call],
     description: &str,
 ) -> ProposalId {
-    let words: (B256, B256, Address, u64, U256, B256, B256) = (
+    let description_hash = Digest(keccak256(description));
+    proposal_id_of_hashes(group, proposer, salt, class, actions_hash(calls), description_hash)
+}
+
+/// As [`proposal_id`], from the calls' [`actions_hash`] and the description's keccak256.
+pub fn proposal_id_of_hashes(
+    group: &GroupId,
+    proposer: AgentId,
+    salt: u64,
+    class: u8,
+    actions_hash: Digest,
+    description_hash: Digest,
+) -> ProposalId {
+    let words = (
         keccak256(PROPOSAL_TYPE),
         group.0,
         proposer.0,
         salt,
         U256::from(class),
         actions_hash.0,
-        keccak256(description.as_bytes()),
+        description_hash.0,
     );
-    ProposalId(keccak256(words.abi_encode()))
-}
-
-/// A vote as the contract takes it with a signature: by `voteBySig`, and by `approveFromLog` for a proposal that began
-/// off-chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChainVote {
-    /// What is voted on.
-    pub proposal: ProposalId,
-    /// For, against or abstain.
-    pub choice: Choice,
-    /// The epoch that it was proposed in.
-    pub epoch: Epoch,
-    /// The end of its voting, in seconds of Unix time.
-    pub voting_ends: u64,
-    /// How many votes of the voter on it were counted before; 0 for one that is given off-chain.
-    pub nonce: u32,
-}
-
-impl ChainVote {
-    /// The EIP-712 digest that the voter's account signs.
-    pub fn digest(&self, identity: &GroupIdentity) -> B256 {
-        typed::Vote {
-            groupId: identity.group.0,
-            proposalId: self.proposal.0,
-            choice: self.choice as u8,
-            epoch: self.epoch.0,
-            votingEnds: self.voting_ends,
-            nonce: self.nonce,
-        }
-        .eip712_signing_hash(&identity.eip712_domain())
-    }
+    ProposalId(hash_struct(&words))
 }
 
 /// The end of a voting that begins at `opened`: a whole second, so that it is the same on-chain.
@@ -252,18 +152,15 @@ pub fn voting_end(opened: TimestampMs, voting_period_s: u32) -> TimestampMs {
 impl Decision {
     /// The EIP-712 digest: the `subject` of the decision's entry.
     pub fn digest(&self, identity: &GroupIdentity) -> Digest {
-        let decision = typed::Decision {
-            groupId: self.group.0,
-            proposalId: self.proposal.0,
-            actionsHash: self.actions_hash.0,
-            status: self.status as u8,
-            forWeight: self.for_weight,
-            againstWeight: self.against_weight,
-            abstainWeight: self.abstain_weight,
-            executableFrom: self.executable_from,
-            executableUntil: self.executable_until,
-        };
-        Digest(decision.eip712_signing_hash(&identity.eip712_domain()))
+        let words = (
+            keccak256(DECISION_TYPE),
+            self.proposal.0,
+            U256::from(self.status as u8),
+            self.for_weight,
+            self.against_weight,
+            self.abstain_weight,
+        );
+        Digest(typed::digest(identity, hash_struct(&words)))
     }
 }
 
@@ -273,32 +170,47 @@ mod tests {
 
     #[test]
     fn a_record_is_bound_to_its_decision_by_every_field() {
-        let calls = vec![Call { target: AgentId::from([5; 20]), value: U256::from(10), data: vec![1, 2, 3] }];
+        let calls = vec![Call::new(AgentId::from([5; 20]), U256::from(10), vec![1, 2, 3])];
         let group = GroupId::from([1; 32]);
         let proposer = AgentId::from([2; 20]);
-        let hash = actions_hash(&calls);
         let record = DecisionRecord {
             decision: Decision {
-                group,
-                proposal: proposal_id(&group, proposer, 7, 1, hash, "pay"),
-                actions_hash: hash,
+                proposal: proposal_id(&group, proposer, 7, 1, &calls, "pay"),
                 status: DecisionStatus::Approved,
                 for_weight: 3,
                 against_weight: 0,
                 abstain_weight: 1,
-                executable_from: 9,
-                executable_until: 0,
             },
             class: 1,
             proposer,
             salt: 7,
             description: "pay".into(),
-            calls,
+            calls: calls.clone(),
         };
-        assert!(record.is_consistent());
-        assert!(!DecisionRecord { salt: 8, ..record.clone() }.is_consistent());
-        assert!(!DecisionRecord { class: 0, ..record.clone() }.is_consistent());
-        assert!(!DecisionRecord { description: "pay more".into(), ..record.clone() }.is_consistent());
-        assert!(!DecisionRecord { calls: vec![], ..record }.is_consistent());
+        assert!(record.is_consistent(&group));
+        assert!(!record.is_consistent(&GroupId::from([3; 32])));
+        let proposer = AgentId::from([3; 20]);
+        let call = |change: fn(&mut Call)| {
+            let mut call = calls[0].clone();
+            change(&mut call);
+            DecisionRecord { calls: vec![call], ..record.clone() }
+        };
+        let others = [
+            DecisionRecord { salt: 8, ..record.clone() },
+            DecisionRecord { class: 0, ..record.clone() },
+            DecisionRecord { proposer, ..record.clone() },
+            DecisionRecord { description: "pay more".into(), ..record.clone() },
+            DecisionRecord { calls: vec![], ..record.clone() },
+            DecisionRecord { calls: [calls.clone(), calls.clone()].concat(), ..record.clone() },
+            call(|call| call.target = AgentId::from([6; 20])),
+            call(|call| call.value = U256::from(11)),
+            call(|call| call.gas += 1),
+            call(|call| call.allow_failure = true),
+            call(|call| call.allow_no_code = true),
+            call(|call| call.data[2] = 4),
+        ];
+        for other in others {
+            assert!(!other.is_consistent(&group), "{other:?}");
+        }
     }
 }

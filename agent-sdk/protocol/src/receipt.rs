@@ -192,13 +192,14 @@ mod tests {
     use crate::attestation::tests::certificate;
     use crate::command::{Command, Operation, SignedCommand};
     use crate::entry::tests::sample_record;
-    use crate::entry::{EntryBody, SystemEvent};
+    use crate::entry::{EntryBody, InboxDisposition, SystemEvent};
     use crate::group::tests::sample_group;
     use crate::ids::{EntryIndex, Nonce, Sequence, TimestampMs};
+    use crate::inbox::{InboxEvent, InboxTaken};
     use crate::keys::AgentKey;
     use crate::merkle::MerkleLog;
     use crate::outcome::{OperationResult, Outcome};
-    use crate::proposal::{Decision, DecisionRecord, DecisionStatus, actions_hash, proposal_id};
+    use crate::proposal::{Decision, DecisionRecord, DecisionStatus, proposal_id};
 
     /// Bodies of every kind; a receipt must bind each of them whole.
     fn bodies(group: &Group, key: &AgentKey) -> Vec<(EntryBody, Outcome)> {
@@ -210,18 +211,13 @@ mod tests {
             expires: TimestampMs(7),
             operations: vec![Operation { service: "s".into(), body: vec![1] }],
         };
-        let hash = actions_hash(&[]);
         let proposer = group.members[1].agent;
         let decision = Decision {
-            group: group.identity.group,
-            proposal: proposal_id(&group.identity.group, proposer, 3, 0, hash, "tea"),
-            actions_hash: hash,
+            proposal: proposal_id(&group.identity.group, proposer, 3, 0, &[], "tea"),
             status: DecisionStatus::Approved,
             for_weight: 3,
             against_weight: 1,
             abstain_weight: 0,
-            executable_from: 9,
-            executable_until: 0,
         };
         let record = DecisionRecord {
             decision,
@@ -232,11 +228,16 @@ mod tests {
             class: 0,
         };
         let event = SystemEvent::EpochStarted { epoch: Epoch(1), members_hash: Digest::from([3; 32]) };
+        let hash = Digest::from([4; 32]);
+        let taken = InboxTaken { index: 2, hash, disposition: InboxDisposition::CarriedOut };
+        let left = InboxEvent::MemberLeft { member: proposer };
         let results = vec![OperationResult { body: vec![2] }];
         vec![
             (EntryBody::Command(SignedCommand::sign(command, key)), Outcome::Applied { results }),
             (EntryBody::Decision(Box::new(record)), Outcome::Recorded),
             (EntryBody::System(event), Outcome::Recorded),
+            (EntryBody::System(SystemEvent::InboxTaken(taken)), Outcome::Recorded),
+            (EntryBody::System(SystemEvent::OnChain(left)), Outcome::Recorded),
         ]
     }
 
@@ -254,7 +255,7 @@ mod tests {
         for record in &records {
             log.append(record.entry.leaf_hash());
         }
-        for index in 3..11 {
+        for index in log.size()..11 {
             log.append(sample_record(index).entry.leaf_hash());
         }
         let head = LogHead { size: 11, root: log.root(), time_s: 1_700_000_000 };

@@ -4,10 +4,11 @@ use minicbor::{Decode, Encode};
 use serde::Serialize;
 
 use super::ServiceOperation;
-use crate::account::AccountSignature;
+use crate::call::{Call, MAX_CALLS};
 use crate::codec::{bounded_list, bounded_text};
 use crate::ids::{ProposalId, TimestampMs};
-use crate::proposal::{Call, Choice, MAX_CALLS, MAX_DESCRIPTION_BYTES};
+use crate::proposal::{Choice, MAX_DESCRIPTION_BYTES};
+use crate::vote::VoterSignature;
 
 /// What the proposals service does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
@@ -35,8 +36,7 @@ pub struct Propose {
     /// What it is for, in words.
     #[cbor(n(1), decode_with = "bounded_text::<Ctx, MAX_DESCRIPTION_BYTES>")]
     pub description: String,
-    /// What the group's account does when it is approved, all or nothing. May be empty: then the decision
-    /// itself is the result.
+    /// What the group's account does when it is approved. May be empty: then the decision itself is the result.
     #[cbor(n(2), decode_with = "bounded_list::<Call, Ctx, MAX_CALLS>")]
     pub calls: Vec<Call>,
     /// The class of decisions, by its place in the group's terms.
@@ -45,7 +45,7 @@ pub struct Propose {
 }
 
 /// A voter's choice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
 #[cbor(map)]
 pub struct Vote {
     /// What is voted on.
@@ -54,10 +54,10 @@ pub struct Vote {
     /// For, against or abstain.
     #[n(1)]
     pub choice: Choice,
-    /// In a class that allows the escape lane, and only there: the account's signature on
-    /// [`ChainVote::digest`](crate::proposal::ChainVote::digest), with nonce 0, by which the vote counts on-chain too.
+    /// In a class that allows the escape lane, and only there: the voter's signature on
+    /// [`ChainVote::digest`](crate::vote::ChainVote::digest), with nonce 0, by which the vote counts on-chain too.
     #[n(2)]
-    pub signature: Option<AccountSignature>,
+    pub signature: Option<VoterSignature>,
 }
 
 /// A withdrawal.
