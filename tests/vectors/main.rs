@@ -124,6 +124,7 @@ fn checkpoint() -> Checkpoint {
         log_root: Digest::from([1; 32]),
         state_root: Digest::from([2; 32]),
         inbox_count: 0,
+        inbox_hash: Digest::default(),
         next_members_hash: Digest::default(),
     }
 }

@@ -1,7 +1,8 @@
 //! Checkpoints: a replica's EIP-712 signature on the whole state at a sequence.
 //!
 //! A quorum of equal ones makes a checkpoint stable (Castro & Liskov, OSDI '99, section 4.3); the contract
-//! accepts a stable one as an anchor.
+//! accepts a stable one as an anchor. All that one replica signs in an era is a chain by
+//! [`Checkpoint::precedes`]; two checkpoints of which neither precedes the other convict it.
 
 use alloy_primitives::B256;
 use alloy_sol_types::{SolStruct, sol};
@@ -39,8 +40,12 @@ pub struct Checkpoint {
     /// How many commands of the contract's inbox are executed.
     #[n(6)]
     pub inbox_count: u64,
-    /// The hash of the next epoch's members, or zero when the members stay.
+    /// The contract's hash after the last of these commands, zero where there are none
+    /// (see [`crate::inbox`]).
     #[n(7)]
+    pub inbox_hash: Digest,
+    /// The hash of the next epoch's members, or zero when the members stay.
+    #[n(8)]
     pub next_members_hash: Digest,
 }
 
@@ -56,6 +61,7 @@ mod typed {
             bytes32 logRoot;
             bytes32 stateRoot;
             uint64 inboxCount;
+            bytes32 inboxHash;
             bytes32 nextMembersHash;
         }
     }
@@ -72,10 +78,49 @@ impl Checkpoint {
             logRoot: self.log_root.0,
             stateRoot: self.state_root.0,
             inboxCount: self.inbox_count,
+            inboxHash: self.inbox_hash.0,
             nextMembersHash: self.next_members_hash.0,
         }
         .eip712_signing_hash(&identity.eip712_domain())
     }
+
+    /// The era of the epoch. Nothing that is signed in one era contradicts what is signed in another.
+    pub fn era(&self) -> u32 {
+        u32::try_from(self.epoch.0 >> 32).expect("32 bits are left")
+    }
+
+    /// Whether a replica may sign `later` after this one: the strict order of what one replica signs in an
+    /// era of a group. False across groups and eras.
+    pub fn precedes(&self, later: &Self) -> bool {
+        self.shares_era_with(later)
+            && self.sequence < later.sequence
+            && self.epoch <= later.epoch
+            && (self.epoch < later.epoch || self.next_members_hash == Digest::default())
+            && grows((self.log_size, self.log_root), (later.log_size, later.log_root))
+            && grows((self.inbox_count, self.inbox_hash), (later.inbox_count, later.inbox_hash))
+    }
+
+    /// Whether the two are the same, or one precedes the other.
+    pub fn compatible(&self, other: &Self) -> bool {
+        self == other || self.precedes(other) || other.precedes(self)
+    }
+
+    /// Whether one replica's signatures on both convict it by the contract of `identity`'s group: it signs a
+    /// chain by [`Checkpoint::precedes`], so no correct replica signs two that are not
+    /// [`Checkpoint::compatible`]. False across groups and eras.
+    pub fn contradicts(&self, other: &Self, identity: &GroupIdentity) -> bool {
+        self.group == identity.group && self.shares_era_with(other) && !self.compatible(other)
+    }
+
+    fn shares_era_with(&self, other: &Self) -> bool {
+        self.group == other.group && self.era() == other.era()
+    }
+}
+
+/// Whether something that is only appended to can have been `earlier` and be `later`: so many, and the hash
+/// over them.
+fn grows(earlier: (u64, Digest), later: (u64, Digest)) -> bool {
+    earlier.0 < later.0 || earlier == later
 }
 
 /// A replica's signature on a checkpoint.
@@ -150,35 +195,4 @@ impl CheckpointCertificate {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::group::tests::sample_group;
-
-    #[test]
-    fn a_quorum_makes_a_checkpoint_stable() {
-        let (group, keys) = sample_group(4);
-        let checkpoint = Checkpoint {
-            group: group.identity.group,
-            epoch: Epoch(0),
-            sequence: Sequence(64),
-            log_size: 100,
-            log_root: Digest::from([1; 32]),
-            state_root: Digest::from([2; 32]),
-            inbox_count: 0,
-            next_members_hash: Digest::default(),
-        };
-        let sign = |account: &AccountKey| {
-            let signed = SignedCheckpoint::sign(&group.identity, checkpoint.clone(), account);
-            assert!(signed.verify(&group.identity));
-            CheckpointSignature { replica: signed.replica, signature: signed.signature }
-        };
-        let signatures: Vec<_> = keys[1..].iter().map(|(account, _)| sign(account)).collect();
-        let stable = CheckpointCertificate { checkpoint: checkpoint.clone(), signatures };
-        assert_eq!(stable.verify(&group.identity, &group.replicas()), Ok(()));
-        assert_eq!(stable.packed_signatures().len(), 3 * 65);
-
-        let mut other = stable.clone();
-        other.checkpoint.log_size += 1;
-        assert_eq!(other.verify(&group.identity, &group.replicas()), Err(CertificateError::BadSignature));
-    }
-}
+mod tests;

@@ -132,6 +132,7 @@ impl Bench {
                         log_root: root,
                         state_root: root,
                         inbox_count: 0,
+                        inbox_hash: Digest::default(),
                         next_members_hash: Digest::default(),
                     };
                     let state = checkpoint.then_some(summary);

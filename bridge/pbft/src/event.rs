@@ -65,6 +65,8 @@ pub struct StateSummary {
     pub state_root: Digest,
     /// How many messages of the contract's inbox are taken.
     pub inbox_count: u64,
+    /// The contract's hash after the last of them, zero where there are none.
+    pub inbox_hash: Digest,
     /// The hash of the next epoch's members where the epoch ends with this state, zero elsewhere.
     pub next_members_hash: Digest,
 }

@@ -111,6 +111,7 @@ impl World {
                 log_root: Digest::default(),
                 state_root: Digest::default(),
                 inbox_count: 0,
+                inbox_hash: Digest::default(),
                 next_members_hash: Digest::default(),
             },
             keys,

@@ -225,6 +225,7 @@ impl World {
     }
 
     fn sign_checkpoint(&mut self, next_members_hash: Digest) -> CheckpointCertificate {
+        let (inbox_count, inbox_hash) = self.machine.inbox_head();
         let checkpoint = Checkpoint {
             group: self.group.identity.group,
             epoch: self.group.epoch,
@@ -232,7 +233,8 @@ impl World {
             log_size: self.size(),
             log_root: self.log.root(),
             state_root: self.machine.state_root(),
-            inbox_count: self.machine.inbox_head().0,
+            inbox_count,
+            inbox_hash,
             next_members_hash,
         };
         let sign = |agent: &Agent| {

@@ -91,6 +91,7 @@ pub(super) fn checkpoint(group: &Group, sequence: u64, log_size: u64) -> Checkpo
         log_root: root(log_size),
         state_root: Digest::from([2; 32]),
         inbox_count: 0,
+        inbox_hash: Digest::default(),
         next_members_hash: Digest::default(),
     }
 }

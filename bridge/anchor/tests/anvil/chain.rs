@@ -174,6 +174,7 @@ impl Deployment {
             log_root: Digest::of(&[&log_size.to_be_bytes()]),
             state_root: Digest::from([2; 32]),
             inbox_count: 0,
+            inbox_hash: Digest::default(),
             next_members_hash,
         };
         let sign = |key: &AccountKey| {

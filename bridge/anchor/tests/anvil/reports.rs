@@ -27,6 +27,7 @@ async fn of_all_replicas_that_hold_evidence_one_pays_for_the_report() {
         log_root: Digest::from([1; 32]),
         state_root: Digest::from([2; 32]),
         inbox_count: 0,
+        inbox_hash: Digest::default(),
         next_members_hash: Digest::default(),
     };
     let other = Checkpoint { log_root: Digest::from([3; 32]), ..one.clone() };

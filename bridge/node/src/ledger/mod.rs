@@ -264,9 +264,9 @@ impl Ledger {
             true => Digest(self.state.group().members_hash()),
             false => Digest::default(),
         };
-        let (inbox_count, _) = self.state.inbox_head();
+        let (inbox_count, inbox_hash) = self.state.inbox_head();
         let (log_size, log_root) = (self.head.size, self.head.root);
-        StateSummary { log_size, log_root, state_root, inbox_count, next_members_hash }
+        StateSummary { log_size, log_root, state_root, inbox_count, inbox_hash, next_members_hash }
     }
 
     /// Whether the last batch executed ended the epoch that consensus is in.

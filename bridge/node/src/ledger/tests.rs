@@ -231,7 +231,7 @@ fn crash(fixture: &Fixture) -> Crash {
             None => drop(pairs.remove(&key)),
         }
     }
-    let StateSummary { log_size, log_root, state_root, inbox_count, .. } = ledger.summary();
+    let StateSummary { log_size, log_root, state_root, inbox_count, inbox_hash, .. } = ledger.summary();
     let checkpoint = Checkpoint {
         group: fixture.group.identity.group,
         epoch: Epoch(0),
@@ -240,6 +240,7 @@ fn crash(fixture: &Fixture) -> Crash {
         log_root,
         state_root,
         inbox_count,
+        inbox_hash,
         next_members_hash: Digest::default(),
     };
     commands[3..].iter().for_each(|command| run(&mut ledger, command));

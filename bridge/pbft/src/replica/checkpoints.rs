@@ -53,6 +53,7 @@ impl Replica {
             log_root: state.log_root,
             state_root: state.state_root,
             inbox_count: state.inbox_count,
+            inbox_hash: state.inbox_hash,
             next_members_hash: state.next_members_hash,
         }
     }

@@ -158,6 +158,7 @@ fn executed_to_checkpoint(sequence: u64) -> Executed {
         log_root: other,
         state_root: other,
         inbox_count: 0,
+        inbox_hash: Digest::default(),
         next_members_hash: Digest::default(),
     };
     let sequence = Sequence(sequence);

@@ -163,6 +163,7 @@ pub(super) fn bogus_certificate(stage: &mut Stage<'_>) -> CheckpointCertificate 
         log_root: any_digest(stage.random),
         state_root: any_digest(stage.random),
         inbox_count: 0,
+        inbox_hash: Digest::default(),
         next_members_hash: Digest::default(),
     };
     checkpoint.epoch.0 += stage.random.pick(&[0, 0, 1, 1_000]);

@@ -92,6 +92,7 @@ impl Impostor {
             log_root: Digest::default(),
             state_root: Digest::default(),
             inbox_count: 0,
+            inbox_hash: Digest::default(),
             next_members_hash: Digest(next.members_hash()),
         };
         let certificate = CheckpointCertificate { checkpoint, signatures: Vec::new() };

@@ -129,6 +129,7 @@ impl Party {
             log_root: Digest::of(&[b"log"]),
             state_root: Digest::of(&[b"state"]),
             inbox_count: 0,
+            inbox_hash: Digest::default(),
             next_members_hash: Digest::default(),
         };
         let stage = self.stage(0);

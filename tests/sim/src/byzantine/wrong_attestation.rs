@@ -114,11 +114,12 @@ fn wrong_head(random: &mut Random, honest: LogHead) -> LogHead {
 /// Another checkpoint than the state's.
 fn wrong_checkpoint(random: &mut Random, honest: &Checkpoint) -> Checkpoint {
     let mut wrong = honest.clone();
-    match random.between(0, 4) {
+    match random.between(0, 5) {
         0 => wrong.log_root = any_digest(random),
         1 => wrong.state_root = any_digest(random),
         2 => wrong.log_size = wrong.log_size.saturating_add(random.between(1, 1_000)),
         3 => wrong.inbox_count += 1,
+        4 => wrong.inbox_hash = any_digest(random),
         // An end of the epoch where there is none, and none where there is one.
         _ if honest.next_members_hash == Digest::default() => wrong.next_members_hash = any_digest(random),
         _ => wrong.next_members_hash = Digest::default(),

@@ -211,6 +211,7 @@ async fn the_stable_checkpoint_and_evidence_are_shown() {
         log_root: Digest::from([1; 32]),
         state_root: Digest::from([2; 32]),
         inbox_count: 0,
+        inbox_hash: Digest::default(),
         next_members_hash: Digest::default(),
     };
     let identity = &node.fixture.group.identity;

@@ -94,6 +94,7 @@ fn checkpoint(fixture: &Fixture, epoch: Epoch) -> Checkpoint {
         log_root: Digest::default(),
         state_root: Digest::default(),
         inbox_count: 0,
+        inbox_hash: Digest::default(),
         next_members_hash: Digest::default(),
     }
 }
@@ -136,6 +137,7 @@ fn the_store_keeps_the_state_of_the_last_stable_checkpoint() {
             log_root: state.log_root,
             state_root: state.state_root,
             inbox_count: state.inbox_count,
+            inbox_hash: state.inbox_hash,
             ..checkpoint(&fixture, Epoch(0))
         };
         CheckpointCertificate { checkpoint, signatures: Vec::new() }

@@ -36,6 +36,7 @@ impl Node {
             log_root: summary.log_root,
             state_root: summary.state_root,
             inbox_count: summary.inbox_count,
+            inbox_hash: summary.inbox_hash,
             next_members_hash: Digest::default(),
         };
         let certificate = CheckpointCertificate { checkpoint, signatures: vec![] };

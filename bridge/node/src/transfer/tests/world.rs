@@ -110,6 +110,7 @@ impl Source {
             log_root: self.log.root(),
             state_root: StateTree::of(&self.pairs).root(),
             inbox_count: 0,
+            inbox_hash: Digest::default(),
             next_members_hash: Digest::default(),
         };
         CheckpointCertificate { checkpoint, signatures: vec![] }

@@ -149,6 +149,7 @@ impl Forge {
             log_root: Digest::from([state; 32]),
             state_root: Digest::from([state; 32]),
             inbox_count: 0,
+            inbox_hash: Digest::default(),
             next_members_hash: Digest::default(),
         }
     }

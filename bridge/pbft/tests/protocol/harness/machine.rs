@@ -69,11 +69,16 @@ impl Machine {
     }
 
     pub(crate) fn summary(&self) -> StateSummary {
+        let inbox_count = self.commands.len() as u64 / 2;
         StateSummary {
             log_size: self.commands.len() as u64,
             log_root: self.root,
             state_root: Digest::of(&[b"state", self.root.as_bytes()]),
-            inbox_count: self.commands.len() as u64 / 2,
+            inbox_count,
+            inbox_hash: match inbox_count {
+                0 => Digest::default(),
+                count => Digest::of(&[b"inbox", &count.to_be_bytes()]),
+            },
             next_members_hash: self.ended.map_or(Digest::default(), |_| Digest::from([9; 32])),
         }
     }
