@@ -291,9 +291,14 @@ mod tests {
     use super::*;
     use crate::account::AccountKey;
     use crate::checkpoint::{Checkpoint, CheckpointSignature, SignedCheckpoint};
+    use crate::class::Class;
     use crate::group::tests::sample_group;
     use crate::ids::Sequence;
     use crate::keys::AgentKey;
+    use crate::mandate::Ballot;
+    use crate::proposal::Choice;
+    use crate::terms::Terms;
+    use crate::vote::ChainVote;
 
     fn handover(group: &Group, keys: &[(AccountKey, AgentKey)], members: Vec<Member>) -> Handover {
         let next = Group { members: members.clone(), ..group.clone() };
@@ -359,7 +364,7 @@ mod tests {
         renewed[0].flags = FLAG_VOTER;
         let one = handover(&first, &keys, renewed.clone());
         let second = one.verify(&first).expect("signed by the first epoch's quorum");
-        let two = handover(&second, &keys, first.members.clone());
+        let two = handover(&second, &keys[1..], first.members.clone());
         let third = two.verify(&second).expect("signed by the second epoch's quorum");
         assert_eq!(Handover::follow(&first, [&one, &two]), Ok(third.clone()));
         assert_eq!(Handover::follow(&second, [&one, &two]), Ok(third));
@@ -380,5 +385,52 @@ mod tests {
         let mut plain = good;
         plain.certificate.checkpoint.next_members_hash = Digest::default();
         assert!(matches!(plain.verify(&group), Err(HandoverError::Members { .. })));
+    }
+
+    #[test]
+    fn a_handover_to_other_weights_needs_the_voters() {
+        let (group, keys) = sample_group(5);
+        let terms = Terms::of_class(Class::constitution(4, 5, 7_200));
+        let group = Group { terms, ..group };
+        let mut members = group.members.clone();
+        members[0].weight = 9;
+        let bare = handover(&group, &keys, members.clone());
+        assert_eq!(bare.verify(&group), Err(HandoverError::Mandate(MandateError::Missing)));
+
+        let (proposer, description_hash) = (members[0].agent, Digest::default());
+        let empty =
+            Mandate { proposer, salt: 1, class: 0, description_hash, voting_ends: 9, ballots: vec![] };
+        let proposal = empty.proposal(&group, &members);
+        let ballots = keys.iter().map(|(account, _)| {
+            let voter = AgentId(account.address());
+            let vote =
+                ChainVote { voter, proposal, choice: Choice::For, epoch: Epoch(0), voting_ends: 9, nonce: 0 };
+            Ballot { voter, signature: account.sign_digest(&vote.digest(&group.identity)) }
+        });
+        let mandate = Mandate { ballots: ballots.collect(), ..empty };
+        let good = Handover { mandate: Some(mandate.clone()), ..bare };
+        assert_eq!(good.verify(&group).map(|next| next.members), Ok(members));
+        assert_eq!(Handover::decode(&good.encode()), Ok(good));
+
+        let renewal = handover(&group, &keys, group.members.clone());
+        let needless = Handover { mandate: Some(mandate), ..renewal };
+        assert_eq!(needless.verify(&group), Err(HandoverError::Mandate(MandateError::Needless)));
+    }
+
+    #[test]
+    fn a_replica_goes_from_a_plan_unless_the_voters_signed_it() {
+        let (group, _) = sample_group(6);
+        let gone = group.members[2].agent;
+        let next = without_replica(&group, None, gone).expect("five are enough");
+        assert_eq!((next.epoch, next.replicas().index_of(gone)), (Epoch(1), None));
+        assert_eq!(next.total_weight(), group.total_weight());
+
+        let mut planned = Group { epoch: Epoch(1), ..group.clone() };
+        planned.members[0].flags = FLAG_VOTER;
+        let amended = without_replica(&group, Some(&planned), gone).expect("four are enough");
+        assert_eq!(amended.replicas().len(), 4);
+        assert_eq!(without_replica(&group, Some(&amended), group.members[3].agent), None, "three are not");
+        planned.members[0].weight = 2;
+        assert_eq!(without_replica(&group, Some(&planned), gone), None, "it is as the voters signed it");
     }
 }

@@ -143,3 +143,143 @@ impl MembersChange {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::AccountKey;
+    use crate::class::Class;
+    use crate::codec;
+    use crate::group::FLAG_VOTER;
+    use crate::group::tests::sample_group;
+    use crate::keys::AgentKey;
+    use crate::terms::Terms;
+
+    type Keys = Vec<(AccountKey, AgentKey)>;
+
+    /// Five voters of weight 1, of which four decide changes of weights, in class 1.
+    fn constituted() -> (Group, Keys) {
+        let (group, keys) = sample_group(5);
+        let pay = Class::payments(4, 5, 60, (1, 2));
+        let terms = Terms::of_classes(vec![pay, Class::constitution(4, 5, 7_200)]);
+        let group = Group { terms, ..group };
+        assert_eq!(group.validate(), Ok(()));
+        (group, keys)
+    }
+
+    fn heavier(group: &Group) -> Vec<Member> {
+        let mut members = group.members.clone();
+        members[0].weight = 2;
+        members
+    }
+
+    /// The mandate of the voters with these keys for `members`.
+    fn mandate(group: &Group, members: &[Member], keys: &[(AccountKey, AgentKey)]) -> Mandate {
+        let empty = Mandate {
+            proposer: group.members[2].agent,
+            salt: 5,
+            class: 1,
+            description_hash: Digest::from([4; 32]),
+            voting_ends: 1_700_000_000,
+            ballots: vec![],
+        };
+        let proposal = empty.proposal(group, members);
+        let ballot = |(account, _): &(AccountKey, AgentKey)| {
+            let voter = AgentId(account.address());
+            let voting_ends = empty.voting_ends;
+            let vote =
+                ChainVote { voter, proposal, choice: Choice::For, epoch: group.epoch, voting_ends, nonce: 0 };
+            Ballot { voter, signature: account.sign_digest(&vote.digest(&group.identity)) }
+        };
+        Mandate { ballots: keys.iter().map(ballot).collect(), ..empty }
+    }
+
+    #[test]
+    fn the_weight_of_the_ballots_has_to_reach_the_threshold_of_all() {
+        let (group, keys) = constituted();
+        let members = heavier(&group);
+        assert_eq!(mandate(&group, &members, &keys).check(&group, &members), Ok(()));
+        assert_eq!(mandate(&group, &members, &keys[1..]).check(&group, &members), Ok(()));
+        let few = mandate(&group, &members, &keys[2..]).check(&group, &members);
+        assert_eq!(few, Err(MandateError::Weight { weight: 3, total: 5, threshold: 8_000 }));
+        let good = mandate(&group, &members, &keys);
+        assert_eq!(codec::decode(&codec::encode(&good), 4_096), Ok(good));
+    }
+
+    #[test]
+    fn every_ballot_is_a_voters_own_for_this_very_change() {
+        let (group, keys) = constituted();
+        let members = heavier(&group);
+        let good = mandate(&group, &members, &keys);
+        let first = Err(MandateError::Ballot(good.ballots[0].voter));
+        let renewed = Group { epoch: group.epoch.next(), ..group.clone() };
+        assert_eq!(good.check(&renewed, &members), first, "of another epoch");
+        assert_eq!(good.check(&group, &group.members), first, "for other members");
+        let others = [
+            Mandate { salt: 6, ..good.clone() },
+            Mandate { proposer: group.members[0].agent, ..good.clone() },
+            Mandate { description_hash: Digest::default(), ..good.clone() },
+            Mandate { voting_ends: good.voting_ends + 1, ..good.clone() },
+        ];
+        for other in others {
+            assert_eq!(other.check(&group, &members), first, "{other:?}");
+        }
+        let second = Err(MandateError::Ballot(good.ballots[1].voter));
+        let mut twice = good.clone();
+        twice.ballots.insert(1, twice.ballots[1]);
+        assert_eq!(twice.check(&group, &members), second);
+        let mut swapped = good.clone();
+        swapped.ballots.swap(0, 1);
+        assert_eq!(swapped.check(&group, &members), Err(MandateError::Ballot(good.ballots[0].voter)));
+        let mut others_name = good.clone();
+        others_name.ballots[0].signature = good.ballots[1].signature;
+        assert_eq!(others_name.check(&group, &members), first);
+    }
+
+    #[test]
+    fn a_ballot_of_somebody_without_weight_is_none() {
+        let (mut group, keys) = constituted();
+        group.members[4] =
+            Member { weight: 0, flags: crate::group::FLAG_REPLICA, ..group.members[4].clone() };
+        let members = heavier(&group);
+        let verdict = mandate(&group, &members, &keys).check(&group, &members);
+        assert_eq!(verdict, Err(MandateError::Ballot(group.members[4].agent)));
+    }
+
+    #[test]
+    fn weights_change_only_in_classes_for_that() {
+        let (group, keys) = constituted();
+        let members = heavier(&group);
+        let change = MembersChange { epoch: group.epoch, members: members.clone() };
+        let good = mandate(&group, &members, &keys);
+        for class in [0, 2] {
+            let other = Mandate { class, ..good.clone() };
+            assert_eq!(other.check(&group, &members), Err(MandateError::Class(class)));
+            assert!(change.check_class(&group, class).is_err());
+        }
+        assert_eq!(change.check_class(&group, 1), Ok(()));
+        let renewal = MembersChange { members: group.members.clone(), ..change };
+        assert_eq!(renewal.check_class(&group, 0), Ok(()));
+    }
+
+    #[test]
+    fn what_alters_no_weight_needs_no_mandate_and_has_none() {
+        let (group, keys) = constituted();
+        let change = |members: &[Member]| MembersChange { epoch: group.epoch, members: members.to_vec() };
+        let heavier = change(&heavier(&group));
+        let good = mandate(&group, &heavier.members, &keys);
+        assert_eq!(heavier.mandated(&group, Some(&good)), Ok(()));
+        assert_eq!(heavier.mandated(&group, None), Err(MandateError::Missing));
+
+        let mut members = group.members.clone();
+        members[1].key = AgentKey::from_secret(&[77; 32]).public();
+        members[4].flags = FLAG_VOTER;
+        let replicas_alone = change(&members);
+        assert_eq!(replicas_alone.mandated(&group, None), Ok(()));
+        let needless = mandate(&group, &members, &keys);
+        assert_eq!(replicas_alone.mandated(&group, Some(&needless)), Err(MandateError::Needless));
+        assert!(change(&group.members[1..]).alters_weights(&group), "a voter goes");
+        members[0].agent = AgentId::default();
+        assert!(change(&members).alters_weights(&group), "another has its weight");
+    }
+}

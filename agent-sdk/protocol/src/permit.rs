@@ -192,7 +192,7 @@ mod tests {
         let decisions = class(Scope::Decisions, vec![], vec![]);
         assert_eq!(permit(&decisions, &[]), Ok(vec![]));
         assert_eq!(permit(&decisions, &[pay(1, 0)]), NOT_PERMITTED);
-        assert_eq!(permit(&class(Scope::Calls, vec![], vec![]), &[act.clone()]), Ok(vec![]));
+        assert_eq!(permit(&class(Scope::Calls, vec![], vec![]), std::slice::from_ref(&act)), Ok(vec![]));
         assert_eq!(permit(&class(Scope::Calls, vec![limit(ETHER, 1)], vec![]), &[act]), NOT_PERMITTED);
     }
 

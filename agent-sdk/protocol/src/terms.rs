@@ -326,3 +326,6 @@ sol! {
         address uptimeFeed;
     }
 }
+
+#[cfg(test)]
+mod tests;
