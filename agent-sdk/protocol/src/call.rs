@@ -54,7 +54,7 @@ pub enum InvalidCalls {
     TooMany(usize),
     /// More data than a call may have.
     #[error("call {position} has {len} bytes of data, at most {MAX_CALL_DATA_BYTES} are allowed")]
-    DataTooLong {
+    TooMuchData {
         /// The call.
         position: usize,
         /// Its bytes.
@@ -62,7 +62,7 @@ pub enum InvalidCalls {
     },
     /// A call that could be made to fail by whoever gives it too little gas.
     #[error("call {position} has data or may fail, and demands no gas")]
-    NoGas {
+    GasNotNamed {
         /// The call.
         position: usize,
     },
@@ -116,10 +116,10 @@ pub fn check_calls(calls: &[Call]) -> Result<(), InvalidCalls> {
     for (position, call) in calls.iter().enumerate() {
         let len = call.data.len();
         if len > MAX_CALL_DATA_BYTES {
-            return Err(InvalidCalls::DataTooLong { position, len });
+            return Err(InvalidCalls::TooMuchData { position, len });
         }
         if call.gas == 0 && (len != 0 || call.allow_failure) {
-            return Err(InvalidCalls::NoGas { position });
+            return Err(InvalidCalls::GasNotNamed { position });
         }
     }
     let gas = calls.iter().map(|call| u128::from(call.gas)).sum();
@@ -143,10 +143,10 @@ mod tests {
 
         let long = |len| Call::new(AgentId::default(), U256::ZERO, vec![0; len]);
         assert_eq!(check_calls(&[long(MAX_CALL_DATA_BYTES)]), Ok(()));
-        let too_long = InvalidCalls::DataTooLong { position: 1, len: MAX_CALL_DATA_BYTES + 1 };
+        let too_long = InvalidCalls::TooMuchData { position: 1, len: MAX_CALL_DATA_BYTES + 1 };
         assert_eq!(check_calls(&[payment.clone(), long(MAX_CALL_DATA_BYTES + 1)]), Err(too_long));
 
-        let no_gas = InvalidCalls::NoGas { position: 0 };
+        let no_gas = InvalidCalls::GasNotNamed { position: 0 };
         assert_eq!(check_calls(&[Call { gas: 0, ..call() }]), Err(no_gas));
         assert_eq!(check_calls(&[Call { allow_failure: true, ..payment.clone() }]), Err(no_gas));
 

@@ -55,25 +55,19 @@ pub struct Ballot {
     pub signature: AccountSignature,
 }
 
-/// A change of members without the voters' word for it.
+/// A change of members that the voters' word is missing for.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum MandateError {
     /// The change alters a weight, and there is no mandate.
     #[error("the change alters a weight, and nothing shows that the voters want it")]
     Missing,
-    /// The change alters no weight, and has a mandate.
-    #[error("the change alters no weight, and needs no mandate")]
-    Needless,
     /// Proposed in a class in which weights are not changed.
     #[error("class {0} is none for changes of weights: that takes `escape` and the scope `anything`")]
     Class(u8),
-    /// A ballot that is no vote for the change.
-    #[error("the ballot of {0} is no vote of a voter's account for the change, or not in ascending order")]
-    Ballot(AgentId),
     /// Too little weight.
     #[error("{weight} of {total} weight is for the change, the class' threshold is {threshold} of 10000")]
     Weight {
-        /// The weight of the ballots.
+        /// The weight of the ballots that count.
         weight: u128,
         /// That of all voters.
         total: u128,
@@ -91,28 +85,32 @@ impl Mandate {
         proposal_id_of_hashes(&group.identity.group, proposer, salt, class, actions_hash, description_hash)
     }
 
-    /// Checks that the voters of `group` want `members` in the epoch after its own. Every ballot must hold, not only enough.
+    /// The weight in `group` of the ballots that count for `members`: by strictly ascending voter, each a voter's own vote
+    /// for this very change. Others are passed over. That a voter has left since is nothing to a mandate.
+    pub fn weight(&self, group: &Group, members: &[Member]) -> u128 {
+        let (proposal, epoch, voting_ends) = (self.proposal(group, members), group.epoch, self.voting_ends);
+        let (mut weight, mut before) = (0, None);
+        for Ballot { voter, signature } in self.ballots.iter().copied() {
+            let Some(member) = group.member(voter).filter(|member| member.is_voter()) else { continue };
+            let vote = ChainVote { voter, proposal, choice: Choice::For, epoch, voting_ends, nonce: 0 };
+            let is_own = || signature.recover(&vote.digest(&group.identity)) == Some(voter.0);
+            if before < Some(voter) && is_own() {
+                weight += u128::from(member.weight);
+                before = Some(voter);
+            }
+        }
+        weight
+    }
+
+    /// Checks that the voters of `group` want `members` in the epoch after its own: the weight of the ballots that count
+    /// reaches the class' threshold of all.
     ///
     /// # Errors
     /// The first rule that does not hold.
     pub fn check(&self, group: &Group, members: &[Member]) -> Result<(), MandateError> {
         let class = group.terms.class(self.class).filter(|class| class.changes_weights());
         let threshold = class.ok_or(MandateError::Class(self.class))?.threshold;
-        let proposal = self.proposal(group, members);
-        let (mut weight, mut before) = (0, None);
-        for Ballot { voter, signature } in self.ballots.iter().copied() {
-            let member = group.member(voter).filter(|member| member.is_voter() && before < Some(voter));
-            let member = member.ok_or(MandateError::Ballot(voter))?;
-            let voting_ends = self.voting_ends;
-            let vote =
-                ChainVote { voter, proposal, choice: Choice::For, epoch: group.epoch, voting_ends, nonce: 0 };
-            if signature.recover(&vote.digest(&group.identity)) != Some(voter.0) {
-                return Err(MandateError::Ballot(voter));
-            }
-            weight += u128::from(member.weight);
-            before = Some(voter);
-        }
-        let total = group.total_weight();
+        let (weight, total) = (self.weight(group, members), group.total_weight());
         if reaches(weight, threshold, total) {
             Ok(())
         } else {
@@ -130,7 +128,7 @@ impl MembersChange {
         weights(&self.members) != weights(&group.members)
     }
 
-    /// Checks that a change which alters weights comes with the voters' mandate, and any other with none.
+    /// Checks that a change which alters weights comes with the voters' mandate; of any other, none is read.
     ///
     /// # Errors
     /// The first rule that does not hold.
@@ -138,8 +136,7 @@ impl MembersChange {
         match (self.alters_weights(group), mandate) {
             (true, Some(mandate)) => mandate.check(group, &self.members),
             (true, None) => Err(MandateError::Missing),
-            (false, Some(_)) => Err(MandateError::Needless),
-            (false, None) => Ok(()),
+            (false, _) => Ok(()),
         }
     }
 }
@@ -207,43 +204,48 @@ mod tests {
     }
 
     #[test]
-    fn every_ballot_is_a_voters_own_for_this_very_change() {
+    fn a_ballot_is_a_voters_own_for_this_very_change() {
         let (group, keys) = constituted();
         let members = heavier(&group);
         let good = mandate(&group, &members, &keys);
-        let first = Err(MandateError::Ballot(good.ballots[0].voter));
         let renewed = Group { epoch: group.epoch.next(), ..group.clone() };
-        assert_eq!(good.check(&renewed, &members), first, "of another epoch");
-        assert_eq!(good.check(&group, &group.members), first, "for other members");
+        assert_eq!(good.weight(&renewed, &members), 0, "of another epoch");
+        assert_eq!(good.weight(&group, &group.members), 0, "for other members");
         let others = [
             Mandate { salt: 6, ..good.clone() },
+            Mandate { class: 0, ..good.clone() },
             Mandate { proposer: group.members[0].agent, ..good.clone() },
             Mandate { description_hash: Digest::default(), ..good.clone() },
             Mandate { voting_ends: good.voting_ends + 1, ..good.clone() },
         ];
         for other in others {
-            assert_eq!(other.check(&group, &members), first, "{other:?}");
+            assert_eq!(other.weight(&group, &members), 0, "{other:?}");
         }
-        let second = Err(MandateError::Ballot(good.ballots[1].voter));
-        let mut twice = good.clone();
-        twice.ballots.insert(1, twice.ballots[1]);
-        assert_eq!(twice.check(&group, &members), second);
-        let mut swapped = good.clone();
-        swapped.ballots.swap(0, 1);
-        assert_eq!(swapped.check(&group, &members), Err(MandateError::Ballot(good.ballots[0].voter)));
         let mut others_name = good.clone();
         others_name.ballots[0].signature = good.ballots[1].signature;
-        assert_eq!(others_name.check(&group, &members), first);
+        assert_eq!(others_name.weight(&group, &members), 4);
     }
 
     #[test]
-    fn a_ballot_of_somebody_without_weight_is_none() {
+    fn a_ballot_counts_once_and_in_its_place() {
+        let (group, keys) = constituted();
+        let members = heavier(&group);
+        let good = mandate(&group, &members, &keys);
+        let mut twice = good.clone();
+        twice.ballots[4] = twice.ballots[3];
+        assert_eq!(twice.weight(&group, &members), 4);
+        let mut turned = good.clone();
+        turned.ballots.reverse();
+        assert_eq!(turned.weight(&group, &members), 1, "the highest comes first");
+    }
+
+    #[test]
+    fn a_ballot_of_somebody_without_weight_counts_nothing() {
         let (mut group, keys) = constituted();
         group.members[4] =
             Member { weight: 0, flags: crate::group::FLAG_REPLICA, ..group.members[4].clone() };
         let members = heavier(&group);
-        let verdict = mandate(&group, &members, &keys).check(&group, &members);
-        assert_eq!(verdict, Err(MandateError::Ballot(group.members[4].agent)));
+        assert_eq!(mandate(&group, &members, &keys).weight(&group, &members), 4);
     }
 
     #[test]
@@ -263,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_alters_no_weight_needs_no_mandate_and_has_none() {
+    fn what_alters_no_weight_needs_no_mandate() {
         let (group, keys) = constituted();
         let change = |members: &[Member]| MembersChange { epoch: group.epoch, members: members.to_vec() };
         let heavier = change(&heavier(&group));
@@ -276,8 +278,7 @@ mod tests {
         members[4].flags = FLAG_VOTER;
         let replicas_alone = change(&members);
         assert_eq!(replicas_alone.mandated(&group, None), Ok(()));
-        let needless = mandate(&group, &members, &keys);
-        assert_eq!(replicas_alone.mandated(&group, Some(&needless)), Err(MandateError::Needless));
+        assert_eq!(replicas_alone.mandated(&group, Some(&good)), Ok(()), "it is not read");
         assert!(change(&group.members[1..]).alters_weights(&group), "a voter goes");
         members[0].agent = AgentId::default();
         assert!(change(&members).alters_weights(&group), "another has its weight");

@@ -25,17 +25,19 @@ pub const TRANSFER_FROM: Selector = Selector::new(hex!("23b872dd"));
 pub enum CallRefusal {
     /// A call that is none of the class' business.
     #[error("call {position} is not of a kind that the class permits")]
-    Call {
+    NotPermitted {
         /// The call.
         position: usize,
     },
     /// More of an asset than the class' limit, or any where the class has no limit for it.
-    #[error("the calls take {sum} of asset {asset} (zero is ether), the class' limit is {limit} a decision")]
-    Limit {
+    #[error(
+        "the calls take {amount} of asset {asset} (zero is ether), the class' limit is {limit} a decision"
+    )]
+    AboveLimit {
         /// The asset.
         asset: AgentId,
         /// What the calls take in all.
-        sum: U256,
+        amount: U256,
         /// The limit; 0 where the class has none for the asset.
         limit: u128,
     },
@@ -57,7 +59,7 @@ impl Class {
         for (position, call) in calls.iter().enumerate() {
             let is_reserved = [coordinator, account].contains(&call.target);
             let taken = if self.scope != Scope::Anything && is_reserved { None } else { self.taken(call) };
-            let Taken { asset, amount } = taken.ok_or(CallRefusal::Call { position })?;
+            let Taken { asset, amount } = taken.ok_or(CallRefusal::NotPermitted { position })?;
             if !amount.is_zero() {
                 let sum = sums.entry(asset).or_default();
                 *sum = sum.saturating_add(amount);
@@ -67,7 +69,7 @@ impl Class {
             let limit = self.limit(asset).map_or(0, |limit| limit.per_decision);
             match u128::try_from(sum) {
                 Ok(sum) if sum <= limit => Ok((asset, sum)),
-                _ => Err(CallRefusal::Limit { asset, sum, limit }),
+                _ => Err(CallRefusal::AboveLimit { asset, amount: sum, limit }),
             }
         };
         sums.into_iter().map(within).collect()
@@ -164,7 +166,8 @@ mod tests {
         class.permit(calls, id(COORDINATOR), id(ACCOUNT))
     }
 
-    const NOT_PERMITTED: Result<Vec<(AgentId, u128)>, CallRefusal> = Err(CallRefusal::Call { position: 0 });
+    const NOT_PERMITTED: Result<Vec<(AgentId, u128)>, CallRefusal> =
+        Err(CallRefusal::NotPermitted { position: 0 });
 
     #[test]
     fn the_group_itself_is_for_classes_of_anything_alone() {
@@ -203,10 +206,10 @@ mod tests {
         let calls = [pay(1, 4), transfer(15), pay(2, 6), transfer(5)];
         assert_eq!(permit(&class, &calls), Ok(vec![(ETHER, 10), (id(TOKEN), 20)]));
         let (sum, limit) = (U256::from(11), 10);
-        let over = Err(CallRefusal::Limit { asset: ETHER, sum, limit });
+        let over = Err(CallRefusal::AboveLimit { asset: ETHER, amount: sum, limit });
         assert_eq!(permit(&class, &[pay(1, 4), pay(2, 7)]), over);
         let (asset, sum, limit) = (id(TOKEN), U256::MAX, 20);
-        let over = Err(CallRefusal::Limit { asset, sum, limit });
+        let over = Err(CallRefusal::AboveLimit { asset, amount: sum, limit });
         assert_eq!(permit(&class, &[token(TOKEN, TRANSFER, U256::MAX), transfer(1)]), over);
 
         let others = [
@@ -251,7 +254,10 @@ mod tests {
         assert_eq!(permit(&unlimited, &[call(2, 0, &[1, 2, 3, 4, 5]), call(1, 0, &[])]), Ok(vec![]));
         let (asset, sum, limit) = (ETHER, U256::from(1), 0);
         for call in [call(2, 1, &[1, 2, 3, 4]), call(1, 1, &[])] {
-            assert_eq!(permit(&unlimited, &[call]), Err(CallRefusal::Limit { asset, sum, limit }));
+            assert_eq!(
+                permit(&unlimited, &[call]),
+                Err(CallRefusal::AboveLimit { asset, amount: sum, limit })
+            );
         }
         let limited = class(Scope::Calls, vec![super::tests::limit(ETHER, 9)], targets);
         let calls = [call(2, 4, &[1, 2, 3, 4]), call(1, 3, &[]), call(3, 2, &[])];

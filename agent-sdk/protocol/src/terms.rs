@@ -3,7 +3,7 @@
 //! The contract has the same bounds (`contracts/src/TermsRules.sol`); `tests/vectors/terms.json` pins both. The group's
 //! id commits to all of it by [`Terms::hash`].
 
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_sol_types::{SolValue as _, sol};
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
@@ -64,50 +64,136 @@ pub struct Terms {
     pub uptime_feed: AgentId,
 }
 
-/// Terms that no group can have.
-#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-pub enum TermsError {
-    /// A term that is out of its bounds, which other terms may draw.
-    #[error("{}{term} {found} is not within {least} and {most}", place(*class))]
-    Bound {
-        /// The class, or nothing for a term of the group.
-        class: Option<usize>,
-        /// Which of its terms; a count for a list.
-        term: &'static str,
-        /// The term.
-        found: u128,
-        /// The least that is allowed; where a time may be 0, the least that is not 0.
-        least: u128,
-        /// The most.
-        most: u128,
-    },
-    /// A class without a name, or with one that is another's or has other characters.
-    #[error(
-        "class {class}: the name {name:?} is another's, or not 1 to {MAX_CLASS_NAME} small letters, digits, - and _"
-    )]
-    Name {
-        /// The class.
-        class: usize,
-        /// Its name.
-        name: String,
-    },
-    /// An address in a list that is the coordinator's, the group's own account or, for a target, zero; or that does not
-    /// come after the one before.
-    #[error(
-        "class {class}: {term} {address} is not in ascending order, or the coordinator, the group's account or zero"
-    )]
-    Address {
-        /// The class.
-        class: usize,
-        /// Which of its lists: `asset` or `target`.
-        term: &'static str,
-        /// The address.
-        address: AgentId,
-    },
+/// A term that has bounds. The numbers are the contract's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Term {
+    /// How many classes there are.
+    ClassCount = 0,
+    /// [`Terms::stall_time_s`].
+    StallTime = 1,
+    /// [`Terms::inbox_deadline_s`].
+    InboxDeadline = 2,
+    /// [`Terms::recovery_time_s`].
+    RecoveryTime = 3,
+    /// [`Terms::evidence_window_s`].
+    EvidenceWindow = 4,
+    /// [`Terms::reporter_share`].
+    ReporterShare = 5,
+    /// [`Class::name`].
+    Name = 6,
+    /// [`Class::threshold`].
+    Threshold = 7,
+    /// [`Class::turnout`].
+    Turnout = 8,
+    /// [`Class::veto`].
+    Veto = 9,
+    /// [`Class::voting_period_s`].
+    VotingPeriod = 10,
+    /// [`Class::timelock_s`].
+    Timelock = 11,
+    /// [`Class::expiry_s`].
+    Expiry = 12,
+    /// [`Class::window_s`].
+    Window = 13,
+    /// [`Class::opening`], by its number: what may always be opened on-chain decides the same in both lanes.
+    Opening = 14,
+    /// [`Class::escape`], as 0 or 1: what may escape decides the same in both lanes.
+    Escape = 15,
+    /// How many limits a class has.
+    LimitCount = 16,
+    /// [`Limit::asset`]: not in order, or the group's own.
+    LimitAsset = 17,
+    /// [`Limit::per_decision`] or [`Limit::per_window`].
+    LimitAmount = 18,
+    /// How many targets a class has.
+    TargetCount = 19,
+    /// [`Target::target`]: not in order, the group's own, or zero.
+    Target = 20,
+    /// [`Class::timelock_s`] of 0 in a class that calls something and has no limits or no window.
+    Bounded = 21,
+    /// [`Terms::inbox_fee`], which in the contract cannot be too large.
+    InboxFee = 255,
 }
 
-fn place(class: Option<usize>) -> String {
-    class.map(|class| format!("class {class}: ")).unwrap_or_default()
+/// A term that no group can have: the contract's `InvalidTerm`.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{}", self.in_words())]
+pub struct TermsError {
+    /// The class, or nothing for a term of the group.
+    pub class: Option<usize>,
+    /// The term.
+    pub term: Term,
+    /// What it is; a name by its bytes, an address by its number.
+    pub found: U256,
+    /// The least that is allowed; where a time may be 0, the least that is not 0. Also 0 where it is wrong as a whole, such
+    /// as a name.
+    pub least: U256,
+    /// The most.
+    pub most: U256,
+}
+
+impl TermsError {
+    fn in_words(&self) -> String {
+        let Self { class, term, found, least, most } = *self;
+        let class = class.map(|class| format!("class {class}: ")).unwrap_or_default();
+        let address = || Address::from_word(B256::from(found));
+        let what = match term {
+            Term::Name => {
+                let bytes: [u8; MAX_CLASS_NAME] = found.to::<u128>().to_be_bytes();
+                let name = String::from_utf8_lossy(&bytes);
+                let name = name.trim_end_matches('\0');
+                format!("the name {name:?} is another's, or not 1 to 16 small letters, digits, - and _")
+            }
+            Term::LimitAsset => format!(
+                "asset {} is the coordinator or the group's account, or not in ascending order",
+                address()
+            ),
+            Term::Target => format!(
+                "target {} is the coordinator, the group's account or zero, or not in ascending order",
+                address()
+            ),
+            Term::Opening | Term::Escape => {
+                let lane = if term == Term::Opening { "opening `always`" } else { "`escape`" };
+                format!(
+                    "{lane} needs a threshold of all weight, and neither turnout, nor veto, nor votes that change"
+                )
+            }
+            Term::Bounded => "without a timelock it calls nothing, or has limits and a window".into(),
+            _ => format!("{} {found} is not within {least} and {most}", term.name()),
+        };
+        class + &what
+    }
+}
+
+impl Term {
+    /// The term as it is written down, with its unit.
+    fn name(self) -> &'static str {
+        match self {
+            Self::ClassCount => "the number of classes",
+            Self::StallTime => "stall_time_s",
+            Self::InboxDeadline => "inbox_deadline_s",
+            Self::RecoveryTime => "recovery_time_s",
+            Self::EvidenceWindow => "evidence_window_s",
+            Self::ReporterShare => "reporter_share",
+            Self::Name => "name",
+            Self::Threshold => "threshold",
+            Self::Turnout => "turnout",
+            Self::Veto => "veto",
+            Self::VotingPeriod => "voting_period_s",
+            Self::Timelock | Self::Bounded => "timelock_s",
+            Self::Expiry => "expiry_s",
+            Self::Window => "window_s",
+            Self::Opening => "opening",
+            Self::Escape => "escape",
+            Self::LimitCount => "the number of limits",
+            Self::LimitAsset => "asset",
+            Self::LimitAmount => "per_window or per_decision",
+            Self::TargetCount => "the number of targets",
+            Self::Target => "target",
+            Self::InboxFee => "inbox_fee",
+        }
+    }
 }
 
 /// Whose terms are looked at.
@@ -117,7 +203,7 @@ struct Of(Option<usize>);
 impl Of {
     fn within(
         self,
-        term: &'static str,
+        term: Term,
         found: impl Into<u128>,
         least: impl Into<u128>,
         most: impl Into<u128>,
@@ -126,18 +212,18 @@ impl Of {
         if (least..=most).contains(&found) {
             return Ok(());
         }
-        Err(TermsError::Bound { class: self.0, term, found, least, most })
+        let [found, least, most] = [found, least, most].map(U256::from);
+        Err(TermsError { class: self.0, term, found, least, most })
     }
 
     /// A time that may be 0 too.
-    fn none_or_within(
-        self,
-        term: &'static str,
-        found_s: u32,
-        least_s: u32,
-        most_s: u32,
-    ) -> Result<(), TermsError> {
+    fn none_or_within(self, term: Term, found_s: u32, least_s: u32, most_s: u32) -> Result<(), TermsError> {
         if found_s == 0 { Ok(()) } else { self.within(term, found_s, least_s, most_s) }
+    }
+
+    /// What has no bounds, but is wrong as a whole.
+    fn whole(self, term: Term, found: U256) -> TermsError {
+        TermsError { class: self.0, term, found, least: U256::ZERO, most: U256::ZERO }
     }
 }
 
@@ -198,48 +284,56 @@ impl Terms {
     /// The first rule that does not hold: the number of classes, then the group's terms, then the classes in their order.
     pub fn validate(&self, coordinator: AgentId, account: AgentId) -> Result<(), TermsError> {
         let of = Of(None);
-        of.within("classes", self.classes.len() as u64, 1u8, MAX_CLASSES as u64)?;
-        of.within("stall_time_s", self.stall_time_s, HOUR_S, LONGEST_WAIT_S)?;
-        of.within("inbox_deadline_s", self.inbox_deadline_s, self.stall_time_s, LONGEST_WAIT_S)?;
+        of.within(Term::ClassCount, self.classes.len() as u64, 1u8, MAX_CLASSES as u64)?;
+        of.within(Term::StallTime, self.stall_time_s, HOUR_S, LONGEST_WAIT_S)?;
+        of.within(Term::InboxDeadline, self.inbox_deadline_s, self.stall_time_s, LONGEST_WAIT_S)?;
         let recovery_s = SHORTEST_RECOVERY_S.max(4 * self.stall_time_s).max(2 * self.inbox_deadline_s);
-        of.none_or_within("recovery_time_s", self.recovery_time_s, recovery_s, LONGEST_S)?;
-        of.within("inbox_fee", self.inbox_fee, 0u8, MAX_INBOX_FEE)?;
+        of.none_or_within(Term::RecoveryTime, self.recovery_time_s, recovery_s, LONGEST_S)?;
+        of.within(Term::InboxFee, self.inbox_fee, 0u8, MAX_INBOX_FEE)?;
         let evidence_s = if self.bond == 0 { (0, 0) } else { (DAY_S, LONGEST_S) };
-        of.within("evidence_window_s", self.evidence_window_s, evidence_s.0, evidence_s.1)?;
-        of.within("reporter_share", self.reporter_share, 0u8, MAX_REPORTER_SHARE)?;
-        for (at, class) in self.classes.iter().enumerate() {
-            let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-            let name = &class.name;
-            let sound = (1..=MAX_CLASS_NAME).contains(&name.len()) && name.bytes().all(allowed);
-            if !sound || self.classes[..at].iter().any(|other| other.name == *name) {
-                return Err(TermsError::Name { class: at, name: name.clone() });
-            }
-            self.validate_votes(at, class)?;
-            validate_calls(at, class)?;
-            validate_addresses(at, class, [coordinator, account])?;
+        of.within(Term::EvidenceWindow, self.evidence_window_s, evidence_s.0, evidence_s.1)?;
+        of.within(Term::ReporterShare, self.reporter_share, 0u8, MAX_REPORTER_SHARE)?;
+        for at in 0..self.classes.len() {
+            self.validate_name(at)?;
+            self.validate_votes(at)?;
+            validate_calls(at, &self.classes[at])?;
+            validate_limits(at, &self.classes[at], [coordinator, account])?;
+            validate_targets(at, &self.classes[at], [coordinator, account])?;
         }
         Ok(())
     }
 
+    fn validate_name(&self, at: usize) -> Result<(), TermsError> {
+        let class = &self.classes[at];
+        let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+        let sound = (1..=MAX_CLASS_NAME).contains(&class.name.len()) && class.name.bytes().all(allowed);
+        if sound && self.classes[..at].iter().all(|other| other.name != class.name) {
+            return Ok(());
+        }
+        let name = u128::from_be_bytes(class.to_sol().name.0);
+        Err(Of(Some(at)).whole(Term::Name, U256::from(name)))
+    }
+
     /// When and how a class decides.
-    fn validate_votes(&self, at: usize, class: &Class) -> Result<(), TermsError> {
-        let of = Of(Some(at));
-        of.within("threshold", class.threshold, WHOLE / 2 + 1, WHOLE)?;
+    fn validate_votes(&self, at: usize) -> Result<(), TermsError> {
+        let (of, class) = (Of(Some(at)), &self.classes[at]);
+        of.within(Term::Threshold, class.threshold, WHOLE / 2 + 1, WHOLE)?;
+        // Of no votes at all, none is any part.
+        of.within(Term::Turnout, class.turnout, u8::from(class.basis == Basis::Cast), WHOLE)?;
+        of.within(Term::Veto, class.veto, 0u8, WHOLE)?;
         // Else the lanes could come to different decisions.
-        let is_invariant = class.escape || class.opening == Opening::Always;
-        let (any, part) = if is_invariant { (0u8, 0) } else { (1, WHOLE) };
-        of.within("basis", class.basis as u8, 0u8, any)?;
-        of.within("turnout", class.turnout, u8::from(class.basis == Basis::Cast), part)?;
-        of.within("veto", class.veto, 0u8, part)?;
-        of.within("revotes", u8::from(class.revotes), 0u8, any)?;
+        let is_invariant = class.is_invariant();
+        let latest = if is_invariant { Opening::Always } else { Opening::Stalled };
+        of.within(Term::Opening, class.opening as u8, 0u8, latest as u8)?;
+        of.within(Term::Escape, u8::from(class.escape), 0u8, u8::from(is_invariant))?;
         // Where only the log decides, its own clock does; a voting that escapes outlasts what makes a stall.
         let shortest_s = match (class.escape, class.opening) {
-            (true, _) => HOUR_S.max(self.stall_time_s + 1),
+            (true, _) => self.stall_time_s + 1,
             (false, Opening::Stalled | Opening::Always) => HOUR_S,
             (false, Opening::Never) => 1,
         };
-        of.within("voting_period_s", class.voting_period_s, shortest_s, LONGEST_S)?;
-        of.within("expiry_s", class.expiry_s, HOUR_S, LONGEST_S)
+        of.within(Term::VotingPeriod, class.voting_period_s, shortest_s, LONGEST_S)?;
+        of.within(Term::Expiry, class.expiry_s, HOUR_S, LONGEST_S)
     }
 
     /// What the contract's `abi.encode(Terms)` is.
@@ -267,46 +361,46 @@ impl Terms {
 /// What a class may call, and that it waits or is bounded.
 fn validate_calls(at: usize, class: &Class) -> Result<(), TermsError> {
     let of = Of(Some(at));
-    let (limits, targets) = match class.scope {
-        Scope::Decisions | Scope::Anything => (0..=0, 0),
-        Scope::Payments => (1..=MAX_LIMITS, 0),
-        Scope::Calls => (0..=MAX_LIMITS, MAX_TARGETS),
+    let (least_limits, most_limits, most_targets) = match class.scope {
+        Scope::Decisions | Scope::Anything => (0, 0, 0),
+        Scope::Payments => (1, MAX_LIMITS, 0),
+        Scope::Calls => (0, MAX_LIMITS, MAX_TARGETS),
     };
-    of.within("limits", class.limits.len() as u64, *limits.start() as u64, *limits.end() as u64)?;
-    of.within("targets", class.targets.len() as u64, 0u8, targets as u64)?;
-    match class.scope {
-        Scope::Decisions | Scope::Anything => of.within("window_s", class.window_s, 0u8, 0u8)?,
-        Scope::Payments | Scope::Calls => of.none_or_within("window_s", class.window_s, HOUR_S, LONGEST_S)?,
-    }
-    let is_bounded = class.scope == Scope::Decisions || (!class.limits.is_empty() && class.window_s != 0);
-    if is_bounded {
-        of.none_or_within("timelock_s", class.timelock_s, HOUR_S, LONGEST_S)?;
-    } else {
-        of.within("timelock_s", class.timelock_s, HOUR_S, LONGEST_S)?;
-    }
-    for Limit { per_decision, per_window, .. } in class.limits.iter().copied() {
-        let (most_a_decision, most) =
-            if class.window_s == 0 { (MAX_LIMIT, 0) } else { (per_window, MAX_LIMIT) };
-        of.within("per_window", per_window, 0u8, most)?;
-        of.within("per_decision", per_decision, 0u8, most_a_decision)?;
+    let limits = class.limits.len();
+    of.within(Term::LimitCount, limits as u64, least_limits as u64, most_limits as u64)?;
+    of.within(Term::TargetCount, class.targets.len() as u64, 0u8, most_targets as u64)?;
+    let longest_window_s = if most_limits == 0 { 0 } else { LONGEST_S };
+    let shortest_window_s = HOUR_S.min(longest_window_s);
+    of.none_or_within(Term::Window, class.window_s, shortest_window_s, longest_window_s)?;
+    of.none_or_within(Term::Timelock, class.timelock_s, HOUR_S, LONGEST_S)?;
+    let is_bounded = class.scope == Scope::Decisions || (limits != 0 && class.window_s != 0);
+    if class.timelock_s == 0 && !is_bounded {
+        return of.within(Term::Bounded, 0u8, HOUR_S, LONGEST_S);
     }
     Ok(())
 }
 
-/// The addresses in a class' lists.
-fn validate_addresses(class: usize, of: &Class, reserved: [AgentId; 2]) -> Result<(), TermsError> {
+fn validate_limits(at: usize, class: &Class, reserved: [AgentId; 2]) -> Result<(), TermsError> {
+    let of = Of(Some(at));
     let mut before = None;
-    for Limit { asset, .. } in of.limits.iter().copied() {
+    for Limit { asset, per_decision, per_window } in class.limits.iter().copied() {
         if reserved.contains(&asset) || before >= Some(asset) {
-            return Err(TermsError::Address { class, term: "asset", address: asset });
+            return Err(of.whole(Term::LimitAsset, asset.0.into_word().into()));
         }
         before = Some(asset);
+        let has_window = class.window_s != 0;
+        of.within(Term::LimitAmount, per_window, 0u8, if has_window { MAX_LIMIT } else { 0 })?;
+        of.within(Term::LimitAmount, per_decision, 0u8, if has_window { per_window } else { MAX_LIMIT })?;
     }
+    Ok(())
+}
+
+fn validate_targets(at: usize, class: &Class, reserved: [AgentId; 2]) -> Result<(), TermsError> {
     let mut before = None;
-    for target in of.targets.iter().copied() {
+    for target in class.targets.iter().copied() {
         let Target { target: address, .. } = target;
         if reserved.contains(&address) || address.0.is_zero() || before >= Some(target) {
-            return Err(TermsError::Address { class, term: "target", address });
+            return Err(Of(Some(at)).whole(Term::Target, address.0.into_word().into()));
         }
         before = Some(target);
     }

@@ -21,10 +21,10 @@ pub struct Window {
 
 /// More than the window leaves.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the calls take {sum}, the window leaves {left}")]
-pub struct WindowExceeded {
+#[error("the calls take {amount}, the window leaves {left}")]
+pub struct AboveWindow {
     /// What the calls take.
-    pub sum: u128,
+    pub amount: u128,
     /// What the window leaves at that time.
     pub left: u128,
 }
@@ -54,16 +54,10 @@ impl Window {
     ///
     /// # Errors
     /// When the window does not leave so much.
-    pub fn charge(
-        self,
-        window_s: u32,
-        per_window: u128,
-        now_s: u64,
-        sum: u128,
-    ) -> Result<Self, WindowExceeded> {
+    pub fn charge(self, window_s: u32, per_window: u128, now_s: u64, sum: u128) -> Result<Self, AboveWindow> {
         let left = self.left(window_s, per_window, now_s);
         if sum > left {
-            return Err(WindowExceeded { sum, left });
+            return Err(AboveWindow { amount: sum, left });
         }
         let now = self.at(window_s, now_s);
         Ok(Self { current: now.current + sum, ..now })
@@ -92,7 +86,7 @@ mod tests {
     fn what_was_taken_comes_back_after_one_to_two_windows() {
         let window = Window::default().charge(HOUR, 10, 7_199, 10).expect("nothing was taken yet");
         assert_eq!(window, Window { bucket: 1, previous: 0, current: 10 });
-        assert_eq!(window.charge(HOUR, 10, 7_200, 1), Err(WindowExceeded { sum: 1, left: 0 }));
+        assert_eq!(window.charge(HOUR, 10, 7_200, 1), Err(AboveWindow { amount: 1, left: 0 }));
         assert_eq!(window.left(HOUR, 10, 10_799), 0);
         assert_eq!(window.left(HOUR, 10, 10_800), 10);
         assert_eq!(window.left(HOUR, 4, 7_200), 0, "what is above the limit leaves nothing");
