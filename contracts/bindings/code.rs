@@ -3,9 +3,9 @@
 //! A party that joins a group need not trust whoever deployed the contract: it compiles the sources itself, reads the
 //! code from the chain, and compares. Immutables stand in the code, so what is deployed differs from what the
 //! compiler makes. None of them is passed over: each has one value that is right for an address on a chain, and
-//! [`Build::verify`] puts it into the compiled code before it compares. The coordinator's constructor also creates the
-//! [`GroupAccount`](crate::GroupAccount) that all groups' accounts delegate to, and the registry that it delegates to
-//! itself, so their code is compared, too.
+//! [`Build::verify`] puts it into the compiled code before it compares. The coordinator works by the code of two modules,
+//! whose addresses follow from theirs, and its constructor creates the [`GroupAccount`](crate::GroupAccount) that all
+//! groups' accounts delegate to: their code is compared, too, and a group's own account where that is asked for.
 //!
 //! ```
 //! use alloy::primitives::Address;
@@ -23,22 +23,25 @@ mod expected;
 
 pub use compiled::{CompiledContract, Place};
 pub use deployed::Deployed;
+pub(crate) use deployed::group_account_of;
 pub use difference::{Difference, Part};
 use expected::Values;
 
 use alloy::primitives::Address;
-
-use crate::deployment;
 
 /// The contracts as one build of the sources made them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Build {
     /// `AgentCoordinator`.
     pub coordinator: CompiledContract,
+    /// `OnChainLane`, a module of it.
+    pub on_chain_lane: CompiledContract,
+    /// `GroupRegistry`, the other.
+    pub group_registry: CompiledContract,
     /// `GroupAccount`, which the coordinator's constructor creates.
     pub group_account: CompiledContract,
-    /// `GroupRegistry`, which it creates after that.
-    pub group_registry: CompiledContract,
+    /// `AccountProxy`, of which each group has one.
+    pub account_proxy: CompiledContract,
 }
 
 /// Code on the chain that is not that of a build.
@@ -63,39 +66,45 @@ impl Build {
         let read = |json| serde_json::from_str(json).expect("the committed artifacts are well formed");
         Self {
             coordinator: read(include_str!("../artifacts/AgentCoordinator.json")),
-            group_account: read(include_str!("../artifacts/GroupAccount.json")),
+            on_chain_lane: read(include_str!("../artifacts/OnChainLane.json")),
             group_registry: read(include_str!("../artifacts/GroupRegistry.json")),
+            group_account: read(include_str!("../artifacts/GroupAccount.json")),
+            account_proxy: read(include_str!("../artifacts/AccountProxy.json")),
         }
     }
 
-    /// The address that this build has on every chain where it is deployed through the
-    /// [proxy](deployment::PROXY).
+    /// The code of one of the contracts.
     #[must_use]
-    pub fn address(&self) -> Address {
-        deployment::address(&self.coordinator.bytecode)
+    pub fn part(&self, part: Part) -> &CompiledContract {
+        match part {
+            Part::OnChainLane => &self.on_chain_lane,
+            Part::GroupRegistry => &self.group_registry,
+            Part::Coordinator => &self.coordinator,
+            Part::GroupAccount => &self.group_account,
+            Part::AccountProxy => &self.account_proxy,
+        }
     }
 
     /// Compares what is deployed with what this build is at that address on that chain.
     ///
     /// # Errors
-    /// [`Mismatch`] with the first difference: of the coordinator, else of the group accounts' implementation, else of the
-    /// registry.
+    /// [`Mismatch`] with the first difference: of the coordinator, else of the on-chain lane, the registry, the group
+    /// accounts' implementation, or the group's account that was asked for.
     pub fn verify(&self, deployed: &Deployed) -> Result<(), Mismatch> {
         let Deployed { chain_id, contract, .. } = *deployed;
-        let values = Values::of(chain_id, contract);
-        let account = deployed.group_account();
-        let parts = [
-            (Part::Coordinator, contract, &self.coordinator, &deployed.coordinator_code),
-            (Part::GroupAccount, account, &self.group_account, &deployed.group_account_code),
-            (
-                Part::GroupRegistry,
-                deployed.group_registry(),
-                &self.group_registry,
-                &deployed.group_registry_code,
-            ),
+        let addresses = self.addresses();
+        let mut parts = vec![
+            (Part::Coordinator, contract, &deployed.coordinator_code),
+            (Part::OnChainLane, addresses.on_chain_lane, &deployed.on_chain_lane_code),
+            (Part::GroupRegistry, addresses.group_registry, &deployed.group_registry_code),
+            (Part::GroupAccount, deployed.group_account(), &deployed.group_account_code),
         ];
-        for (part, address, compiled, found) in parts {
-            difference::compare(compiled, &values, found).map_err(|difference| Mismatch {
+        if let Some((group, code)) = &deployed.account {
+            parts.push((Part::AccountProxy, self.account_of(contract, *group), code));
+        }
+        for (part, address, found) in parts {
+            let values = Values::of(chain_id, contract, &addresses, address);
+            difference::compare(self.part(part), &values, found).map_err(|difference| Mismatch {
                 part,
                 address,
                 difference,

@@ -68,16 +68,18 @@ pub enum CompileError {
 /// # Errors
 /// [`CompileError`]
 pub fn build(root: &Path) -> Result<Build, CompileError> {
-    let [coordinator, group_account, group_registry] = artifacts(root)?.map(|artifact| artifact.contract);
-    Ok(Build { coordinator, group_account, group_registry })
+    let [coordinator, on_chain_lane, group_registry, group_account, account_proxy] =
+        artifacts(root)?.map(|artifact| artifact.contract);
+    Ok(Build { coordinator, on_chain_lane, group_registry, group_account, account_proxy })
 }
 
-/// As [`build`], with the ABIs: the artifacts of `AgentCoordinator`, of `GroupAccount` and of `GroupRegistry`. The
-/// coordinator's ABI takes in the registry's, which it passes calls on to.
+/// As [`build`], with the ABIs: the artifacts of `AgentCoordinator`, `OnChainLane`, `GroupRegistry`, `GroupAccount` and
+/// `AccountProxy`. The coordinator's ABI takes in those of its modules, the lane and the registry, which it passes calls on
+/// to.
 ///
 /// # Errors
 /// [`CompileError`]
-pub fn artifacts(root: &Path) -> Result<[Artifact; 3], CompileError> {
+pub fn artifacts(root: &Path) -> Result<[Artifact; 5], CompileError> {
     let settings = root.join(SETTINGS_FILE);
     if !settings.is_file() {
         return Err(CompileError::NoSources { root: root.to_owned() });
@@ -92,10 +94,13 @@ pub fn artifacts(root: &Path) -> Result<[Artifact; 3], CompileError> {
             .ok_or(CompileError::Incomplete { contract: name, part: "code".into() })?;
         Artifact::new(name, compiled.clone(), &names)
     };
-    let registry = artifact("GroupRegistry")?;
+    let modules = [artifact("OnChainLane")?, artifact("GroupRegistry")?];
     let mut coordinator = artifact("AgentCoordinator")?;
-    coordinator.answer_for(&registry);
-    Ok([coordinator, artifact("GroupAccount")?, registry])
+    for module in &modules {
+        coordinator.answer_for(module);
+    }
+    let [lane, registry] = modules;
+    Ok([coordinator, lane, registry, artifact("GroupAccount")?, artifact("AccountProxy")?])
 }
 
 fn compile(root: &Path, profile: &Profile) -> Result<ProjectCompileOutput<SolcCompiler>, CompileError> {

@@ -12,8 +12,9 @@ pub const DOMAIN_VERSION: &str = "1";
 
 /// The domain under which everything for the coordinator at this address on this chain is signed.
 ///
-/// [`Vote`](crate::Vote), [`Decision`](crate::Decision) and [`Checkpoint`](crate::Checkpoint) take it in
-/// [`SolStruct::eip712_signing_hash`](alloy::sol_types::SolStruct::eip712_signing_hash).
+/// [`Decision`](crate::Decision) and [`Checkpoint`](crate::Checkpoint) take it in
+/// [`SolStruct::eip712_signing_hash`](alloy::sol_types::SolStruct::eip712_signing_hash); what voters sign is in
+/// [`quorate_protocol::vote`].
 #[must_use]
 pub fn eip712_domain(chain_id: u64, coordinator: Address) -> Eip712Domain {
     domain! {
@@ -28,9 +29,10 @@ pub fn eip712_domain(chain_id: u64, coordinator: Address) -> Eip712Domain {
 mod tests {
     use alloy::primitives::keccak256;
     use alloy::sol_types::SolStruct;
+    use quorate_protocol::typed;
 
     use super::*;
-    use crate::{Checkpoint, Decision, Vote};
+    use crate::{Call, Checkpoint, Decision};
 
     #[test]
     fn the_domain_is_what_the_contract_hashes() {
@@ -48,22 +50,15 @@ mod tests {
         assert_eq!(eip712_domain(10, coordinator).separator(), keccak256(preimage));
     }
 
-    // The bindings take the names from the ABI, the contract spells them out in `Hashes.sol`.
+    // The bindings take the names from the ABI, the contract spells them out in `Hashes.sol`, and the protocol in `typed.rs`.
     #[test]
     fn the_types_are_those_of_the_contract() {
-        assert_eq!(
-            Vote::eip712_encode_type(),
-            "Vote(bytes32 groupId,bytes32 proposalId,uint8 choice,uint64 epoch,uint64 votingEnds,uint32 nonce)"
-        );
-        assert_eq!(
-            Decision::eip712_encode_type(),
-            "Decision(bytes32 groupId,bytes32 proposalId,bytes32 actionsHash,uint8 status,uint128 forWeight,\
-             uint128 againstWeight,uint128 abstainWeight,uint64 executableFrom,uint64 executableUntil)"
-        );
+        assert_eq!(Call::eip712_encode_type(), typed::CALL_TYPE);
+        assert_eq!(Decision::eip712_encode_type(), typed::DECISION_TYPE);
         assert_eq!(
             Checkpoint::eip712_encode_type(),
             "Checkpoint(bytes32 groupId,uint64 epoch,uint64 sequence,uint64 logSize,bytes32 logRoot,\
-             bytes32 stateRoot,uint64 inboxCount,bytes32 nextMembersHash)"
+             bytes32 stateRoot,uint64 inboxCount,bytes32 inboxHash,bytes32 nextMembersHash)"
         );
     }
 }

@@ -1,14 +1,15 @@
 //! Rust bindings of Quorate's contracts, with the bytecode to deploy them.
 //!
-//! - [`AgentCoordinator`] is the one contract of a deployment; its types ([`Member`], [`Checkpoint`], …) are
-//!   re-exported here.
+//! - [`AgentCoordinator`] is the one contract of a deployment that anybody talks to, the functions of its two modules
+//!   included; its types ([`Member`], [`Checkpoint`], …) are re-exported here, and come from those of `quorate-protocol` by
+//!   `From`.
 //! - [`GroupAccount`] holds one group's funds. The coordinator makes it; nobody deploys it by hand.
 //! - [`eip712_domain`] is the domain under which votes, decisions and checkpoints are signed.
-//! - [`deployment`] says where the coordinator goes, so that one build has one address on every chain.
+//! - [`deployment`] says where the contracts go, so that one build has the same addresses on every chain.
 //! - [`code`] compares the code on a chain with that of a build.
 //! - [`Refusal`] decodes what a transaction reverted with.
 //! - [`rpc::bounded_client`] asks an endpoint with bounds on time and memory.
-//! - [`reader::CoordinatorReader`] reads groups and anchors in the words of `quorate-protocol`.
+//! - [`reader::CoordinatorReader`] reads groups, proposals and anchors in the words of `quorate-protocol`.
 //!
 //! What the functions, events and errors mean stands in `src/IAgentCoordinator.sol` and `src/Errors.sol`.
 //!
@@ -19,63 +20,72 @@
 //! # Example
 //!
 //! ```no_run
-//! use alloy::primitives::{B128, B256, address};
+//! use alloy::primitives::{B256, keccak256, address};
 //! use alloy::providers::ProviderBuilder;
-//! use alloy::sol_types::SolStruct;
-//! use quorate_contracts::{
-//!     AgentCoordinator, CHOICE_FOR, FLAG_REPLICA, FLAG_VOTER, Member, Policy, Terms, Vote, eip712_domain,
-//! };
+//! use alloy::sol_types::SolValue;
+//! use quorate_contracts::{FLAG_REPLICA, FLAG_VOTER, Member, Terms, deployment};
+//! use quorate_protocol::vote::ChainVote;
+//! use quorate_protocol::{AgentId, Choice, Class, Epoch, GroupId, GroupIdentity, ProposalId};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! # let agents = [address!("0000000000000000000000000000000000000001"); 4];
-//! # let (keys, proposal_id) = ([B256::ZERO; 4], B256::ZERO);
+//! # let (keys, proposal) = ([B256::ZERO; 4], ProposalId::default());
 //! let provider = ProviderBuilder::new().connect("http://127.0.0.1:8545").await?;
-//! let coordinator = AgentCoordinator::deploy(&provider).await?;
+//! let coordinator = deployment::deploy(&provider, agents[0]).await?;
 //!
 //! // Each agent registers from its own account; then anybody makes the group.
 //! coordinator.register(keys[0]).from(agents[0]).send().await?.watch().await?;
-//! let members = agents
+//! let members: Vec<_> = agents
 //!     .iter()
 //!     .zip(keys)
 //!     .map(|(account, key)| Member { account: *account, key, weight: 1, flags: FLAG_VOTER | FLAG_REPLICA })
 //!     .collect();
-//! let class = Policy { name: B128::right_padding_from(b"default"), threshold: 7_500, votingPeriod: 3600, ..Policy::default() };
-//! let terms = Terms { classes: vec![class], stallTime: 3600, inboxDeadline: 86_400, ..Terms::default() };
-//! let salt = B256::repeat_byte(1);
-//! let group_id = coordinator.groupIdOf(agents[0], salt).call().await?;
+//! let terms = quorate_protocol::Terms::of_class(Class::constitution(3, 4, 7_200));
+//! let (terms, salt) = (Terms::from(&terms), B256::repeat_byte(1));
+//! let hashes = (keccak256(members.abi_encode()), keccak256(terms.abi_encode()));
+//! let group = coordinator.groupIdOf(agents[0], salt, hashes.0, hashes.1).call().await?;
 //! coordinator.createGroup(members, terms, salt).from(agents[0]).send().await?.watch().await?;
 //!
 //! // What a voter signs when somebody else sends its vote.
-//! let vote = Vote { groupId: group_id, proposalId: proposal_id, choice: CHOICE_FOR, epoch: 0, votingEnds: 1_800_000_000, nonce: 0 };
-//! let digest = vote.eip712_signing_hash(&eip712_domain(31337, *coordinator.address()));
+//! let contract = AgentId(*coordinator.address());
+//! let identity = GroupIdentity { chain_id: 31337, contract, group: GroupId(group) };
+//! let voter = AgentId(agents[1]);
+//! let vote =
+//!     ChainVote { voter, proposal, choice: Choice::For, epoch: Epoch(0), voting_ends: 1_800_000_000, nonce: 0 };
+//! let digest = vote.digest(&identity);
 //! # let _ = digest;
 //! # Ok(())
 //! # }
 //! ```
 
 mod account;
-mod checkpoint;
 pub mod code;
 #[cfg(feature = "compile")]
 pub mod compile;
 mod constants;
+mod convert;
 mod coordinator;
 pub mod deployment;
 mod domain;
+mod names;
 pub mod reader;
 mod refusal;
 pub mod rpc;
 
 pub use account::GroupAccount;
 pub use constants::{
-    CHOICE_ABSTAIN, CHOICE_AGAINST, CHOICE_FOR, FLAG_REPLICA, FLAG_VOTER, INBOX_COMMAND, INBOX_CONVICTED,
-    INBOX_EXECUTED, KIND_COMMAND, KIND_DECISION, KIND_SYSTEM, Lane, ProposalStatus, SIGNATURE_LENGTH,
-    STATUS_APPROVED, STATUS_CANCELLED, STATUS_EXPIRED, STATUS_REJECTED, UnknownNumber,
+    CHOICE_ABSTAIN, CHOICE_AGAINST, CHOICE_FOR, CLASS_OF_GROUP, FLAG_REPLICA, FLAG_VOTER, INBOX_CLOSED,
+    INBOX_COMMAND, INBOX_CONVICTED, INBOX_LEAVING, INBOX_LEFT, INBOX_OPENED, KIND_COMMAND, KIND_DECISION,
+    KIND_SYSTEM, SIGNATURE_LENGTH, STATUS_APPROVED, STATUS_CANCELLED, STATUS_EXPIRED, STATUS_REJECTED,
 };
+pub use convert::{UnreadableTerms, words};
 pub use coordinator::AgentCoordinator;
+/// A refusing decision and its entry in the log: the contract's `Refusal`.
+pub use coordinator::AgentCoordinator::Refusal as LogRefusal;
 pub use coordinator::AgentCoordinator::{
-    Anchor, Approval, Ballot, Bond, Call, Checkpoint, Content, Decision, Entry, EpochStart, Group,
-    InboxState, Member, Policy, Proposal, Terms, Vote,
+    Anchor, Approval, Ballot, Bond, Call, Checkpoint, Class, Content, Decision, Entry, EpochStart, Fork,
+    Group, InboxState, Limit, Mandate, Member, ProposalState, SeatState, Taken, Target, Terms,
 };
 pub use domain::{DOMAIN_NAME, DOMAIN_VERSION, eip712_domain};
+pub use names::{Lane, ProposalStatus, Skip, Term, UnknownNumber};
 pub use refusal::Refusal;

@@ -16,19 +16,25 @@ use alloy::primitives::Address;
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::transports::TransportError;
 use alloy::transports::http::reqwest::Url;
-use quorate_protocol::group::MAX_MEMBERS;
-use quorate_protocol::{
-    AgentId, Digest, Epoch, Group, GroupId, GroupIdentity, Member, ProposalId, PublicKey, Sequence,
-};
+use quorate_protocol::{Epoch, GroupId};
 
 use crate::AgentCoordinator::{self, AgentCoordinatorErrors, AgentCoordinatorInstance};
 use crate::Refusal;
 use crate::rpc::bounded_client;
 
+mod answers;
 mod events;
-mod terms;
+mod history;
+mod members;
+mod proposals;
+mod state;
 
-pub use events::{AnchorEvent, MAX_ANCHORS};
+pub use answers::{
+    CastVote, EpochStart, InboxMark, InboxStatus, LatestAnchor, OnChainProposal, ReplicaBond, SeatStatus,
+    Spendable,
+};
+pub use history::{AnchorEvent, EpochEvent, MAX_ANCHORS, MAX_MESSAGES, Recovery};
+pub use proposals::{MAX_PROPOSAL_EVENTS, ProposalEvent, ProposalEventKind};
 
 /// How long one question to the RPC endpoint may take, unless said otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,7 +54,7 @@ pub enum ReaderError {
         /// What went wrong.
         reason: String,
     },
-    /// There is no coordinator at the address.
+    /// There is no coordinator at the address, or one of another kind.
     #[error("there is no AgentCoordinator at {contract} on chain {chain_id}; check address and RPC endpoint")]
     NoContract {
         /// The address.
@@ -82,56 +88,6 @@ pub enum ReaderError {
         /// What is wrong with the answer.
         reason: String,
     },
-}
-
-/// Where an epoch of a group began, as the contract has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EpochStart {
-    /// The epoch.
-    pub epoch: Epoch,
-    /// The sequence of the checkpoint that ended the epoch before; the epoch's batches have greater ones.
-    pub sequence: Sequence,
-    /// How many entries the log had then; the epoch's entries have this index or a greater one.
-    pub log_size: u64,
-    /// The hash of the epoch's members, as [`Group::members_hash`] computes it.
-    pub members_hash: Digest,
-}
-
-/// A group's latest anchor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LatestAnchor {
-    /// The epoch whose replicas signed the checkpoint.
-    pub epoch: Epoch,
-    /// The checkpoint's sequence.
-    pub sequence: Sequence,
-    /// How many entries the log had.
-    pub log_size: u64,
-    /// The log's root at that size.
-    pub log_root: Digest,
-    /// The root of the services' state.
-    pub state_root: Digest,
-    /// When the contract accepted it, in seconds since the Unix epoch.
-    pub anchored_at_s: u64,
-}
-
-/// A replica's bond.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReplicaBond {
-    /// Wei.
-    pub amount: u128,
-    /// From when on it can be withdrawn, in seconds since the Unix epoch; nothing while that was not asked for.
-    pub released_at_s: Option<u64>,
-    /// Whether the replica was convicted of contradicting itself.
-    pub convicted: bool,
-}
-
-/// A group's inbox in numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InboxStatus {
-    /// How many messages there are.
-    pub length: u64,
-    /// How many of them the anchored log has taken in.
-    pub taken: u64,
 }
 
 /// Reads one coordinator over one RPC endpoint, at the chain's latest block. Cheap to clone.
@@ -191,174 +147,6 @@ impl CoordinatorReader {
     /// The coordinator's address.
     pub fn contract(&self) -> Address {
         *self.coordinator.address()
-    }
-
-    /// The group with the members of its current epoch, its terms and that epoch. What is returned satisfies
-    /// [`Group::validate`], and the members hash to what the contract keeps.
-    ///
-    /// # Errors
-    /// [`ReaderError::UnknownGroup`], [`ReaderError::Unreachable`] or [`ReaderError::Malformed`].
-    pub async fn group(&self, group: GroupId) -> Result<Group, ReaderError> {
-        let summary = self.summary(group).await?;
-        self.current(group, summary).await
-    }
-
-    /// The group with the members of `epoch`, which may have ended: they are taken from the contract's events and
-    /// hash to what its state keeps for the epoch. What is returned satisfies [`Group::validate`].
-    ///
-    /// # Errors
-    /// As [`Self::group`], and [`ReaderError::UnknownEpoch`] for one that has not begun on the chain; also
-    /// [`ReaderError::Malformed`] when the endpoint has no event of the epoch's beginning: it may have pruned it.
-    pub async fn group_at(&self, group: GroupId, epoch: Epoch) -> Result<Group, ReaderError> {
-        let summary = self.summary(group).await?;
-        if epoch.0 == summary.epoch {
-            return self.current(group, summary).await;
-        }
-        let current = Epoch(summary.epoch);
-        let start = self.epoch_start(group, epoch).await?;
-        let start = start.ok_or(ReaderError::UnknownEpoch { group, epoch, current })?;
-        let members = self.members_of_event(group, epoch).await?;
-        self.checked(group, epoch, members, &summary.terms, start.members_hash)
-    }
-
-    /// Where `epoch` of the group began, or nothing when it has not begun on the chain.
-    ///
-    /// # Errors
-    /// As [`Self::group`].
-    pub async fn epoch_start(&self, group: GroupId, epoch: Epoch) -> Result<Option<EpochStart>, ReaderError> {
-        let call = self.coordinator.epochStart(group.0, epoch.0);
-        let start = self.ask(group, "epochStart", call.call()).await?;
-        Ok((!start.membersHash.is_zero()).then_some(EpochStart {
-            epoch,
-            sequence: Sequence(start.sequence),
-            log_size: start.logSize,
-            members_hash: Digest(start.membersHash),
-        }))
-    }
-
-    /// The epoch that the contract has the group in.
-    ///
-    /// # Errors
-    /// As [`Self::group`].
-    pub async fn epoch(&self, group: GroupId) -> Result<Epoch, ReaderError> {
-        Ok(Epoch(self.summary(group).await?.epoch))
-    }
-
-    /// The account that holds the group's funds.
-    ///
-    /// # Errors
-    /// As [`Self::group`].
-    pub async fn group_account(&self, group: GroupId) -> Result<Address, ReaderError> {
-        Ok(self.summary(group).await?.account)
-    }
-
-    /// The log root that is anchored for exactly `log_size` entries, or nothing.
-    ///
-    /// # Errors
-    /// [`ReaderError::Unreachable`] or [`ReaderError::Malformed`].
-    pub async fn anchored_root(&self, group: GroupId, log_size: u64) -> Result<Option<Digest>, ReaderError> {
-        let call = self.coordinator.anchoredRoot(group.0, log_size);
-        let anchored = self.ask(group, "anchoredRoot", call.call()).await?;
-        Ok((!anchored.is_zero()).then_some(Digest(anchored)))
-    }
-
-    /// The group's latest anchor, or nothing before the first.
-    ///
-    /// # Errors
-    /// As [`Self::anchored_root`].
-    pub async fn latest_anchor(&self, group: GroupId) -> Result<Option<LatestAnchor>, ReaderError> {
-        let call = self.coordinator.latestAnchor(group.0);
-        let anchor = self.ask(group, "latestAnchor", call.call()).await?;
-        Ok((anchor.anchoredAt != 0).then_some(LatestAnchor {
-            epoch: Epoch(anchor.epoch),
-            sequence: Sequence(anchor.sequence),
-            log_size: anchor.logSize,
-            log_root: Digest(anchor.logRoot),
-            state_root: Digest(anchor.stateRoot),
-            anchored_at_s: anchor.anchoredAt,
-        }))
-    }
-
-    /// A replica's bond in the group, and whether it was convicted.
-    ///
-    /// # Errors
-    /// As [`Self::group`].
-    pub async fn bond(&self, group: GroupId, replica: AgentId) -> Result<ReplicaBond, ReaderError> {
-        let bond = self.coordinator.bondOf(group.0, replica.0);
-        let bond = self.ask(group, "bondOf", bond.call()).await?;
-        let convicted = self.coordinator.isConvicted(group.0, replica.0);
-        let convicted = self.ask(group, "isConvicted", convicted.call()).await?;
-        let released_at_s = (bond.releasedAt != 0).then_some(bond.releasedAt);
-        Ok(ReplicaBond { amount: bond.amount, released_at_s, convicted })
-    }
-
-    /// Where the group's inbox stands.
-    ///
-    /// # Errors
-    /// As [`Self::group`].
-    pub async fn inbox(&self, group: GroupId) -> Result<InboxStatus, ReaderError> {
-        let inbox = self.ask(group, "inbox", self.coordinator.inbox(group.0).call()).await?;
-        Ok(InboxStatus { length: inbox.length, taken: inbox.taken })
-    }
-
-    /// Whether the group's anchors have stalled.
-    ///
-    /// # Errors
-    /// As [`Self::group`].
-    pub async fn has_stalled(&self, group: GroupId) -> Result<bool, ReaderError> {
-        self.ask(group, "hasStalled", self.coordinator.hasStalled(group.0).call()).await
-    }
-
-    /// Whether the group's proposal was executed, in either lane.
-    ///
-    /// # Errors
-    /// As [`Self::anchored_root`].
-    pub async fn executed(&self, group: GroupId, proposal: ProposalId) -> Result<bool, ReaderError> {
-        let call = self.coordinator.executed(group.0, proposal.0);
-        self.ask(group, "executed", call.call()).await
-    }
-
-    async fn current(&self, group: GroupId, summary: crate::Group) -> Result<Group, ReaderError> {
-        let members = self.coordinator.members(group.0);
-        let members = self.ask(group, "members", members.call()).await?;
-        self.checked(group, Epoch(summary.epoch), members, &summary.terms, Digest(summary.membersHash))
-    }
-
-    /// The group of these members, once they form one and are those that the contract's state names.
-    fn checked(
-        &self,
-        group: GroupId,
-        epoch: Epoch,
-        members: Vec<crate::Member>,
-        terms: &crate::Terms,
-        members_hash: Digest,
-    ) -> Result<Group, ReaderError> {
-        let malformed = |reason: String| ReaderError::Malformed { question: "members", reason };
-        if members.len() > MAX_MEMBERS {
-            return Err(malformed(format!("{} members, at most {MAX_MEMBERS} are possible", members.len())));
-        }
-        let members = members
-            .into_iter()
-            .map(|member| Member {
-                agent: AgentId(member.account),
-                key: PublicKey(member.key.0),
-                weight: member.weight,
-                flags: member.flags,
-            })
-            .collect();
-        let identity = GroupIdentity { chain_id: self.chain_id, contract: AgentId(self.contract()), group };
-        let terms = terms::read(terms).map_err(malformed)?;
-        let read = Group { identity, epoch, members, terms };
-        read.validate().map_err(|error| malformed(error.to_string()))?;
-        if Digest(read.members_hash()) != members_hash {
-            return Err(malformed("the members do not hash to the contract's members hash".into()));
-        }
-        Ok(read)
-    }
-
-    async fn summary(&self, group: GroupId) -> Result<crate::Group, ReaderError> {
-        let call = self.coordinator.group(group.0);
-        self.ask(group, "group", call.call()).await
     }
 
     async fn ask<T>(

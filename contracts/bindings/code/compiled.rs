@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alloy::primitives::Bytes;
+use alloy::primitives::{Address, Bytes};
 use serde::{Deserialize, Serialize};
 
 /// Where the compiled code leaves room for an immutable.
@@ -18,11 +18,19 @@ pub struct Place {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CompiledContract {
-    /// The creation code. The constructors here take no arguments, so nothing follows it.
+    /// The creation code, without the constructor's arguments, which follow it.
     pub bytecode: Bytes,
     /// The code that the constructor deploys, with zeros where immutables will stand.
     pub deployed_bytecode: Bytes,
     /// The places of each immutable, by its name after that of the contract that declares it, such as
-    /// `Groups.groupAccountImplementation`. The compiler knows them by numbers that change with every edit.
+    /// `GroupAccount.coordinator`. The compiler knows them by numbers that change with every edit.
     pub immutables: BTreeMap<String, Vec<Place>>,
+}
+
+impl CompiledContract {
+    /// The creation code with the constructor's arguments, which are all addresses.
+    pub(crate) fn creation_code(&self, arguments: &[Address]) -> Bytes {
+        let words = arguments.iter().flat_map(|argument| argument.into_word().0);
+        self.bytecode.iter().copied().chain(words).collect()
+    }
 }

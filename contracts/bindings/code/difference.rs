@@ -18,20 +18,26 @@ const WORD: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
+    /// The `OnChainLane` that the coordinator delegates to.
+    OnChainLane,
+    /// The `GroupRegistry` that the coordinator delegates to.
+    GroupRegistry,
     /// `AgentCoordinator`.
     Coordinator,
     /// The `GroupAccount` that the groups' accounts delegate to.
     GroupAccount,
-    /// The `GroupRegistry` that the coordinator delegates to.
-    GroupRegistry,
+    /// The `AccountProxy` that is one group's account.
+    AccountProxy,
 }
 
 impl fmt::Display for Part {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
+            Self::OnChainLane => "the code of the on-chain lane (OnChainLane)",
+            Self::GroupRegistry => "the code of the registry (GroupRegistry)",
             Self::Coordinator => "the code of AgentCoordinator",
             Self::GroupAccount => "the code of the groups' accounts (GroupAccount)",
-            Self::GroupRegistry => "the code of the registry (GroupRegistry)",
+            Self::AccountProxy => "the code of the group's account (AccountProxy)",
         })
     }
 }

@@ -1,0 +1,101 @@
+//! Sending what is missing of a deployment.
+
+use std::time::Duration;
+
+use alloy::network::TransactionBuilder as _;
+use alloy::primitives::{Address, B256};
+use alloy::providers::{PendingTransactionError, Provider};
+use alloy::rpc::types::TransactionRequest;
+use alloy::transports::TransportError;
+
+use super::{Creation, PROXY, PROXY_CODE};
+use crate::AgentCoordinator::{self, AgentCoordinatorInstance};
+use crate::code::{Build, Part};
+
+/// How long to wait for a transaction's inclusion.
+const INCLUSION_LIMIT: Duration = Duration::from_secs(60);
+
+/// Why the contracts could not be deployed.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployError {
+    /// The endpoint does not answer, or refuses a transaction.
+    #[error("{part} cannot be deployed: {source}")]
+    Refused {
+        /// What was to be deployed.
+        part: Part,
+        /// What the endpoint said.
+        source: TransportError,
+    },
+    /// Nothing is known of a transaction that was sent.
+    #[error("{part} is not deployed in time: {source}")]
+    Pending {
+        /// What was to be deployed.
+        part: Part,
+        /// What went wrong.
+        source: PendingTransactionError,
+    },
+    /// A transaction had no effect.
+    #[error("{part} is not deployed: transaction {transaction} reverted")]
+    Reverted {
+        /// What was to be deployed.
+        part: Part,
+        /// The transaction.
+        transaction: B256,
+    },
+    /// The chain has no proxy to deploy through.
+    #[error(
+        "there is no deterministic deployment proxy at {PROXY}, and without it {part} cannot get its address"
+    )]
+    NoProxy {
+        /// What was to be deployed.
+        part: Part,
+    },
+}
+
+/// Deploys the build that this crate was made with through the [`PROXY`], as far as it is not there already: at most three
+/// transactions of `from`, one after the other, each awaited. The provider signs for the account, or its endpoint does.
+///
+/// # Errors
+/// [`DeployError`]. What was deployed stays, and the next call goes on from there.
+pub async fn deploy<P: Provider>(
+    provider: P,
+    from: Address,
+) -> Result<AgentCoordinatorInstance<P>, DeployError> {
+    let build = Build::built_in();
+    for creation in build.creations() {
+        if !is_there(&provider, &creation).await? {
+            create(&provider, &creation, from).await?;
+        }
+    }
+    Ok(AgentCoordinator::new(build.address(), provider))
+}
+
+async fn is_there<P: Provider>(provider: &P, creation: &Creation) -> Result<bool, DeployError> {
+    let part = creation.part;
+    let code = provider.get_code_at(creation.address).await;
+    Ok(!code.map_err(|source| DeployError::Refused { part, source })?.is_empty())
+}
+
+async fn create<P: Provider>(provider: &P, creation: &Creation, from: Address) -> Result<(), DeployError> {
+    let part = creation.part;
+    let refused = |source| DeployError::Refused { part, source };
+    if provider.get_code_at(PROXY).await.map_err(refused)?[..] != PROXY_CODE {
+        return Err(DeployError::NoProxy { part });
+    }
+    let request =
+        TransactionRequest::default().with_from(from).with_to(PROXY).with_input(creation.calldata.clone());
+    let created = async {
+        let pending = provider.send_transaction(request).await.map_err(refused)?;
+        let receipt = pending.with_timeout(Some(INCLUSION_LIMIT)).get_receipt().await;
+        let receipt = receipt.map_err(|source| DeployError::Pending { part, source })?;
+        match receipt.status() {
+            true => Ok(()),
+            false => Err(DeployError::Reverted { part, transaction: receipt.transaction_hash }),
+        }
+    };
+    match created.await {
+        // Somebody else was faster, and what they deployed is the same contract: the proxy refuses to create it twice.
+        Err(_) if is_there(provider, creation).await? => Ok(()),
+        created => created,
+    }
+}
