@@ -119,8 +119,13 @@ pub fn proposal_id(
     calls: &[Call],
     description: &str,
 ) -> ProposalId {
-    let description_hash = Digest(keccak256(description));
+    let description_hash = description_hash(description);
     proposal_id_of_hashes(group, proposer, salt, class, actions_hash(calls), description_hash)
+}
+
+/// The keccak256 of a description: what EIP-712 encodes of it.
+pub fn description_hash(description: &str) -> Digest {
+    Digest(keccak256(description))
 }
 
 /// As [`proposal_id`], from the calls' [`actions_hash`] and the description's keccak256.

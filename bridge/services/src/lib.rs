@@ -37,7 +37,7 @@ mod service;
 mod state;
 
 pub use error::{AdmissionError, DropReason, ServicesError};
-pub use inbox::InboxRefusal;
+pub use inbox::{InboxRefusal, TakenEntry};
 pub use machine::{Admission, Disposition, Executed, StateMachine};
 pub use members::{Agent, MembersRefusal};
 pub use proposals::ProposalsRefusal;

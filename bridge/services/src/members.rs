@@ -2,7 +2,8 @@
 //!
 //! The members of the epoch come from the contract and stay until the group's membership changes. Beside
 //! them there are plain agents, which only the log knows: a voter admits them, with the agent's own
-//! signature that the key is its own, and they leave by themselves.
+//! signature that the key is its own, and they leave by themselves. A member that gave up its vote on-chain has
+//! given it up here too, for as long as it is a member.
 
 use minicbor::{Decode, Encode};
 use quorate_protocol::codec;
@@ -14,7 +15,7 @@ use quorate_protocol::{AgentId, Group, Member, PublicKey, TimestampMs};
 use crate::service::{Context, Service, ServiceRefusal};
 use crate::state::{Overlay, View};
 
-const PREFIX: &[u8] = b"members/";
+pub(crate) const PREFIX: &[u8] = b"members/";
 
 /// Who a command comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub struct Agent {
     pub key: PublicKey,
     /// Whether it is a member of the epoch; otherwise it is a plain agent.
     pub member: bool,
-    /// Whether it may propose and vote.
+    /// Whether it may propose and vote: a voter of the epoch that has not left.
     pub voter: bool,
     /// Whether its node takes part in PBFT.
     pub replica: bool,
@@ -50,7 +51,7 @@ impl From<&Member> for Agent {
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum MembersRefusal {
     /// Only voters admit.
-    #[error("{0} is not a voter, and only voters admit agents")]
+    #[error("{0} is not a voter, or has left, and only voters admit agents")]
     NotAVoter(AgentId),
     /// The agent is a member, or admitted already.
     #[error("{0} is known to the group already")]
@@ -171,11 +172,41 @@ fn leave(context: &mut Context<'_, '_>, agent: &Agent) -> Result<MembersOutcome,
 
 /// The member of the epoch, or the plain agent, with this address.
 pub(crate) fn find(group: &Group, state: &Overlay<'_>, agent: AgentId) -> Option<Agent> {
+    let view = View::new(state, PREFIX);
     if let Some(member) = group.member(agent) {
-        return Some(member.into());
+        let found = Agent::from(member);
+        return Some(match view.contains(&left_key(agent)) {
+            true => Agent { voter: false, weight: 0, ..found },
+            false => found,
+        });
     }
-    let plain: PlainAgent = View::new(state, PREFIX).read(&agent_key(agent))?;
+    let plain: PlainAgent = view.read(&agent_key(agent))?;
     Some(Agent { id: agent, key: plain.key, member: false, voter: false, replica: false, weight: 0 })
+}
+
+/// The member gave up its vote on-chain.
+pub(crate) fn note_left(context: &mut Context<'_, '_>, member: AgentId) {
+    if context.group().member(member).is_some() {
+        context.write(&left_key(member), &());
+    }
+}
+
+/// An epoch began with the members of `group`: who is none any more and comes back later begins anew, as on-chain.
+pub(crate) fn forget_left(context: &mut Context<'_, '_>, group: &Group) {
+    let gone: Vec<AgentId> = context
+        .state()
+        .keys(b"l", None)
+        .map(|key| AgentId::from(<[u8; 20]>::try_from(&key[1..]).expect("the key ends with its member")))
+        .filter(|member| group.member(*member).is_none())
+        .collect();
+    for member in gone {
+        context.remove(&left_key(member));
+    }
+}
+
+/// Marks a member that has left.
+fn left_key(member: AgentId) -> Vec<u8> {
+    [b"l", member.as_bytes().as_slice()].concat()
 }
 
 fn agent_key(agent: AgentId) -> Vec<u8> {

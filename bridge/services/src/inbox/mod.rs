@@ -25,6 +25,7 @@ use crate::members::Agent;
 use crate::service::{Context, Service, ServiceRefusal, Taken};
 use crate::state::View;
 
+pub use record::TakenEntry;
 use record::{Head, Word};
 pub use refusal::InboxRefusal;
 
@@ -156,6 +157,16 @@ fn take(context: &mut Context<'_, '_>, head: Head, links: Vec<(InboxMessage, Dig
 pub(crate) fn head(state: View<'_>) -> (u64, Digest) {
     let Head { taken, hash } = Head::read(state);
     (taken, hash)
+}
+
+/// Notes where the log says that the last message was taken.
+pub(crate) fn note_entry(context: &mut Context<'_, '_>, entry: TakenEntry) {
+    context.write(TakenEntry::KEY, &entry);
+}
+
+/// Where the log says that the last message was taken; nothing before the first.
+pub(crate) fn last_entry(state: View<'_>) -> Option<TakenEntry> {
+    TakenEntry::read(state)
 }
 
 /// The hash that `replica` said of the message at `index`, if it did so in the epoch of the last word.

@@ -1,7 +1,8 @@
 //! What the state holds of the inbox.
 
 use minicbor::{Decode, Encode};
-use quorate_protocol::{AgentId, Digest, Epoch};
+use quorate_protocol::entry::InboxDisposition;
+use quorate_protocol::{AgentId, Digest, EntryIndex, Epoch, Sequence, TimestampMs};
 
 use crate::state::View;
 
@@ -22,6 +23,32 @@ impl Head {
 
     pub(super) fn read(state: View<'_>) -> Self {
         state.read(Self::KEY).unwrap_or_default()
+    }
+}
+
+/// The entry of the last message that was taken, at `e`: what the contract is shown of it when it takes an anchor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct TakenEntry {
+    /// The entry's number.
+    #[n(0)]
+    pub index: EntryIndex,
+    /// The sequence that committed it.
+    #[n(1)]
+    pub sequence: Sequence,
+    /// The batch's time.
+    #[n(2)]
+    pub timestamp: TimestampMs,
+    /// What became of the message.
+    #[n(3)]
+    pub disposition: InboxDisposition,
+}
+
+impl TakenEntry {
+    pub(super) const KEY: &[u8] = b"e";
+
+    pub(super) fn read(state: View<'_>) -> Option<Self> {
+        state.read(Self::KEY)
     }
 }
 

@@ -4,24 +4,25 @@ use std::collections::VecDeque;
 
 use quorate_protocol::entry::{InboxDisposition, SystemEvent};
 use quorate_protocol::{
-    AgentId, EntryBody, EntryIndex, EntryRecord, InboxContent, InboxMessage, Outcome, ProposalId,
-    SignedCommand, codec, epoch,
+    AgentId, EntryBody, EntryIndex, EntryRecord, InboxContent, InboxEvent, InboxMessage, InboxTaken, Outcome,
+    SignedCommand, epoch,
 };
 
 use super::admission::Verdict;
-use super::{StateMachine, convicted_key, key};
-use crate::proposals;
+use super::{Next, StateMachine, convicted_key, leaving_key};
+use crate::inbox::{self, TakenEntry};
 use crate::service::{Context, Taken, Transaction};
 use crate::state::Overlay;
+use crate::{members, proposals};
 
 impl StateMachine {
     /// Carries out the messages that a command took, in order. A command among them may itself take messages: they
     /// have later places in the inbox, and come behind.
     pub(super) fn carry_out(&mut self, mut taken: VecDeque<Taken>, records: &mut Vec<EntryRecord>) {
         while let Some(Taken { message, hash }) = taken.pop_front() {
-            let InboxMessage { index, kind, sender, .. } = message;
             let (disposition, command) = self.judge(&message);
-            let event = SystemEvent::InboxTaken { index, hash, kind, sender, disposition };
+            self.note_taken(disposition);
+            let event = SystemEvent::InboxTaken(InboxTaken { index: message.index, hash, disposition });
             self.record_event(event, records);
             match message.content() {
                 InboxContent::Command(_) => {
@@ -29,8 +30,7 @@ impl StateMachine {
                         self.dispose(&command, records, &mut taken);
                     }
                 }
-                InboxContent::ProposalExecuted(proposal) => self.close_executed(proposal, records),
-                InboxContent::ReplicaConvicted(replica) => self.convict(replica, records),
+                InboxContent::Event(event) => self.follow(event, records),
                 InboxContent::Malformed | InboxContent::Unknown => {}
             }
         }
@@ -41,9 +41,7 @@ impl StateMachine {
     fn judge(&self, message: &InboxMessage) -> (InboxDisposition, Option<SignedCommand>) {
         let bytes = match message.content() {
             InboxContent::Command(bytes) => bytes,
-            InboxContent::ProposalExecuted(_) | InboxContent::ReplicaConvicted(_) => {
-                return (InboxDisposition::CarriedOut, None);
-            }
+            InboxContent::Event(event) => return (event.disposition(), None),
             InboxContent::Malformed => return (InboxDisposition::Malformed, None),
             InboxContent::Unknown => return (InboxDisposition::Unknown, None),
         };
@@ -60,27 +58,53 @@ impl StateMachine {
         }
     }
 
-    /// The contract executed the proposal: it takes no more votes, and there will be no decision that anybody could
-    /// execute again.
-    fn close_executed(&mut self, proposal: ProposalId, records: &mut Vec<EntryRecord>) {
-        let entry = EntryIndex(self.head.log_size);
-        self.record_event(SystemEvent::ProposalExecuted { proposal }, records);
-        let mut transaction = Transaction::new(Overlay::new(&self.state), EntryIndex(self.head.log_size));
-        let mut context = Context::new(&mut transaction, proposals::PREFIX, self.head.time, &self.group);
-        proposals::close_executed(&mut context, proposal, entry);
-        let writes = transaction.overlay.into_writes();
-        self.state.apply(writes);
+    /// Notes the entry that comes next as that of the last message taken.
+    fn note_taken(&mut self, disposition: InboxDisposition) {
+        let index = EntryIndex(self.head.log_size);
+        let (sequence, timestamp) = (self.head.sequence, self.head.time);
+        let entry = TakenEntry { index, sequence, timestamp, disposition };
+        self.within(inbox::PREFIX, |context| inbox::note_entry(context, entry));
     }
 
-    /// The contract convicted the replica: it is none in the next epoch, which is due with the next checkpoint if
-    /// enough replicas remain.
-    fn convict(&mut self, replica: AgentId, records: &mut Vec<EntryRecord>) {
-        self.record_event(SystemEvent::ReplicaConvicted { replica }, records);
-        self.state.put(convicted_key(replica), Vec::new());
-        if let Some(next) = epoch::without_replica(&self.group, self.next.as_ref(), replica) {
-            self.state.put(key("next"), codec::encode(&next));
-            self.next = Some(next);
+    /// Follows what the contract told.
+    fn follow(&mut self, event: InboxEvent, records: &mut Vec<EntryRecord>) {
+        let entry = EntryIndex(self.head.log_size);
+        self.record_event(SystemEvent::OnChain(event), records);
+        match event {
+            InboxEvent::ProposalOpenedOnChain { proposal, .. }
+            | InboxEvent::ProposalClosedOnChain { proposal, .. } => {
+                self.within(proposals::PREFIX, |context| proposals::move_on_chain(context, proposal, entry));
+            }
+            InboxEvent::ReplicaConvicted { replica } => {
+                self.state.put(convicted_key(replica), Vec::new());
+                self.leave_out(replica);
+            }
+            InboxEvent::ReplicaLeaving { replica, .. } => {
+                if !self.leave_out(replica) && self.next.as_ref().is_some_and(|next| next.mandate.is_some()) {
+                    self.state.put(leaving_key(replica), Vec::new());
+                }
+            }
+            InboxEvent::MemberLeft { member } => {
+                self.within(members::PREFIX, |context| members::note_left(context, member));
+            }
         }
+    }
+
+    /// The replica is none in the next epoch, which is due with the next checkpoint, if enough replicas remain and no change
+    /// waits that the voters signed as it is. Whether that alters what comes next.
+    pub(super) fn leave_out(&mut self, replica: AgentId) -> bool {
+        let planned = self.next.as_ref().map(|next| &next.group);
+        let Some(group) = epoch::without_replica(&self.group, planned, replica) else { return false };
+        self.plan(Next { group, mandate: None });
+        true
+    }
+
+    /// Has a service note something in its own state, outside of any command.
+    pub(super) fn within(&mut self, prefix: &'static [u8], note: impl FnOnce(&mut Context<'_, '_>)) {
+        let mut transaction = Transaction::new(Overlay::new(&self.state), EntryIndex(self.head.log_size));
+        note(&mut Context::new(&mut transaction, prefix, self.head.time, &self.group));
+        let writes = transaction.overlay.into_writes();
+        self.state.apply(writes);
     }
 
     fn record_event(&mut self, event: SystemEvent, records: &mut Vec<EntryRecord>) {

@@ -9,7 +9,8 @@ mod queries;
 use minicbor::{Decode, Encode};
 use quorate_protocol::entry::SystemEvent;
 use quorate_protocol::{
-    AgentId, Digest, EntryBody, EntryIndex, EntryRecord, Group, Outcome, Sequence, TimestampMs, codec,
+    AgentId, Digest, EntryBody, EntryIndex, EntryRecord, Group, Mandate, Outcome, Sequence, TimestampMs,
+    codec,
 };
 
 use crate::error::ServicesError;
@@ -17,11 +18,14 @@ use crate::state::view::full_key;
 use crate::state::{AuthenticatedMap, Overlay};
 
 pub use admission::Admission;
+use epoch::Next;
 pub use execute::{Disposition, Executed};
 
 pub(crate) const PREFIX: &[u8] = b"machine/";
-/// The most bytes of an encoded [`Group`]; 64 members take about 5 KiB.
-const MAX_GROUP_BYTES: usize = 16 * 1024;
+/// What starts the keys of replicas that gave notice while a change waited that the voters signed.
+const LEAVING: &[u8] = b"machine/leaving/";
+/// The most bytes of an encoded [`Group`] with a mandate; 64 members take about 5 KiB, and so do 64 ballots.
+const MAX_GROUP_BYTES: usize = 32 * 1024;
 /// The most bytes of an encoded [`Head`].
 const MAX_HEAD_BYTES: usize = 64;
 
@@ -47,7 +51,9 @@ struct Head {
 pub struct StateMachine {
     group: Group,
     /// The group of the next epoch, once its change of members is approved; a part of the state.
-    next: Option<Group>,
+    next: Option<Next>,
+    /// The voters' word for the members of this epoch; a part of the state.
+    mandate: Option<Mandate>,
     head: Head,
     state: AuthenticatedMap,
 }
@@ -77,6 +83,7 @@ impl StateMachine {
         let mut machine = Self {
             group: group.clone(),
             next: None,
+            mandate: None,
             head: Head { time: TimestampMs(0), log_size: 1, sequence: Sequence(0) },
             state,
         };
@@ -109,12 +116,9 @@ impl StateMachine {
             return Err(ServicesError::ForeignMembers(expected));
         }
         let head = read(&state, "head", MAX_HEAD_BYTES)?;
-        let next = if state.get(&key("next")).is_some() {
-            Some(read(&state, "next", MAX_GROUP_BYTES)?)
-        } else {
-            None
-        };
-        Ok(Self { group: found, next, head, state })
+        let next = read_if_any(&state, "next")?;
+        let mandate = read_if_any(&state, "mandate")?;
+        Ok(Self { group: found, next, mandate, head, state })
     }
 
     /// The root of the whole state, the reply table and the clock included. Costs the hashing of what
@@ -167,8 +171,20 @@ fn convicted_key(replica: AgentId) -> Vec<u8> {
     [PREFIX, b"convicted/", replica.as_bytes()].concat()
 }
 
+/// The key that remembers a notice until the change that waits has taken effect.
+fn leaving_key(replica: AgentId) -> Vec<u8> {
+    [LEAVING, replica.as_bytes()].concat()
+}
+
 fn key(part: &str) -> Vec<u8> {
     full_key(PREFIX, part.as_bytes())
+}
+
+fn read_if_any<T>(state: &AuthenticatedMap, part: &'static str) -> Result<Option<T>, ServicesError>
+where
+    T: for<'b> Decode<'b, ()> + Encode<()>,
+{
+    state.get(&key(part)).is_some().then(|| read(state, part, MAX_GROUP_BYTES)).transpose()
 }
 
 fn read<T>(state: &AuthenticatedMap, part: &'static str, max: usize) -> Result<T, ServicesError>

@@ -4,6 +4,7 @@ use quorate_protocol::api::{AgentView, ProposalView};
 use quorate_protocol::{AgentId, Digest, Nonce, ProposalId, TimestampMs};
 
 use super::StateMachine;
+use crate::inbox::TakenEntry;
 use crate::registry::SERVICES;
 use crate::replies::Series;
 use crate::state::{Overlay, View};
@@ -32,6 +33,12 @@ impl StateMachine {
         inbox::head(View::new(&Overlay::new(&self.state), inbox::PREFIX))
     }
 
+    /// Where the log says that the last message of the inbox was taken: what an anchor shows of it. Nothing before the
+    /// first.
+    pub fn inbox_entry(&self) -> Option<TakenEntry> {
+        inbox::last_entry(View::new(&Overlay::new(&self.state), inbox::PREFIX))
+    }
+
     /// The inbox's chain hash after the message at `index`, as `replica` said it in this epoch. Nothing, if it did
     /// not, or the message is taken.
     pub fn inbox_word(&self, replica: AgentId, index: u64) -> Option<Digest> {
@@ -40,7 +47,7 @@ impl StateMachine {
         word.at(index).filter(|_| word.epoch() == self.group.epoch)
     }
 
-    /// Whether the contract ever convicted this replica of signing two checkpoints of one sequence.
+    /// Whether the contract ever convicted this replica of signing checkpoints that contradict each other.
     pub fn is_convicted(&self, replica: AgentId) -> bool {
         super::is_convicted(&Overlay::new(&self.state), replica)
     }

@@ -5,28 +5,31 @@
 //! - A proposal is of a class, which permits its calls.
 //! - A voter votes on an open proposal with its weight: once, or for something else in a class where votes may
 //!   change.
-//! - When the votes decide is for the class' [`Policy`](quorate_protocol::Policy) to say: with a vote, or in the
+//! - When the votes decide is for the class ([`Class`](quorate_protocol::Class)) to say: with a vote, or in the
 //!   first batch at or after the end of the voting. Cancelled when its proposer withdraws it before.
-//! - In a class that allows the escape lane, a vote carries the account's signature by which it counts on-chain
-//!   too.
+//! - In a class that allows the escape lane, a vote carries the voter's signature by which it counts on-chain
+//!   too: an account's, which is checked, or bytes that only the voter's contract can judge.
 //! - A proposal takes votes in the epoch that it was made in. After a change of members it can only be
 //!   cancelled or expire: the weights of two sets of voters do not add up.
 //! - A change of members ([`MembersChange`]) must be sound in the epoch that it is proposed in.
-//! - A proposal that the contract executed in the on-chain lane is closed as approved, without a decision: nobody
-//!   can execute it a second time.
+//! - A proposal that the on-chain lane has, or is done with, is closed here without a decision (it *moved*), and its id
+//!   is used up: there is one electorate at a time.
+//! - A change that alters anybody's weight comes with the voters' own signatures ([`Mandate`]).
 //! - Every other closing drafts exactly one decision. A closed proposal never changes again.
 
 mod queries;
 mod record;
 mod refusal;
 
+use quorate_protocol::call::check_calls;
 use quorate_protocol::command::MAX_COMMAND_BYTES;
+use quorate_protocol::mandate;
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::proposals::{Cancel, ProposalsOperation, ProposalsOutcome, Propose, Vote};
-use quorate_protocol::proposal::{ChainVote, actions_hash, proposal_id, voting_end};
+use quorate_protocol::proposal::{description_hash, proposal_id, voting_end};
 use quorate_protocol::{
-    Decision, DecisionRecord, DecisionStatus, EntryIndex, Group, MembersChange, MembersChangeError, Policy,
-    ProposalId, TimestampMs, codec,
+    Call, ChainVote, Choice, Class, Decision, DecisionRecord, DecisionStatus, EntryIndex, Group, Mandate,
+    MembersChange, MembersChangeError, ProposalId, TimestampMs, codec,
 };
 
 use crate::members::Agent;
@@ -34,7 +37,7 @@ use crate::service::{Context, Draft, Service, ServiceRefusal};
 use crate::state::View;
 
 pub(crate) use queries::{list, show};
-use record::{Ballot, Closing, Tally, Text};
+use record::{Ballot, Closing, Tally, Text, moved_key};
 pub use refusal::ProposalsRefusal;
 
 pub(crate) const PREFIX: &[u8] = b"proposals/";
@@ -99,34 +102,37 @@ fn propose(
     }
     let Propose { salt, description, calls, class } = proposal;
     let group = context.group();
-    let policy = group.terms.class(class).ok_or(ProposalsRefusal::UnknownClass(class))?;
-    if let Err(error) = policy.check_calls(group.identity.contract, &calls) {
-        return Err(ProposalsRefusal::NotPermitted { class: policy.name.clone(), error });
+    let rule = group.terms.class(class).ok_or(ProposalsRefusal::UnknownClass(class))?;
+    check_calls(&calls).map_err(ProposalsRefusal::InvalidCalls)?;
+    if let Err(error) = rule.permit(&calls, group.identity.contract, group.account) {
+        return Err(ProposalsRefusal::NotPermitted { class: rule.name.clone(), error });
     }
-    let change = MembersChange::of(&group.identity, &calls)
-        .and_then(|change| change.map(|change| change.apply(group)).transpose());
-    if let Ok(Some(next)) = &change
-        && let Some(member) =
-            next.members.iter().find(|member| member.is_replica() && context.is_convicted(member.agent))
-    {
-        let error = MembersChangeError::Convicted(member.agent);
-        return Err(ProposalsRefusal::InvalidMembersChange(error));
-    }
-    if let Err(error) = change {
-        return Err(ProposalsRefusal::InvalidMembersChange(error));
-    }
-    let actions_hash = actions_hash(&calls);
-    let id = proposal_id(&group.identity.group, proposer.id, salt, class, actions_hash, &description);
+    check_change(context, class, &calls).map_err(ProposalsRefusal::InvalidMembersChange)?;
+    let id = proposal_id(&group.identity.group, proposer.id, salt, class, &calls, &description);
     if Tally::read(context.state(), id).is_some() {
         return Err(ProposalsRefusal::ProposalExists(id));
     }
+    if context.state().contains(&moved_key(id)) {
+        return Err(ProposalsRefusal::ProposalMoved(id));
+    }
     let opened = context.time();
-    let closes = voting_end(opened, policy.voting_period_s);
-    let text = Text { proposer: proposer.id, salt, description, calls, actions_hash, opened };
+    let closes = voting_end(opened, rule.voting_period_s);
+    let text = Text { proposer: proposer.id, salt, description, calls, opened };
     context.write(&Text::key(id), &text);
     context.write(&Tally::key(id), &Tally::open(proposer.id, closes, group.epoch, class));
     context.write(&record::closing_key(closes, id), &());
     Ok(ProposalsOutcome::Proposed { proposal: id, closes })
+}
+
+/// A change of members is sound in the epoch that it is proposed in, in a class that may change what it changes.
+fn check_change(context: &Context<'_, '_>, class: u8, calls: &[Call]) -> Result<(), MembersChangeError> {
+    let group = context.group();
+    let Some(change) = MembersChange::of(&group.identity, calls)? else { return Ok(()) };
+    change.check_class(group, class)?;
+    let next = change.apply(group)?;
+    let convicted =
+        next.members.iter().find(|member| member.is_replica() && context.is_convicted(member.agent));
+    convicted.map_or(Ok(()), |member| Err(MembersChangeError::Convicted(member.agent)))
 }
 
 fn vote(
@@ -137,53 +143,54 @@ fn vote(
     if !voter.voter {
         return Err(ProposalsRefusal::NotAVoter(voter.id));
     }
-    let Vote { proposal, choice, signature } = vote;
+    let Vote { proposal, choice, .. } = vote;
     let mut tally = open_tally(context, proposal)?;
     let group = context.group();
     let epoch = group.epoch;
     if tally.epoch != epoch {
         return Err(ProposalsRefusal::OtherEpoch { proposal, expected: tally.epoch, found: epoch });
     }
-    let policy = policy_of(group, &tally);
-    check_signature(group, policy, &tally, voter, &vote)?;
+    let class = class_of(group, &tally);
+    check_signature(group, class, &tally, voter, &vote)?;
     let ballot_key = Ballot::key(proposal, voter.id);
     if let Some(Ballot { choice: before, weight, .. }) = context.state().read(&ballot_key) {
-        if !policy.revotes || before == choice {
+        if !class.revotes || before == choice {
             return Err(ProposalsRefusal::AlreadyVoted { proposal, choice: before });
         }
         *tally.weight_of(before) -= u128::from(weight);
     }
-    context.write(&ballot_key, &Ballot { choice, weight: voter.weight, signature });
+    context.write(&ballot_key, &Ballot { choice, weight: voter.weight, signature: vote.signature });
     *tally.weight_of(choice) += u128::from(voter.weight);
-    match policy.verdict(&tally.weights(group), false) {
+    match class.verdict(&tally.weights(group), false) {
         Some(status) => close(context, proposal, tally, status),
         None => context.write(&Tally::key(proposal), &tally),
     }
     Ok(ProposalsOutcome::Voted { weight: voter.weight })
 }
 
-/// The policy of the proposal's class, which was known when it was proposed; the terms of a group stay as they are.
-fn policy_of<'g>(group: &'g Group, tally: &Tally) -> &'g Policy {
+/// The proposal's class, which was known when it was proposed; the terms of a group stay as they are.
+fn class_of<'g>(group: &'g Group, tally: &Tally) -> &'g Class {
     group.terms.class(tally.class).expect("a proposal's class is known")
 }
 
 /// Where the class allows the escape lane, a vote carries the signature by which it counts on-chain; elsewhere, none.
 fn check_signature(
     group: &Group,
-    policy: &Policy,
+    class: &Class,
     tally: &Tally,
     voter: &Agent,
     vote: &Vote,
 ) -> Result<(), ProposalsRefusal> {
-    let Vote { proposal, choice, signature } = *vote;
+    let Vote { proposal, choice, ref signature } = *vote;
     match signature {
-        None if policy.escape => Err(ProposalsRefusal::UnsignedVote(proposal)),
-        Some(_) if !policy.escape => Err(ProposalsRefusal::NeedlessSignature(proposal)),
+        None if class.escape => Err(ProposalsRefusal::UnsignedVote(proposal)),
+        Some(_) if !class.escape => Err(ProposalsRefusal::NeedlessSignature(proposal)),
         None => Ok(()),
         Some(signature) => {
             let voting_ends = tally.closes.0 / 1000;
-            let vote = ChainVote { proposal, choice, epoch: tally.epoch, voting_ends, nonce: 0 };
-            if signature.recover(&vote.digest(&group.identity)) == Some(voter.id.0) {
+            let vote =
+                ChainVote { voter: voter.id, proposal, choice, epoch: tally.epoch, voting_ends, nonce: 0 };
+            if signature.is_acceptable(&vote.digest(&group.identity), voter.id) {
                 Ok(())
             } else {
                 Err(ProposalsRefusal::BadVoteSignature { proposal, voter: voter.id })
@@ -199,7 +206,7 @@ fn end_of_voting(context: &Context<'_, '_>, tally: &Tally) -> DecisionStatus {
     if tally.epoch != group.epoch {
         return DecisionStatus::Expired;
     }
-    let verdict = policy_of(group, tally).verdict(&tally.weights(group), true);
+    let verdict = class_of(group, tally).verdict(&tally.weights(group), true);
     verdict.expect("the end of the voting decides")
 }
 
@@ -220,8 +227,8 @@ fn cancel(
 /// The tally of a proposal that may still change.
 fn open_tally(context: &Context<'_, '_>, proposal: ProposalId) -> Result<Tally, ProposalsRefusal> {
     let tally = Tally::read(context.state(), proposal).ok_or(ProposalsRefusal::UnknownProposal(proposal))?;
-    if let Some(Closing { status, .. }) = tally.closing {
-        return Err(ProposalsRefusal::ProposalClosed { proposal, status });
+    if let Some(closing) = tally.closing {
+        return Err(ProposalsRefusal::ProposalClosed { proposal, status: closing.status() });
     }
     // A batch that has more to expire than it may leaves some open beyond their time.
     if tally.closes <= context.time() {
@@ -235,34 +242,52 @@ fn open_tally(context: &Context<'_, '_>, proposal: ProposalId) -> Result<Tally, 
 fn close(context: &mut Context<'_, '_>, proposal: ProposalId, mut tally: Tally, status: DecisionStatus) {
     assert!(tally.closing.is_none(), "proposal {proposal} is closed already");
     let text = Text::read(context.state(), proposal).expect("a tally stands beside its proposal's text");
-    let (executable_from, executable_until) = match status {
-        DecisionStatus::Approved => policy_of(context.group(), &tally).window(context.time()),
-        _ => (0, 0),
-    };
     let decision = Decision {
-        group: context.group().identity.group,
         proposal,
-        actions_hash: text.actions_hash,
         status,
         for_weight: tally.for_weight,
         against_weight: tally.against_weight,
         abstain_weight: tally.abstain_weight,
-        executable_from,
-        executable_until,
     };
     let Text { proposer, salt, description, calls, .. } = text;
     let record = DecisionRecord { decision, proposer, salt, description, calls, class: tally.class };
     let entry = context.draft(Draft::Decision(Box::new(record)));
     context.remove(&record::closing_key(tally.closes, proposal));
-    tally.closing = Some(Closing { status, entry });
+    tally.closing = Some(Closing { status: Some(status), entry });
     context.write(&Tally::key(proposal), &tally);
 }
 
-/// The contract executed the proposal in the on-chain lane, as `entry` says: if it is open here, that closes it.
-pub(crate) fn close_executed(context: &mut Context<'_, '_>, proposal: ProposalId, entry: EntryIndex) {
-    let tally = Tally::read(context.state(), proposal).filter(|tally| tally.closing.is_none());
-    let Some(mut tally) = tally else { return };
-    context.remove(&record::closing_key(tally.closes, proposal));
-    tally.closing = Some(Closing { status: DecisionStatus::Approved, entry });
-    context.write(&Tally::key(proposal), &tally);
+/// The on-chain lane has the proposal, or is done with it, as `entry` says: if it is open here, that closes it without a
+/// decision, and nobody proposes it here any more.
+pub(crate) fn move_on_chain(context: &mut Context<'_, '_>, proposal: ProposalId, entry: EntryIndex) {
+    match Tally::read(context.state(), proposal) {
+        Some(mut tally) if tally.closing.is_none() => {
+            context.remove(&record::closing_key(tally.closes, proposal));
+            tally.closing = Some(Closing { status: None, entry });
+            context.write(&Tally::key(proposal), &tally);
+        }
+        Some(_) => {}
+        None => context.write(&moved_key(proposal), &entry),
+    }
+}
+
+/// The voters' signed word for the change of members that the decision approved: all votes for it whose account's signature
+/// shows.
+pub(crate) fn mandate_of(state: View<'_>, group: &Group, record: &DecisionRecord) -> Mandate {
+    let proposal = record.decision.proposal;
+    let tally = Tally::read(state, proposal).expect("what was decided was proposed");
+    let ballots = Ballot::of(state, proposal).filter_map(|(voter, ballot)| {
+        let signature = *ballot.signature.as_ref()?.account()?;
+        let counts =
+            ballot.choice == Choice::For && group.member(voter).is_some_and(|member| member.is_voter());
+        counts.then_some(mandate::Ballot { voter, signature })
+    });
+    Mandate {
+        proposer: record.proposer,
+        salt: record.salt,
+        class: record.class,
+        description_hash: description_hash(&record.description),
+        voting_ends: tally.closes.0 / 1000,
+        ballots: ballots.collect(),
+    }
 }

@@ -1,9 +1,9 @@
 //! Reading proposals outside of execution.
 
+use quorate_protocol::ProposalId;
 use quorate_protocol::api::{ProposalStatus, ProposalView, VoteView};
-use quorate_protocol::{AgentId, ProposalId};
 
-use super::record::{Ballot, Tally, Text};
+use super::record::{Ballot, Closing, Tally, Text};
 use crate::state::View;
 
 /// The proposal with its votes so far.
@@ -11,13 +11,8 @@ pub(crate) fn show(state: View<'_>, id: ProposalId) -> Option<ProposalView> {
     let tally = Tally::read(state, id)?;
     let Text { proposer, salt, description, calls, opened, .. } =
         Text::read(state, id).expect("a tally stands beside its proposal's text");
-    let stem = Ballot::stem(id);
-    let votes = state
-        .scan::<Ballot>(&stem)
-        .map(|(key, Ballot { choice, weight, signature })| {
-            let voter: [u8; 20] = key[stem.len()..].try_into().expect("a vote's key ends with its voter");
-            VoteView { voter: AgentId::from(voter), choice, weight, signature }
-        })
+    let votes = Ballot::of(state, id)
+        .map(|(voter, Ballot { choice, weight, signature })| VoteView { voter, choice, weight, signature })
         .collect();
     Some(ProposalView {
         id,
@@ -29,7 +24,7 @@ pub(crate) fn show(state: View<'_>, id: ProposalId) -> Option<ProposalView> {
         calls,
         opened,
         closes: tally.closes,
-        status: tally.closing.map_or(ProposalStatus::Open, |closing| closing.status.into()),
+        status: tally.closing.map_or(ProposalStatus::Open, Closing::status),
         votes,
         for_weight: tally.for_weight,
         against_weight: tally.against_weight,

@@ -4,9 +4,10 @@
 //! apart so that a vote costs the same whatever the proposal says.
 
 use minicbor::{Decode, Encode};
+use quorate_protocol::api::ProposalStatus;
 use quorate_protocol::{
-    AccountSignature, AgentId, Call, Choice, DecisionStatus, Digest, EntryIndex, Epoch, Group, ProposalId,
-    TimestampMs, Weights,
+    AgentId, Call, Choice, DecisionStatus, EntryIndex, Epoch, Group, ProposalId, TimestampMs, VoterSignature,
+    Weights,
 };
 
 use crate::state::View;
@@ -24,8 +25,6 @@ pub(super) struct Text {
     #[n(3)]
     pub(super) calls: Vec<Call>,
     #[n(4)]
-    pub(super) actions_hash: Digest,
-    #[n(5)]
     pub(super) opened: TimestampMs,
 }
 
@@ -67,11 +66,19 @@ pub(super) struct Tally {
 /// How a proposal closed.
 #[derive(Clone, Copy, Encode, Decode)]
 pub(super) struct Closing {
+    /// Nothing if it moved to the on-chain lane, and closed here without a decision.
     #[n(0)]
-    pub(super) status: DecisionStatus,
-    /// The decision's entry, or that of the proposal's execution by the contract.
+    pub(super) status: Option<DecisionStatus>,
+    /// The decision's entry, or that which tells what the contract did.
     #[n(1)]
     pub(super) entry: EntryIndex,
+}
+
+impl Closing {
+    /// How the proposal stands.
+    pub(super) fn status(self) -> ProposalStatus {
+        self.status.map_or(ProposalStatus::Moved, ProposalStatus::from)
+    }
 }
 
 impl Tally {
@@ -98,7 +105,7 @@ impl Tally {
         }
     }
 
-    /// What a policy decides by, among the voters of `group`.
+    /// What a class decides by, among the voters of `group`.
     pub(super) fn weights(&self, group: &Group) -> Weights {
         Weights {
             in_favour: self.for_weight,
@@ -110,7 +117,7 @@ impl Tally {
 }
 
 /// A vote, at `v || id || voter`.
-#[derive(Clone, Copy, Encode, Decode)]
+#[derive(Clone, Encode, Decode)]
 pub(super) struct Ballot {
     #[n(0)]
     pub(super) choice: Choice,
@@ -118,18 +125,33 @@ pub(super) struct Ballot {
     pub(super) weight: u64,
     /// By which it counts on-chain too.
     #[n(2)]
-    pub(super) signature: Option<AccountSignature>,
+    pub(super) signature: Option<VoterSignature>,
 }
 
 impl Ballot {
+    /// The votes on a proposal, in ascending order of voter.
+    pub(super) fn of(state: View<'_>, proposal: ProposalId) -> impl Iterator<Item = (AgentId, Self)> {
+        let stem = Self::stem(proposal);
+        let at = stem.len();
+        state.scan::<Self>(&stem).map(move |(key, ballot)| {
+            let voter: [u8; 20] = key[at..].try_into().expect("a vote's key ends with its voter");
+            (AgentId::from(voter), ballot)
+        })
+    }
+
     /// What the keys of all votes on a proposal start with.
-    pub(super) fn stem(proposal: ProposalId) -> Vec<u8> {
+    fn stem(proposal: ProposalId) -> Vec<u8> {
         [b"v", proposal.as_bytes().as_slice()].concat()
     }
 
     pub(super) fn key(proposal: ProposalId, voter: AgentId) -> Vec<u8> {
         [b"v", proposal.as_bytes().as_slice(), voter.as_bytes()].concat()
     }
+}
+
+/// The key that marks an id which the on-chain lane has: `m || id`. The value is the entry that tells it.
+pub(super) fn moved_key(proposal: ProposalId) -> Vec<u8> {
+    [b"m", proposal.as_bytes().as_slice()].concat()
 }
 
 /// The key that marks an open proposal: `c || closes, big-endian || id`, so that the state's order is the

@@ -1,7 +1,9 @@
 //! The rules of the proposals service that forbid an operation.
 
-use quorate_protocol::policy::ScopeError;
-use quorate_protocol::{AgentId, Choice, DecisionStatus, Epoch, MembersChangeError, ProposalId, TimestampMs};
+use quorate_protocol::api::ProposalStatus;
+use quorate_protocol::{
+    AgentId, CallRefusal, Choice, Epoch, InvalidCalls, MembersChangeError, ProposalId, TimestampMs,
+};
 
 use crate::service::ServiceRefusal;
 
@@ -9,11 +11,17 @@ use crate::service::ServiceRefusal;
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ProposalsRefusal {
     /// Only voters propose and vote.
-    #[error("{0} is not a voter, and only voters propose and vote")]
+    #[error("{0} is not a voter, or has left, and only voters propose and vote")]
     NotAVoter(AgentId),
     /// An id is used once for ever.
     #[error("proposal {0} exists already: propose with another salt")]
     ProposalExists(ProposalId),
+    /// The on-chain lane has the proposal.
+    #[error("proposal {0} is in the on-chain lane: propose with another salt, or vote there")]
+    ProposalMoved(ProposalId),
+    /// Calls that no proposal may have.
+    #[error(transparent)]
+    InvalidCalls(InvalidCalls),
     /// The group has no such class.
     #[error("there is no class {0}: the group's terms list the classes")]
     UnknownClass(u8),
@@ -23,7 +31,7 @@ pub enum ProposalsRefusal {
         /// The class.
         class: String,
         /// What it does not permit.
-        error: ScopeError,
+        error: CallRefusal,
     },
     /// There is no such proposal.
     #[error("proposal {0} does not exist")]
@@ -34,7 +42,7 @@ pub enum ProposalsRefusal {
         /// The proposal.
         proposal: ProposalId,
         /// How it closed.
-        status: DecisionStatus,
+        status: ProposalStatus,
     },
     /// The voting period is over; the decision follows.
     #[error("voting on proposal {proposal} ended at {closes} ms")]
@@ -95,6 +103,8 @@ impl ProposalsRefusal {
         match self {
             Self::NotAVoter(_) => "not_a_voter",
             Self::ProposalExists(_) => "proposal_exists",
+            Self::ProposalMoved(_) => "proposal_moved",
+            Self::InvalidCalls(_) => "invalid_calls",
             Self::UnknownClass(_) => "unknown_class",
             Self::NotPermitted { .. } => "not_permitted",
             Self::UnknownProposal(_) => "unknown_proposal",
@@ -117,11 +127,13 @@ impl From<ProposalsRefusal> for ServiceRefusal {
     }
 }
 
-fn word(status: DecisionStatus) -> &'static str {
+fn word(status: ProposalStatus) -> &'static str {
     match status {
-        DecisionStatus::Approved => "approved",
-        DecisionStatus::Rejected => "rejected",
-        DecisionStatus::Expired => "expired",
-        DecisionStatus::Cancelled => "cancelled",
+        ProposalStatus::Open => "open",
+        ProposalStatus::Approved => "approved",
+        ProposalStatus::Rejected => "rejected",
+        ProposalStatus::Expired => "expired",
+        ProposalStatus::Cancelled => "cancelled",
+        ProposalStatus::Moved => "moved to the on-chain lane",
     }
 }
