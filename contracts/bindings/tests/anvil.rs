@@ -1,10 +1,13 @@
 //! The bindings against a chain: the contracts go where [`deployment`] says, have the code that [`Build`] says, and tell the
 //! reader what was done.
 
+#![expect(clippy::unwrap_used, reason = "what a test sets up has to work")]
+
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use alloy::contract::{CallBuilder, CallDecoder};
 use alloy::primitives::{Address, B256, U256, keccak256};
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::sol_types::SolValue;
@@ -81,16 +84,14 @@ impl World {
         };
         let members: Vec<_> = accounts.iter().zip(1..).map(member).collect();
         for member in &members {
-            let register = coordinator.register(B256::from(member.key.0)).from(member.agent.0);
-            assert!(register.send().await.unwrap().get_receipt().await.unwrap().status());
+            sent(coordinator.register(B256::from(member.key.0)).from(member.agent.0)).await;
         }
         let pay = Class::payments(3, 4, 7_200, (5, 7));
         let terms = quorate_protocol::Terms::of_classes(vec![pay, Class::constitution(3, 4, 7_200)]);
         let on_chain: Vec<Member> = members.iter().map(Member::from).collect();
         let salt = B256::repeat_byte(1);
         let creator = accounts[2];
-        let create = coordinator.createGroup(on_chain, Terms::from(&terms), salt).from(creator);
-        assert!(create.send().await.unwrap().get_receipt().await.unwrap().status());
+        sent(coordinator.createGroup(on_chain, Terms::from(&terms), salt).from(creator)).await;
         let hash = members_hash(&members);
         let group = group_id(31_337, *coordinator.address(), creator, salt, hash, terms.hash());
         Self { anvil, coordinator, members, terms, group }
@@ -100,14 +101,19 @@ impl World {
         CoordinatorReader::connect(&self.anvil.url, *self.coordinator.address()).await.unwrap()
     }
 
-    /// Proposes a renewal of the members' terms of nothing: a payment by the class that is always open.
+    /// Proposes calls in the class that is always open.
     async fn propose(&self, calls: &[Call]) -> ProposalId {
         let proposer = self.members[1].agent;
         let on_chain = calls.iter().map(quorate_contracts::Call::from).collect();
-        let propose = self.coordinator.propose(self.group.0, 1, on_chain, "why".into(), 7).from(proposer.0);
-        assert!(propose.send().await.unwrap().get_receipt().await.unwrap().status());
+        sent(self.coordinator.propose(self.group.0, 1, on_chain, "why".into(), 7).from(proposer.0)).await;
         quorate_protocol::proposal::proposal_id(&self.group, proposer, 7, 1, calls, "why")
     }
+}
+
+/// Sends a transaction that has an effect.
+async fn sent<P: Provider, D: CallDecoder>(call: CallBuilder<P, D>) {
+    let receipt = call.send().await.unwrap().get_receipt().await.unwrap();
+    assert!(receipt.status(), "{receipt:?}");
 }
 
 #[tokio::test]
@@ -225,8 +231,7 @@ async fn the_reader_tells_what_happens_on_chain() {
     assert_eq!(reader.proposal(id, ProposalId::from([1; 32])).await.unwrap(), None);
 
     let voter = world.members[0].agent;
-    let vote = world.coordinator.vote(id.0, proposal.0, Choice::For as u8).from(voter.0);
-    assert!(vote.send().await.unwrap().get_receipt().await.unwrap().status());
+    sent(world.coordinator.vote(id.0, proposal.0, Choice::For as u8).from(voter.0)).await;
     let cast = reader.vote_of(id, proposal, voter).await.unwrap().unwrap();
     assert_eq!((cast.count, cast.choice), (1, Choice::For));
     assert_eq!(reader.vote_of(id, proposal, world.members[2].agent).await.unwrap(), None);
