@@ -208,3 +208,6 @@ where
     let answer = tokio::time::timeout(timeout, answer.into_future()).await;
     Ok(answer.map_err(|_| timed_out(timeout))??)
 }
+
+#[cfg(test)]
+mod tests;
