@@ -248,6 +248,9 @@ library Errors {
     /// @notice The group has no bonds.
     error NoBonds(bytes32 groupId);
 
+    /// @notice Bonds of others are for the replicas of the current epoch.
+    error NotReplica(bytes32 groupId, address account);
+
     /// @notice A deposit must be above zero.
     error NothingDeposited();
 

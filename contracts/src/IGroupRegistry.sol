@@ -4,8 +4,6 @@ pragma solidity 0.8.37;
 import {
     Anchor,
     Bond,
-    Call,
-    Class,
     Decision,
     Checkpoint,
     Entry,
@@ -13,14 +11,13 @@ import {
     Group,
     InboxState,
     Member,
-    ProposalState,
     SeatState,
-    Terms,
-    Verdict
+    Terms
 } from "./Types.sol";
 
 /// @title IGroupRegistry
-/// @notice Agents, groups, inboxes, bonds, and all views: the part of {IAgentCoordinator} that `GroupRegistry` has the code of.
+/// @notice Agents, groups, inboxes, bonds, and what is read of them: the part of {IAgentCoordinator} that `GroupRegistry` has the
+/// code of.
 interface IGroupRegistry {
     /// @notice Binds an ed25519 key to the caller. Registering again changes the key for groups made later; groups
     /// that the caller is in keep the key they have, until they change it by a change of their members.
@@ -120,9 +117,6 @@ interface IGroupRegistry {
     /// @notice Whether a message of the inbox has waited untaken for the group's recovery time, and it has one.
     function isDead(bytes32 groupId) external view returns (bool);
 
-    /// @notice Whether the group's sequencer is up, and has been for an hour, by its uptime feed; true where it has none.
-    function isUp(bytes32 groupId) external view returns (bool);
-
     /// @notice How many replicas of the current epoch must sign a checkpoint. Reverts when there is no such group.
     function quorum(bytes32 groupId) external view returns (uint256);
 
@@ -142,23 +136,6 @@ interface IGroupRegistry {
     /// @notice An account's bond in the group.
     function bondOf(bytes32 groupId, address replica) external view returns (Bond memory);
 
-    /// @notice Where a proposal of the group stands; status `None` where nothing happened to it on-chain. Reverts when there is
-    /// no such group.
-    function proposal(bytes32 groupId, bytes32 proposalId) external view returns (ProposalState memory);
-
-    /// @notice How many votes of the account on the proposal were counted in the on-chain lane, and what the last one chose.
-    function voteOf(bytes32 groupId, bytes32 proposalId, address account)
-        external
-        view
-        returns (uint32 count, uint8 choice);
-
-    /// @notice How much of an asset a class may still send: by one decision, and in all at this moment; both 0 for an asset
-    /// without a limit, and `left` is the largest number where the class has no window.
-    function spendable(bytes32 groupId, uint8 class, address asset)
-        external
-        view
-        returns (uint256 perDecision, uint256 left);
-
     /// @notice The identifier of the group that `creator` makes with this salt, these members and these terms:
     /// keccak256(abi.encode(keccak256("Group(uint256 chainId,address coordinator,address creator,bytes32 salt,bytes32
     /// membersHash,bytes32 termsHash)"), …)) over those values, the type without the line break; the hashes are keccak256 of the
@@ -173,54 +150,6 @@ interface IGroupRegistry {
 
     /// @notice The contract that every group's account delegates to.
     function groupAccountImplementation() external view returns (address);
-
-    /// @notice What votes decide by the rule of a class: open, approved or rejected, and expired in place of open once the
-    /// voting has ended. The replicas decide by the same rules.
-    /// @param class The class; of its fields, those that rule votes.
-    /// @param forWeight Weight of the votes for.
-    /// @param againstWeight Weight of the votes against.
-    /// @param abstainWeight Weight of the abstentions.
-    /// @param totalWeight Weight of all voters: not less than that of the votes.
-    /// @param ended Whether the voting has ended.
-    function verdict(
-        Class calldata class,
-        uint128 forWeight,
-        uint128 againstWeight,
-        uint128 abstainWeight,
-        uint128 totalWeight,
-        bool ended
-    ) external pure returns (Verdict);
-
-    /// @notice The identifier of a proposal: the EIP-712 struct hash of `Proposal(bytes32 groupId,address proposer,uint64 salt,
-    /// uint8 class,Call[] calls,string description)`, without the domain.
-    /// @param callsHash See `hashCalls`.
-    /// @param descriptionHash keccak256 of the description.
-    function proposalIdOf(
-        bytes32 groupId,
-        address proposer,
-        uint64 salt,
-        uint8 class,
-        bytes32 callsHash,
-        bytes32 descriptionHash
-    ) external pure returns (bytes32);
-
-    /// @notice EIP-712's encoding of `Call[]`: keccak256 of the calls' struct hashes, one after the other.
-    function hashCalls(Call[] calldata calls) external pure returns (bytes32);
-
-    /// @notice The EIP-712 digest that a voter signs for `voteBySigs`, and off-chain in classes with an escape lane.
-    /// @param voter The voter.
-    /// @param proposalId The proposal, which stands for its content.
-    /// @param choice 0 against, 1 for, 2 abstain.
-    /// @param epoch The epoch in which the proposal was made: a vote counts in no other.
-    /// @param votingEnds The proposal's own: a vote counts for no other deadline.
-    /// @param nonce How many votes of this voter on the proposal were counted before.
-    function hashVote(address voter, bytes32 proposalId, uint8 choice, uint64 epoch, uint64 votingEnds, uint32 nonce)
-        external
-        view
-        returns (bytes32);
-
-    /// @notice The EIP-712 digest that a voter signs for `veto`.
-    function hashObjection(address voter, bytes32 proposalId) external view returns (bytes32);
 
     /// @notice The EIP-712 digest of a decision: the `subject` of its entry in the log.
     function hashDecision(Decision calldata decision) external view returns (bytes32);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
-import {Ballot, Call, Content, Member, Refusal} from "./Types.sol";
+import {Ballot, Call, Class, Content, Member, ProposalState, Refusal, Verdict} from "./Types.sol";
 
 /// @title IOnChainLane
 /// @notice The voters' lane: the part of {IAgentCoordinator} that `OnChainLane` has the code of. What is opened and what comes to
-/// an end here is told to the group's log by its inbox.
+/// an end here is told to the group's log by its inbox. What is read of proposals, and of what decides on them, is here too.
 interface IOnChainLane {
     /// @notice Proposes calls to the group. Voting begins at once and lasts for the class' voting period, or until the
     /// group's members change, if that comes first: a proposal that is open then has expired, because the votes that it
@@ -103,4 +103,72 @@ interface IOnChainLane {
     /// @param epoch The current epoch.
     /// @param members The members of the next era.
     function recover(bytes32 groupId, uint64 epoch, Member[] calldata members) external;
+
+    /// @notice Where a proposal of the group stands; status `None` where nothing happened to it on-chain. Reverts when there is
+    /// no such group.
+    function proposal(bytes32 groupId, bytes32 proposalId) external view returns (ProposalState memory);
+
+    /// @notice How many votes of the account on the proposal were counted in the on-chain lane, and what the last one chose.
+    function voteOf(bytes32 groupId, bytes32 proposalId, address account)
+        external
+        view
+        returns (uint32 count, uint8 choice);
+
+    /// @notice How much of an asset a class may still send: by one decision, and in all at this moment; both 0 for an asset
+    /// without a limit, and `left` is the largest number where the class has no window.
+    function spendable(bytes32 groupId, uint8 class, address asset)
+        external
+        view
+        returns (uint256 perDecision, uint256 left);
+
+    /// @notice Whether the group's sequencer is up, and has been for an hour, by its uptime feed; true where it has none.
+    function isUp(bytes32 groupId) external view returns (bool);
+
+    /// @notice What votes decide by the rule of a class: open, approved or rejected, and expired in place of open once the
+    /// voting has ended. The replicas decide by the same rules.
+    /// @param class The class; of its fields, those that rule votes.
+    /// @param forWeight Weight of the votes for.
+    /// @param againstWeight Weight of the votes against.
+    /// @param abstainWeight Weight of the abstentions.
+    /// @param totalWeight Weight of all voters: not less than that of the votes.
+    /// @param ended Whether the voting has ended.
+    function verdict(
+        Class calldata class,
+        uint128 forWeight,
+        uint128 againstWeight,
+        uint128 abstainWeight,
+        uint128 totalWeight,
+        bool ended
+    ) external pure returns (Verdict);
+
+    /// @notice The identifier of a proposal: the EIP-712 struct hash of `Proposal(bytes32 groupId,address proposer,uint64 salt,
+    /// uint8 class,Call[] calls,string description)`, without the domain.
+    /// @param callsHash See `hashCalls`.
+    /// @param descriptionHash keccak256 of the description.
+    function proposalIdOf(
+        bytes32 groupId,
+        address proposer,
+        uint64 salt,
+        uint8 class,
+        bytes32 callsHash,
+        bytes32 descriptionHash
+    ) external pure returns (bytes32);
+
+    /// @notice EIP-712's encoding of `Call[]`: keccak256 of the calls' struct hashes, one after the other.
+    function hashCalls(Call[] calldata calls) external pure returns (bytes32);
+
+    /// @notice The EIP-712 digest that a voter signs for `voteBySigs`, and off-chain in classes with an escape lane.
+    /// @param voter The voter.
+    /// @param proposalId The proposal, which stands for its content.
+    /// @param choice 0 against, 1 for, 2 abstain.
+    /// @param epoch The epoch in which the proposal was made: a vote counts in no other.
+    /// @param votingEnds The proposal's own: a vote counts for no other deadline.
+    /// @param nonce How many votes of this voter on the proposal were counted before.
+    function hashVote(address voter, bytes32 proposalId, uint8 choice, uint64 epoch, uint64 votingEnds, uint32 nonce)
+        external
+        view
+        returns (bytes32);
+
+    /// @notice The EIP-712 digest that a voter signs for `veto`.
+    function hashObjection(address voter, bytes32 proposalId) external view returns (bytes32);
 }

@@ -38,7 +38,7 @@ library TermsRules {
     /// @param terms The terms.
     /// @param account The account of the group that agrees on them, which like the coordinator, the contract that runs this, is
     /// no target and no asset.
-    function check(Terms calldata terms, address account) internal view {
+    function check(Terms memory terms, address account) internal view {
         uint256 count = terms.classes.length;
         _within(OF_THE_GROUP, Term.ClassCount, count, 1, MAXIMUM_CLASSES);
         (uint256 stallTime, uint256 inboxDeadline) = (terms.stallTime, terms.inboxDeadline);
@@ -59,7 +59,7 @@ library TermsRules {
         _within(OF_THE_GROUP, Term.ReporterShare, terms.reporterShare, 0, MAXIMUM_REPORTER_SHARE);
 
         for (uint256 i = 0; i < count; ++i) {
-            Class calldata class = terms.classes[i];
+            Class memory class = terms.classes[i];
             _checkName(terms.classes, i);
             _checkVotes(class, i, stallTime);
             _checkCalls(class, i);
@@ -73,7 +73,7 @@ library TermsRules {
     // ---------------------------------------------------------------------------------------------------------
 
     /// @dev [a-z0-9_-], one character or more, then zeros; and no earlier class' name.
-    function _checkName(Class[] calldata classes, uint256 at) private pure {
+    function _checkName(Class[] memory classes, uint256 at) private pure {
         bytes16 name = classes[at].name;
         bool sound = name != 0;
         bool ended = false;
@@ -94,7 +94,7 @@ library TermsRules {
     }
 
     /// @dev When and how the class decides.
-    function _checkVotes(Class calldata class, uint256 at, uint256 stallTime) private pure {
+    function _checkVotes(Class memory class, uint256 at, uint256 stallTime) private pure {
         _within(at, Term.Threshold, class.threshold, WHOLE / 2 + 1, WHOLE);
         // Of no votes at all, none is any part.
         _within(at, Term.Turnout, class.turnout, class.basis == Basis.Cast ? 1 : 0, WHOLE);
@@ -111,7 +111,7 @@ library TermsRules {
     }
 
     /// @dev What the class may call, and that it waits or is bounded.
-    function _checkCalls(Class calldata class, uint256 at) private pure {
+    function _checkCalls(Class memory class, uint256 at) private pure {
         Scope scope = class.scope;
         bool isCalls = scope == Scope.Calls;
         bool isLimited = isCalls || scope == Scope.Payments;
@@ -125,10 +125,10 @@ library TermsRules {
         require(class.timelock != 0 || isBounded, Errors.InvalidTerm(at, Term.Bounded, 0, SHORTEST, LONGEST));
     }
 
-    function _checkLimits(Class calldata class, uint256 at, address account) private view {
+    function _checkLimits(Class memory class, uint256 at, address account) private view {
         address previous = address(0);
         for (uint256 i = 0; i < class.limits.length; ++i) {
-            Limit calldata limit = class.limits[i];
+            Limit memory limit = class.limits[i];
             address asset = limit.asset;
             // The first asset may be zero, which is ether.
             bool sound = (i == 0 || asset > previous) && asset != address(this) && asset != account;
@@ -140,10 +140,10 @@ library TermsRules {
         }
     }
 
-    function _checkTargets(Class calldata class, uint256 at, address account) private view {
+    function _checkTargets(Class memory class, uint256 at, address account) private view {
         uint256 previous = 0;
         for (uint256 i = 0; i < class.targets.length; ++i) {
-            Target calldata listed = class.targets[i];
+            Target memory listed = class.targets[i];
             address target = listed.target;
             uint256 order = uint256(uint160(target)) << 32 | uint32(listed.selector);
             // No target is zero, so the first, too, is above what comes before it.
