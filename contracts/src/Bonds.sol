@@ -50,8 +50,8 @@ abstract contract Bonds is Inbox, Module, ReentrancyGuardTransient, IGroupRegist
         uint256 exitAt = block.timestamp + (isReplica ? NOTICE : 0);
         uint256 releasedAt = exitAt + state.evidenceWindow + WITHDRAWAL_MARGIN;
         _setExit(state, bond, exitAt.toUint40(), releasedAt.toUint40());
-        emit WithdrawalRequested(groupId, msg.sender, exitAt.toUint64(), releasedAt.toUint64());
         if (isReplica) _append(state, groupId, INBOX_LEAVING, msg.sender, abi.encode(msg.sender, exitAt));
+        emit WithdrawalRequested(groupId, msg.sender, exitAt.toUint64(), releasedAt.toUint64());
     }
 
     /// @inheritdoc IGroupRegistry
@@ -68,7 +68,6 @@ abstract contract Bonds is Inbox, Module, ReentrancyGuardTransient, IGroupRegist
     function withdraw(bytes32 groupId) external override onlyDelegated nonReentrant {
         GroupState storage state = _group(groupId);
         Bond memory bond = state.bonds[msg.sender];
-        require(bond.amount != 0, Errors.NoBond(groupId, msg.sender));
         require(bond.exitAt != 0, Errors.WithdrawalNotAskedFor(groupId, msg.sender));
         // A bond is held for a day and more; what a block's producer can shift is far below that.
         // slither-disable-next-line timestamp

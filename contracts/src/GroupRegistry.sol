@@ -76,8 +76,8 @@ contract GroupRegistry is Bonds, Members, Views {
         require(!seat.left, Errors.AlreadyLeft(groupId, msg.sender));
 
         seat.left = true;
-        emit MemberLeft(groupId, msg.sender);
         _append(state, groupId, INBOX_LEFT, msg.sender, abi.encode(msg.sender));
+        emit MemberLeft(groupId, msg.sender);
     }
 
     /// @inheritdoc IGroupRegistry
