@@ -91,7 +91,7 @@ contract BondsTest is AnchorFixture {
     function test_L5_DepositFor_RevertWhen_TheAccountIsNoReplica() external {
         address[4] memory accounts = [address(0), address(coordinator), address(this), agents[4]];
         for (uint256 i = 0; i < accounts.length; ++i) {
-            vm.expectRevert(abi.encodeWithSelector(Errors.NotMember.selector, groupId, accounts[i]));
+            vm.expectRevert(abi.encodeWithSelector(Errors.NotReplica.selector, groupId, accounts[i]));
             coordinator.depositFor{value: 1}(groupId, accounts[i]);
         }
     }
