@@ -40,8 +40,8 @@ abstract contract Classes {
     uint8 internal constant PAYMENTS = 4;
     /// @dev Calls to anything but the coordinator and the account, by the escape lane too. Always open.
     uint8 internal constant ESCAPE = 5;
-    /// @dev Calls of `record` and plain payments to the recorder, and transfers of coins, limited as payments are, at once.
-    /// Always open.
+    /// @dev Calls of `record` at the recorder, plain payments, and transfers of coins, limited as payments are, at once, by the
+    /// escape lane too. Always open.
     uint8 internal constant LISTED = 6;
     /// @dev Without calls, at once. Never open.
     uint8 internal constant DECISIONS = 7;
@@ -103,7 +103,7 @@ abstract contract Classes {
         (classes[PAYMENTS].name, classes[PAYMENTS].scope) = ("payments", Scope.Payments);
         _limited(classes[PAYMENTS]);
         (classes[ESCAPE].name, classes[ESCAPE].scope, classes[ESCAPE].escape) = ("escape", Scope.Calls, true);
-        (classes[LISTED].name, classes[LISTED].scope) = ("listed", Scope.Calls);
+        (classes[LISTED].name, classes[LISTED].scope, classes[LISTED].escape) = ("listed", Scope.Calls, true);
         _limited(classes[LISTED]);
         classes[LISTED].targets = _targets();
         (classes[DECISIONS].name, classes[DECISIONS].scope) = ("decisions", Scope.Decisions);

@@ -5,6 +5,7 @@ pragma solidity 0.8.37;
 // forge-lint: disable-start(unsafe-typecast)
 
 import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
+import {ICoordinatorEvents} from "../../src/ICoordinatorEvents.sol";
 import {Ballot, Call, CHOICE_FOR, Content, FLAG_REPLICA, FLAG_VOTER, Member, Status, Terms} from "../../src/Types.sol";
 import {Classes} from "./Classes.sol";
 import {deployCoordinator} from "./Deployment.sol";
@@ -112,6 +113,17 @@ abstract contract Fixture is Classes {
     function _enqueue() internal returns (uint64) {
         vm.prank(agents[0]);
         return coordinator.enqueue(groupId, "a command");
+    }
+
+    /// @dev The next message of the inbox is this one.
+    function _expectMessage(uint8 kind, address sender, bytes memory payload) internal {
+        uint64 index = coordinator.inbox(groupId).length;
+        bytes32 inboxHash;
+        if (index != 0) (inboxHash,) = coordinator.inboxMessage(groupId, index - 1);
+        uint64 time = uint64(block.timestamp);
+        inboxHash = keccak256(abi.encode(inboxHash, index, kind, sender, time, keccak256(payload)));
+        vm.expectEmit(address(coordinator));
+        emit ICoordinatorEvents.Enqueued(groupId, index, kind, sender, time, payload, inboxHash);
     }
 
     /// @dev A message waits until the group has stalled.

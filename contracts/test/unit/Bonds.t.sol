@@ -181,12 +181,7 @@ contract BondsTest is AnchorFixture {
         vm.warp(START + 500);
         uint64 exitAt = uint64(START + 500 + NOTICE);
         uint64 releasedAt = uint64(exitAt + AFTER_NOTICE);
-        bytes memory payload = abi.encode(agents[0], exitAt);
-        bytes32 inboxHash = keccak256(
-            abi.encode(bytes32(0), uint64(0), INBOX_LEAVING, agents[0], uint64(START + 500), keccak256(payload))
-        );
-        vm.expectEmit(address(coordinator));
-        emit ICoordinatorEvents.Enqueued(groupId, 0, INBOX_LEAVING, agents[0], uint64(START + 500), payload, inboxHash);
+        _expectMessage(INBOX_LEAVING, agents[0], abi.encode(agents[0], exitAt));
         vm.expectEmit(address(coordinator));
         emit ICoordinatorEvents.WithdrawalRequested(groupId, agents[0], exitAt, releasedAt);
         _request(0);

@@ -350,11 +350,7 @@ contract GroupsTest is AnchorFixture {
 
     /// @dev The log has to know, because it takes votes too.
     function test_L2_Leave_IsToldToTheLog() external {
-        bytes memory payload = abi.encode(agents[1]);
-        bytes32 inboxHash =
-            keccak256(abi.encode(bytes32(0), uint64(0), INBOX_LEFT, agents[1], uint64(START), keccak256(payload)));
-        vm.expectEmit(address(coordinator));
-        emit ICoordinatorEvents.Enqueued(groupId, 0, INBOX_LEFT, agents[1], uint64(START), payload, inboxHash);
+        _expectMessage(INBOX_LEFT, agents[1], abi.encode(agents[1]));
         vm.prank(agents[1]);
         coordinator.leave(groupId);
         vm.assertEq(coordinator.inbox(groupId).length, 1, "one message");

@@ -337,18 +337,6 @@ contract ProposalsTest is AnchorFixture {
         coordinator.executeAnchored(groupId, log.size(), approval, log.path(approval.index, log.size()));
     }
 
-    /// @dev The next message of the inbox.
-    function _expectMessage(uint8 kind, address sender, bytes memory payload) private {
-        uint64 index = coordinator.inbox(groupId).length;
-        (bytes32 before,) = index == 0 ? (bytes32(0), 0) : coordinator.inboxMessage(groupId, index - 1);
-        bytes32 inboxHash =
-            keccak256(abi.encode(before, index, kind, sender, uint64(block.timestamp), keccak256(payload)));
-        vm.expectEmit(address(coordinator));
-        emit ICoordinatorEvents.Enqueued(
-            groupId, index, kind, sender, uint64(block.timestamp), payload, inboxHash
-        );
-    }
-
     function _expectWrongStatus(bytes32 id, Status status) private {
         vm.expectRevert(abi.encodeWithSelector(Errors.WrongStatus.selector, id, status));
     }
