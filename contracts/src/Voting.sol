@@ -108,6 +108,14 @@ abstract contract Voting is Records, Signatures, Module, IOnChainLane {
         (cast.choice, cast.count) = (choice, count + 1);
         emit VoteCast(groupId, proposalId, voter, choice, weight, count);
 
+        return _decide(group, groupId, record, proposalId);
+    }
+
+    /// @dev Closes the proposal if the vote that was just counted settles it, and says whether it is open still.
+    function _decide(GroupState storage group, bytes32 groupId, Record storage record, bytes32 proposalId)
+        private
+        returns (bool isOpen)
+    {
         Verdict decided = _verdict(group, record, false);
         if (decided == Verdict.Open) return true;
         Status status = decided == Verdict.Approved ? Status.Approved : Status.Rejected;
