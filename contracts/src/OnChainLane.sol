@@ -19,14 +19,12 @@ import {
     Call,
     Content,
     Decision,
-    Entry,
     INBOX_CLOSED,
     INBOX_OPENED,
     KIND_DECISION,
     Lane,
     Member,
     Opening,
-    OUTCOME_RECORDED,
     Refusal,
     Status,
     STATUS_APPROVED,
@@ -136,7 +134,7 @@ contract OnChainLane is Voting, ProposalViews, Inbox, Members, ReentrancyGuardTr
         // slither-disable-next-line timestamp
         require(block.timestamp >= from, Errors.TimelockNotOver(proposalId, from));
         _requireUp(group);
-        _permit(group, content.class, group.classes[content.class], content.calls, true);
+        _permit(group, group.classes[content.class], content.calls, true);
 
         // The log knows what it has decided itself.
         if (_isQueued(record)) record.status = Status.Executed;
@@ -230,7 +228,7 @@ contract OnChainLane is Voting, ProposalViews, Inbox, Members, ReentrancyGuardTr
         require(isOpen, Errors.LaneClosed(groupId, class));
         // Time in which nobody could vote makes no stall.
         if (opening == Opening.Stalled) _requireUp(group);
-        _permit(group, class, state, calls, false);
+        _permit(group, state, calls, false);
         return state.votingPeriod;
     }
 
@@ -245,7 +243,7 @@ contract OnChainLane is Voting, ProposalViews, Inbox, Members, ReentrancyGuardTr
         // As with the timelock.
         // slither-disable-next-line timestamp
         require(block.timestamp < votingEnds, Errors.VotingOver(votingEnds));
-        _permit(group, content.class, state, content.calls, false);
+        _permit(group, state, content.calls, false);
     }
 
     /// @dev When the proposal was approved, or a revert when it is in another status.
@@ -294,17 +292,14 @@ contract OnChainLane is Voting, ProposalViews, Inbox, Members, ReentrancyGuardTr
             againstWeight: refusal.againstWeight,
             abstainWeight: refusal.abstainWeight
         });
-        return MerkleLog.hashEntry(
-            Entry({
-                index: refusal.index,
-                sequence: refusal.sequence,
-                timestampMs: refusal.timestampMs,
-                kind: KIND_DECISION,
-                status: refusal.status,
-                subject: _digest(Hashes.hashDecision(decision)),
-                outcome: OUTCOME_RECORDED
-            })
-        );
+        uint256 place;
+        // slither-disable-next-line assembly
+        assembly ("memory-safe") {
+            // index, sequence, timestampMs
+            place := add(refusal, 0xa0)
+        }
+        bytes32 subject = _digest(Hashes.hashDecision(decision));
+        return MerkleLog.hashLeafAt(place, KIND_DECISION, refusal.status, subject);
     }
 
     function _identify(bytes32 groupId, Content calldata content) private pure returns (bytes32) {

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
+import {Domain} from "./Domain.sol";
 import {Errors} from "./Errors.sol";
 import {Hashes} from "./Hashes.sol";
 import {IOnChainLane} from "./IOnChainLane.sol";
@@ -13,7 +14,7 @@ import {Ballot, CHOICE_ABSTAIN, CHOICE_AGAINST, CHOICE_FOR, Skip, Status, Verdic
 
 /// @title Voting
 /// @notice How votes on open proposals are cast and counted, and what signed votes and objections weigh together.
-abstract contract Voting is Records, Signatures, Module, IOnChainLane {
+abstract contract Voting is Records, Domain, Signatures, Module, IOnChainLane {
     using SafeCast for uint256;
 
     /// @dev What every vote or objection of a list says.
