@@ -16,6 +16,18 @@ function deployCoordinator() returns (IAgentCoordinator) {
     return IAgentCoordinator(_create(bytes.concat(_artifact("AgentCoordinator"), abi.encode(lane, registry))));
 }
 
+/// @dev The same at this address, on the chain that it is, as its constructor leaves it there: for what was made for that place.
+function deployCoordinatorAt(address where) returns (IAgentCoordinator) {
+    bytes memory code = _fromSources() ? type(AgentCoordinator).creationCode : _artifact("AgentCoordinator");
+    vm.etch(where, bytes.concat(code, abi.encode(deployLane(), deployRegistry())));
+    // What a contract creates first it creates with nonce 1.
+    vm.setNonce(where, 1);
+    (bool deployed, bytes memory runtime) = where.call("");
+    vm.assertTrue(deployed, "the coordinator deploys there");
+    vm.etch(where, runtime);
+    return IAgentCoordinator(where);
+}
+
 function deployLane() returns (address) {
     return _fromSources() ? address(new OnChainLane()) : _create(_artifact("OnChainLane"));
 }

@@ -189,6 +189,8 @@ contract AnchorTest is RefusalFixture {
     /// @dev No field of a checkpoint can be changed under its signatures.
     function test_Anchor_RevertWhen_AnyFieldIsChanged() external {
         _enqueue();
+        _checkpoint(11);
+        _fill(2);
         for (uint256 field = 0; field < 7; ++field) {
             Checkpoint memory checkpoint = _checkpoint(11);
             bytes memory signatures = _signatures(checkpoint, 0, 3);

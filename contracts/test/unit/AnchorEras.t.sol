@@ -8,6 +8,7 @@ import {Errors} from "../../src/Errors.sol";
 import {Approval, Checkpoint, Content, EpochStart, Mandate, Member} from "../../src/Types.sol";
 import {EpochFixture} from "../support/EpochFixture.sol";
 import {Fixture} from "../support/Fixture.sol";
+import {ReferenceLog} from "../support/ReferenceLog.sol";
 import {RefusalFixture} from "../support/RefusalFixture.sol";
 import {vm} from "../support/Vm.sol";
 
@@ -146,11 +147,17 @@ contract AnchorErasTest is EpochFixture, RefusalFixture {
     /// @dev The era's log extends the last anchor's: consistency is asked for over eras as well.
     function test_M4_OverEras_TheLogExtendsTheLastAnchor() external {
         _recover(0, _between(3, 7));
+        // The very same entries, but one that comes first.
+        ReferenceLog right = log;
+        log = new ReferenceLog();
+        log.append("another");
+        _fill(8);
         Checkpoint memory fork = _checkpoint(12);
-        fork.logRoot = "fork";
         _expectRefusal(
             fork, _signatures(fork, 3, 3), abi.encodeWithSelector(Errors.NotConsistent.selector, 5, fork.logSize)
         );
+        log = right;
+        _takeIn(1);
         Checkpoint memory stale = _checkpoint(10);
         _expectRefusal(
             stale, _signatures(stale, 3, 3), abi.encodeWithSelector(Errors.StaleSequence.selector, 10, 10)
@@ -209,16 +216,17 @@ contract AnchorErasTest is EpochFixture, RefusalFixture {
     // Steps
     // ---------------------------------------------------------------------------------------------------------
 
-    /// @dev The group's account replaces the replicas once the group is dead, after the message is taken from its sight again.
+    /// @dev The group's account replaces the replicas once a message has waited for the recovery time.
     function _recover(uint64 epoch, Member[] memory members) private {
-        _enqueue();
+        vm.prank(agents[3]);
+        coordinator.enqueue(groupId, "a command");
         vm.warp(block.timestamp + RECOVERY_TIME);
         vm.prank(account);
         coordinator.recover(groupId, epoch, members);
     }
 
     /// @dev The boundary of the log as it is, before the same members, that takes no message; and what goes with it.
-    function _leavingOut(uint64 sequence) private returns (Checkpoint memory checkpoint) {
+    function _leavingOut(uint64 sequence) private view returns (Checkpoint memory checkpoint) {
         checkpoint = _checkpointTaking(sequence, 0);
         checkpoint.nextMembersHash = _hash(_members(5));
     }

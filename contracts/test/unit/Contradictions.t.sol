@@ -150,7 +150,7 @@ contract ContradictionsTest {
     function test_TheVectors() external view {
         string memory json = vm.readFile("tests/vectors/contradictions.json");
         bytes[] memory encoded = vm.parseJsonBytesArray(json, ".checkpoints");
-        bytes[] memory rows = vm.parseJsonBytesArray(json, ".contradict");
+        bytes[] memory rows = vm.parseJsonBytesArray(json, ".contradicts");
         vm.assertTrue(encoded.length > 50, "checkpoints were read");
         Checkpoint[] memory checkpoints = new Checkpoint[](encoded.length);
         for (uint256 i = 0; i < encoded.length; ++i) {
