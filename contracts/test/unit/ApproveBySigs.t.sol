@@ -247,9 +247,8 @@ contract ApproveBySigsTest is EscapeFixture {
             if (field == 4) votingEnds += 1;
             if (field == 5) nonce = 1;
             Ballot[] memory ballots = _ballots(0, 3, id, ends);
-            ballots[1].signature = _signature(
-                privateKeys[1], coordinator.hashVote(voter, proposalId, choice, epoch, votingEnds, nonce)
-            );
+            ballots[1].signature =
+                _signature(privateKeys[1], coordinator.hashVote(voter, proposalId, choice, epoch, votingEnds, nonce));
             _expectNotEnough(ballots, 2);
         }
     }
@@ -289,8 +288,7 @@ contract ApproveBySigsTest is EscapeFixture {
 
         Ballot[] memory anew = _ballots(0, 3, id, ends);
         for (uint256 i = 0; i < 3; ++i) {
-            anew[i].signature =
-                _signature(privateKeys[i], coordinator.hashVote(agents[i], id, CHOICE_FOR, 1, ends, 0));
+            anew[i].signature = _signature(privateKeys[i], coordinator.hashVote(agents[i], id, CHOICE_FOR, 1, ends, 0));
         }
         coordinator.approveBySigs(groupId, _offChain(), ends, anew);
         _assertStatus(id, Status.Approved);
@@ -315,8 +313,7 @@ contract ApproveBySigsTest is EscapeFixture {
         uint256 owner = 12_345;
         OwnedWallet wallet = new OwnedWallet(vm.addr(owner));
         Ballot[] memory ballots = _ballotsWith(address(wallet), "");
-        bytes memory signature =
-            _signature(owner, coordinator.hashVote(vm.addr(owner), id, CHOICE_FOR, 0, ends, 0));
+        bytes memory signature = _signature(owner, coordinator.hashVote(vm.addr(owner), id, CHOICE_FOR, 0, ends, 0));
         for (uint256 i = 0; i < 5; ++i) {
             if (ballots[i].voter == address(wallet)) ballots[i].signature = signature;
         }

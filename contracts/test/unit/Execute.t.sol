@@ -8,16 +8,7 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 
 import {Errors} from "../../src/Errors.sol";
 import {ICoordinatorEvents} from "../../src/ICoordinatorEvents.sol";
-import {
-    Approval,
-    CHOICE_AGAINST,
-    Call,
-    Content,
-    INBOX_CLOSED,
-    Lane,
-    ProposalState,
-    Status
-} from "../../src/Types.sol";
+import {Approval, CHOICE_AGAINST, Call, Content, INBOX_CLOSED, Lane, ProposalState, Status} from "../../src/Types.sol";
 import {AnchorFixture} from "../support/AnchorFixture.sol";
 import {Reenterer, Refuser, Relay, Worker} from "../support/Targets.sol";
 import {Vm, vm} from "../support/Vm.sol";
@@ -187,9 +178,8 @@ contract ExecuteTest is AnchorFixture {
     /// the decision by its gas, whatever it chooses.
     function test_M5_Execute_TooLittleGas_MarksNothingExecutedThatDidNotHappen() external {
         (Relay relay, Worker worker) = (new Relay(), new Worker());
-        Call[] memory calls = _call(
-            address(relay), 0, abi.encodeCall(Relay.relay, (address(worker), abi.encodeCall(Worker.work, (10))))
-        );
+        Call[] memory calls =
+            _call(address(relay), 0, abi.encodeCall(Relay.relay, (address(worker), abi.encodeCall(Worker.work, (10)))));
         calls[0].gas = 400_000;
         Content memory content = _approved(ROUTINE, calls, 0);
         vm.warp(START + TIMELOCK);

@@ -69,9 +69,7 @@ contract ProposalsTest is AnchorFixture {
         Call[] memory calls = _call(address(coordinator), 0, abi.encodeCall(coordinator.register, ("key")));
         vm.expectRevert(abi.encodeWithSelector(Errors.CallNotPermitted.selector, 0));
         _propose(0, ESCAPE, calls, 0);
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.AboveLimit.selector, address(0), ETHER_LIMIT + 1, ETHER_LIMIT)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Errors.AboveLimit.selector, address(0), ETHER_LIMIT + 1, ETHER_LIMIT));
         _propose(0, PAYMENTS, _payment(address(0xbeef), ETHER_LIMIT + 1), 0);
     }
 
@@ -107,9 +105,7 @@ contract ProposalsTest is AnchorFixture {
 
         _expectMessage(INBOX_OPENED, agents[1], payload);
         vm.expectEmit(address(coordinator));
-        emit ICoordinatorEvents.ProposalCreated(
-            groupId, id, agents[1], ROUTINE, 9, content.calls, "why", votingEnds
-        );
+        emit ICoordinatorEvents.ProposalCreated(groupId, id, agents[1], ROUTINE, 9, content.calls, "why", votingEnds);
         vm.prank(agents[1]);
         vm.assertEq(coordinator.propose(groupId, ROUTINE, content.calls, "why", 9), id, "identifier");
 

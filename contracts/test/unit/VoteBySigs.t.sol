@@ -211,8 +211,7 @@ contract VoteBySigsTest is VoteFixture {
         OwnedWallet mine = new OwnedWallet(vm.addr(owner));
         OwnedWallet other = new OwnedWallet(vm.addr(owner));
         _proposeWith(address(mine));
-        bytes memory signature =
-            _signature(owner, coordinator.hashVote(address(other), id, CHOICE_FOR, 0, ends, 0));
+        bytes memory signature = _signature(owner, coordinator.hashVote(address(other), id, CHOICE_FOR, 0, ends, 0));
         Ballot[] memory ballots = new Ballot[](1);
         ballots[0] = Ballot({voter: address(mine), choice: CHOICE_FOR, signature: signature});
         _expectSkipped(id, address(mine), Skip.InvalidSignature);
@@ -255,9 +254,8 @@ contract VoteBySigsTest is VoteFixture {
     function test_VoteBySigs_GivenVotesChange_TakesThemInTheirOrder() external {
         _openWithRevotes();
         Ballot[] memory ballots = _ballots(0, 2, id, ends);
-        ballots[1] = Ballot({
-            voter: agents[0], choice: CHOICE_AGAINST, signature: _signVote(0, id, CHOICE_AGAINST, ends, 1)
-        });
+        ballots[1] =
+            Ballot({voter: agents[0], choice: CHOICE_AGAINST, signature: _signVote(0, id, CHOICE_AGAINST, ends, 1)});
         coordinator.voteBySigs(groupId, id, ballots);
         _assertVoted(id, agents[0], 2, CHOICE_AGAINST);
         _assertTally(id, 0, 1, 0);
@@ -274,9 +272,7 @@ contract VoteBySigsTest is VoteFixture {
         uint8[3] memory choices = [CHOICE_FOR, CHOICE_AGAINST, CHOICE_ABSTAIN];
         Ballot[] memory all = new Ballot[](3);
         for (uint32 i = 0; i < 3; ++i) {
-            all[i] = Ballot({
-                voter: agents[1], choice: choices[i], signature: _signVote(1, id, choices[i], ends, i)
-            });
+            all[i] = Ballot({voter: agents[1], choice: choices[i], signature: _signVote(1, id, choices[i], ends, i)});
         }
         _assertCounted(all[0].signature);
         _vote(1, id, CHOICE_AGAINST);
