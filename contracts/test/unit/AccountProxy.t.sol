@@ -47,8 +47,9 @@ contract AccountProxyTest is Fixture {
         vm.assertEq(IGroupAccount(account).coordinator(), address(coordinator), "an answer");
         vm.expectRevert(abi.encodeWithSelector(Errors.NotSelf.selector, address(this)));
         IGroupAccount(account).setFallbackHandler(address(0));
+        address refuser = address(new Refuser());
         vm.prank(account);
-        IGroupAccount(account).setFallbackHandler(address(new Refuser()));
+        IGroupAccount(account).setFallbackHandler(refuser);
         vm.expectRevert(abi.encodeWithSelector(Refuser.Refused.selector, 42));
         IGroupAccountOfOthers(account).unknown();
     }

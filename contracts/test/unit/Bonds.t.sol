@@ -262,7 +262,7 @@ contract BondsTest is AnchorFixture {
     }
 
     function test_Withdraw_RevertWhen_ItWasNotAskedFor() external {
-        vm.expectRevert(Errors.WithdrawalNotAskedFor.selector);
+        vm.expectPartialRevert(Errors.WithdrawalNotAskedFor.selector);
         coordinator.withdraw(groupId);
         _depositOf(0, BOND);
         vm.warp(START + 365 days);

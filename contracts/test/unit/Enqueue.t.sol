@@ -83,9 +83,9 @@ contract EnqueueTest is AnchorFixture {
     function test_M8_Enqueue_RegistrationIsNoCondition() external {
         vm.assertEq(coordinator.keyOf(address(this)), 0, "not registered");
         coordinator.enqueue{value: INBOX_FEE}(groupId, "command");
-        _makeAgents(5);
+        coordinator.register("key");
         vm.expectRevert(abi.encodeWithSelector(Errors.WrongFee.selector, 0, INBOX_FEE));
-        _enqueue(4, "command");
+        coordinator.enqueue(groupId, "command");
     }
 
     function test_M8_Enqueue_RevertWhen_TheInboxIsClosedToStrangers() external {

@@ -107,7 +107,7 @@ contract ExecuteTest is AnchorFixture {
         Content memory content = _approved(LISTED, _calls(2, 0), 0);
         Approval memory approval = _appendApproval(content);
         _anchor(1);
-        coordinator.executeAnchored(groupId, 1, approval, new bytes32[](0));
+        coordinator.executeAnchored(groupId, log.size(), approval, log.path(approval.index, log.size()));
         _expectWrongStatus(_idOf(content), Status.Executed);
         coordinator.execute(groupId, content);
         vm.assertEq(recorder.calls(2), 1, "made once");

@@ -8,6 +8,7 @@ import {Errors} from "../../src/Errors.sol";
 import {ICoordinatorEvents} from "../../src/ICoordinatorEvents.sol";
 import {Anchor, Call, Checkpoint, Content, EpochStart, Group, Member, Status, Taken, Terms} from "../../src/Types.sol";
 import {AnchorFixture} from "../support/AnchorFixture.sol";
+import {ReferenceLog} from "../support/ReferenceLog.sol";
 import {vm} from "../support/Vm.sol";
 
 /// @notice The branches of Recover.tree: the voters replace replicas that are gone.
@@ -20,6 +21,7 @@ contract RecoverTest is AnchorFixture {
     function setUp() public override {
         super.setUp();
         _makeAgents(8);
+        _useWithFreshLog(_createGroup(_members(4), _terms(), "recover"));
         _fill(5);
         _anchor(3);
         vm.warp(START + 1000);
@@ -141,8 +143,9 @@ contract RecoverTest is AnchorFixture {
 
     function test_M7_TheNewEra_RevertWhen_ItsLogIsAnother() external {
         _recoverByDecision(_between(2, 8));
+        log = new ReferenceLog();
+        _fill(5);
         Checkpoint memory checkpoint = _checkpoint(4);
-        checkpoint.logRoot = "another";
         bytes memory signatures = _signatures(checkpoint, 2, 5);
         (bytes32[] memory consistency, Taken memory taken) = (_consistency(checkpoint), _taken(checkpoint));
         vm.expectRevert(abi.encodeWithSelector(Errors.NotConsistent.selector, 5, checkpoint.logSize));

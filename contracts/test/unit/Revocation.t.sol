@@ -117,9 +117,10 @@ contract RevocationTest is EscapeFixture {
         coordinator.queueAnchored(groupId, log.size(), approval, log.path(approval.index, log.size()));
         coordinator.veto(groupId, queued, _objections(0, 2, queued));
         _assertStatus(queued, Status.Revoked);
-        bytes32[] memory path = log.path(approval.index, log.size());
+        uint64 size = log.size();
+        bytes32[] memory path = log.path(approval.index, size);
         vm.expectRevert(abi.encodeWithSelector(Errors.WrongStatus.selector, queued, Status.Revoked));
-        coordinator.queueAnchored(groupId, uint64(log.size()), approval, path);
+        coordinator.queueAnchored(groupId, size, approval, path);
     }
 
     function test_L2_Veto_PassesOverWhatDoesNotCount() external {

@@ -364,7 +364,7 @@ contract TermsTest is Fixture {
         Limit[] memory limits = terms.classes[PAYMENTS].limits;
         (limits[0], limits[1]) = (limits[1], limits[0]);
         _expectRefusal(terms, PAYMENTS, Term.LimitAsset, 0, 0, 0);
-        limits[0] = limits[1];
+        limits[0].asset = limits[1].asset;
         _expectRefusal(terms, PAYMENTS, Term.LimitAsset, 0, 0, 0);
         limits[0].asset = limits[1].asset = address(coin);
         _expectRefusal(terms, PAYMENTS, Term.LimitAsset, uint160(address(coin)), 0, 0);
