@@ -2,20 +2,23 @@
 pragma solidity 0.8.37;
 
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
-import {Anchors} from "./Anchors.sol";
 import {Errors} from "./Errors.sol";
-import {ILanes} from "./ILanes.sol";
-import {Policies} from "./Policies.sol";
-import {Bond, Checkpoint, FLAG_REPLICA, INBOX_CONVICTED} from "./Types.sol";
+import {IGroupRegistry} from "./IGroupRegistry.sol";
+import {Inbox} from "./Inbox.sol";
+import {Module} from "./Module.sol";
+import {Bond, FLAG_REPLICA, INBOX_LEAVING} from "./Types.sol";
 
 /// @title Bonds
-/// @notice What replicas deposit, and forfeit when they contradict themselves.
-abstract contract Bonds is Anchors {
+/// @notice What replicas deposit, and how they get it back: by notice, without anybody's consent, whatever becomes of the group.
+/// @dev What tells whether a signature counts stands in the seat too, for as long as there is one: an anchor reads that alone.
+abstract contract Bonds is Inbox, Module, ReentrancyGuardTransient, IGroupRegistry {
     using SafeCast for uint256;
 
+    /// @dev For how long a replica's signature counts on, so that the group can replace it.
+    uint256 private constant NOTICE = 14 days;
     /// @dev How much longer a withdrawal takes than evidence counts: nobody leaves with a bond that evidence on its way
     /// still reaches.
     uint256 private constant WITHDRAWAL_MARGIN = 1 days;
@@ -24,109 +27,87 @@ abstract contract Bonds is Anchors {
     // Transactions
     // ---------------------------------------------------------------------------------------------------------
 
-    /// @inheritdoc ILanes
-    function deposit(bytes32 groupId, address replica) external payable override {
-        GroupState storage group = _group(groupId);
-        require(group.bond != 0, Errors.NoBonds(groupId));
-        require(msg.value != 0, Errors.NothingDeposited());
-        require(!group.convicted[replica], Errors.AlreadyConvicted(groupId, replica));
-        Bond storage bond = group.bonds[replica];
-        require(bond.releasedAt == 0, Errors.WithdrawalAskedFor(groupId, replica));
-
-        uint128 amount = (uint256(bond.amount) + msg.value).toUint128();
-        bond.amount = amount;
-        emit BondDeposited(groupId, replica, msg.sender, msg.value, amount);
+    /// @inheritdoc IGroupRegistry
+    function deposit(bytes32 groupId) external payable override onlyDelegated {
+        _deposit(_group(groupId), groupId, msg.sender);
     }
 
-    /// @inheritdoc ILanes
-    function requestWithdrawal(bytes32 groupId) external override {
-        GroupState storage group = _group(groupId);
-        Bond storage bond = group.bonds[msg.sender];
-        require(bond.amount != 0, Errors.NoBond(groupId, msg.sender));
-        _requireNoReplica(group, groupId, msg.sender);
-
-        uint64 releasedAt = (block.timestamp + group.evidenceWindow + WITHDRAWAL_MARGIN).toUint64();
-        bond.releasedAt = releasedAt;
-        emit WithdrawalRequested(groupId, msg.sender, releasedAt);
+    /// @inheritdoc IGroupRegistry
+    function depositFor(bytes32 groupId, address replica) external payable override onlyDelegated {
+        GroupState storage state = _group(groupId);
+        require(_isReplica(state, replica), Errors.NotReplica(groupId, replica));
+        _deposit(state, groupId, replica);
     }
 
-    /// @inheritdoc ILanes
-    function withdraw(bytes32 groupId) external override nonReentrant {
-        GroupState storage group = _group(groupId);
-        Bond memory bond = group.bonds[msg.sender];
+    /// @inheritdoc IGroupRegistry
+    function requestWithdrawal(bytes32 groupId) external override onlyDelegated {
+        GroupState storage state = _group(groupId);
+        Bond storage bond = state.bonds[msg.sender];
         require(bond.amount != 0, Errors.NoBond(groupId, msg.sender));
-        _requireNoReplica(group, groupId, msg.sender);
-        require(bond.releasedAt != 0, Errors.WithdrawalNotAskedFor(groupId, msg.sender));
+        require(bond.exitAt == 0, Errors.WithdrawalAskedFor(groupId, msg.sender));
+
+        bool isReplica = _isReplica(state, msg.sender);
+        uint256 exitAt = block.timestamp + (isReplica ? NOTICE : 0);
+        uint256 releasedAt = exitAt + state.evidenceWindow + WITHDRAWAL_MARGIN;
+        _setExit(state, bond, exitAt.toUint40(), releasedAt.toUint40());
+        if (isReplica) _append(state, groupId, INBOX_LEAVING, msg.sender, abi.encode(msg.sender, exitAt));
+        emit WithdrawalRequested(groupId, msg.sender, exitAt.toUint64(), releasedAt.toUint64());
+    }
+
+    /// @inheritdoc IGroupRegistry
+    function stay(bytes32 groupId) external override onlyDelegated {
+        GroupState storage state = _group(groupId);
+        Bond storage bond = state.bonds[msg.sender];
+        require(bond.exitAt != 0, Errors.WithdrawalNotAskedFor(groupId, msg.sender));
+
+        _setExit(state, bond, 0, 0);
+        emit WithdrawalCancelled(groupId, msg.sender);
+    }
+
+    /// @inheritdoc IGroupRegistry
+    function withdraw(bytes32 groupId) external override onlyDelegated nonReentrant {
+        GroupState storage state = _group(groupId);
+        Bond memory bond = state.bonds[msg.sender];
+        require(bond.exitAt != 0, Errors.WithdrawalNotAskedFor(groupId, msg.sender));
         // A bond is held for a day and more; what a block's producer can shift is far below that.
         // slither-disable-next-line timestamp
         require(block.timestamp >= bond.releasedAt, Errors.BondNotReleased(groupId, msg.sender, bond.releasedAt));
 
-        delete group.bonds[msg.sender];
+        delete state.bonds[msg.sender];
+        Seat storage seat = state.seats[msg.sender];
+        (seat.bonded, seat.exitAt) = (false, 0);
         emit BondWithdrawn(groupId, msg.sender, bond.amount);
         Address.sendValue(payable(msg.sender), bond.amount);
-    }
-
-    /// @inheritdoc ILanes
-    function reportEquivocation(
-        Checkpoint calldata first,
-        bytes calldata firstSignature,
-        Checkpoint calldata second,
-        bytes calldata secondSignature
-    ) external override nonReentrant {
-        bytes32 groupId = first.groupId;
-        GroupState storage group = _group(groupId);
-        bytes32 firstDigest = hashCheckpoint(first);
-        bytes32 secondDigest = hashCheckpoint(second);
-        bool contradict = second.groupId == groupId && first.epoch == second.epoch && first.sequence == second.sequence
-            && firstDigest != secondDigest;
-        require(contradict, Errors.NoContradiction());
-        address replica = _signer(firstDigest, firstSignature, 0);
-        address other = _signer(secondDigest, secondSignature, 1);
-        require(replica == other, Errors.DifferentSigners(replica, other));
-        _requireRecent(group, first.epoch);
-        require(!group.convicted[replica], Errors.AlreadyConvicted(groupId, replica));
-        _convict(group, first, replica);
     }
 
     // ---------------------------------------------------------------------------------------------------------
     // Private
     // ---------------------------------------------------------------------------------------------------------
 
-    /// @dev Takes a replica's bond for having contradicted the checkpoint.
-    function _convict(GroupState storage group, Checkpoint calldata checkpoint, address replica) private {
-        bytes32 groupId = checkpoint.groupId;
-        uint256 amount = group.bonds[replica].amount;
-        bool isReplica = group.seats[replica].flags & FLAG_REPLICA != 0;
-        require(isReplica || amount != 0, Errors.NotReplica(groupId, replica));
+    function _deposit(GroupState storage state, bytes32 groupId, address replica) private {
+        uint128 needed = state.bond;
+        require(needed != 0, Errors.NoBonds(groupId));
+        require(msg.value != 0, Errors.NothingDeposited());
+        Seat storage seat = state.seats[replica];
+        require(!seat.convicted, Errors.AlreadyConvicted(groupId, replica));
+        Bond storage bond = state.bonds[replica];
+        require(bond.exitAt == 0, Errors.WithdrawalAskedFor(groupId, replica));
 
-        group.convicted[replica] = true;
-        delete group.bonds[replica];
-        uint256 reward = amount * group.reporterShare / Policies.WHOLE;
-        emit ReplicaConvicted(groupId, replica, msg.sender, checkpoint.epoch, checkpoint.sequence, amount, reward);
-        _append(group, groupId, INBOX_CONVICTED, msg.sender, abi.encode(replica));
-        if (reward != 0) Address.sendValue(payable(msg.sender), reward);
-        if (amount != reward) Address.sendValue(payable(group.account), amount - reward);
+        uint128 amount = (uint256(bond.amount) + msg.value).toUint128();
+        bond.amount = amount;
+        // Whoever takes a seat later has what it has deposited by then.
+        if (amount >= needed && seat.flags != 0) seat.bonded = true;
+        emit BondDeposited(groupId, replica, msg.sender, msg.value, amount);
     }
 
-    function _signer(bytes32 digest, bytes calldata signature, uint256 position) private pure returns (address signer) {
-        ECDSA.RecoverError failure;
-        // The value left out only says more about a failure, and no failure passes.
-        // slither-disable-next-line unused-return
-        (signer, failure,) = ECDSA.tryRecoverCalldata(digest, signature);
-        require(failure == ECDSA.RecoverError.NoError, Errors.InvalidSignature(position));
+    /// @dev Keeps when the caller's signature stops to count, and when its bond is released.
+    function _setExit(GroupState storage state, Bond storage bond, uint40 exitAt, uint40 releasedAt) private {
+        (bond.exitAt, bond.releasedAt) = (exitAt, releasedAt);
+        Seat storage seat = state.seats[msg.sender];
+        if (seat.flags != 0) seat.exitAt = exitAt;
     }
 
-    /// @dev Evidence counts while its epoch lasts, and for a while after.
-    function _requireRecent(GroupState storage group, uint64 epoch) private view {
-        require(epoch <= group.epoch, Errors.EpochMismatch(epoch, group.epoch));
-        if (epoch == group.epoch) return;
-        uint256 until = uint256(group.epochs[epoch + 1].startedAt) + group.evidenceWindow;
-        // Whoever may be convicted at the last second is held for a day longer, whatever a block's producer shifts.
-        // slither-disable-next-line timestamp
-        require(block.timestamp <= until, Errors.EvidenceTooOld(epoch, until));
-    }
-
-    function _requireNoReplica(GroupState storage group, bytes32 groupId, address account) private view {
-        require(group.seats[account].flags & FLAG_REPLICA == 0, Errors.StillReplica(groupId, account));
+    function _isReplica(GroupState storage state, address account) private view returns (bool) {
+        return state.seats[account].flags & FLAG_REPLICA != 0;
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
-import {ProposalStatus} from "./Types.sol";
+import {Status, Term} from "./Types.sol";
 
 /// @title Errors
 /// @notice Every way in which the contracts refuse, one error each, with the values that were refused.
@@ -43,44 +43,12 @@ library Errors {
     /// @notice A voter's weight must be above zero, anybody else's must be zero.
     error InvalidWeight(address account, uint64 weight);
 
-    /// @notice A group has at least one class of decisions, and at most `maximum`.
-    error InvalidClassCount(uint256 count, uint256 maximum);
+    /// @notice A term must be from `least` to `most`. `class` is the class' place, or 255 for a term of the group. Where a term is
+    /// wrong as a whole, such as a name, `least` and `most` are 0.
+    error InvalidTerm(uint256 class, Term term, uint256 found, uint256 least, uint256 most);
 
-    /// @notice A class has a name, and no other class of the group has it.
-    error InvalidName(uint256 class);
-
-    /// @notice The threshold must be more than half, thus above 5,000, and at most 10,000.
-    error InvalidThreshold(uint256 class, uint16 threshold);
-
-    /// @notice The turnout must be at most 10,000, and above zero where the threshold is of the votes cast.
-    error InvalidTurnout(uint256 class, uint16 turnout);
-
-    /// @notice The veto must be at most 10,000.
-    error InvalidVeto(uint256 class, uint16 veto);
-
-    /// @notice The voting period must be above zero and at most 365 days.
-    error InvalidVotingPeriod(uint256 class, uint32 votingPeriod);
-
-    /// @notice The timelock must be at most 365 days.
-    error InvalidTimelock(uint256 class, uint32 timelock);
-
-    /// @notice The expiry must be at most 365 days.
-    error InvalidExpiry(uint256 class, uint32 expiry);
-
-    /// @notice The escape lane needs a threshold of all weight, and neither turnout, nor veto, nor votes that change.
-    error InvalidEscape(uint256 class);
-
-    /// @notice The stall time must be above zero and at most 365 days.
-    error InvalidStallTime(uint32 stallTime);
-
-    /// @notice The inbox's deadline must be above zero and at most 365 days.
-    error InvalidInboxDeadline(uint32 inboxDeadline);
-
-    /// @notice The evidence window must be at most 365 days.
-    error InvalidEvidenceWindow(uint32 evidenceWindow);
-
-    /// @notice The reporter's share must be at most half.
-    error InvalidReporterShare(uint16 reporterShare);
+    /// @notice A replica with code other than a delegation (EIP-7702) signs no checkpoints.
+    error ReplicaHasCode(address account);
 
     /// @notice The account is no member of the group.
     error NotMember(bytes32 groupId, address account);
@@ -91,8 +59,11 @@ library Errors {
     /// @notice The member has left before.
     error AlreadyLeft(bytes32 groupId, address account);
 
-    /// @notice The registry works for the coordinator, not by itself.
+    /// @notice A module works for the coordinator, not by itself.
     error NotDelegated();
+
+    /// @notice A module of the coordinator must have code.
+    error NoCode(address module);
 
     // ---------------------------------------------------------------------------------------------------------
     // The inbox
@@ -101,6 +72,12 @@ library Errors {
     /// @notice A command must have at least one byte and at most `maximum`.
     error InvalidCommandLength(uint256 length, uint256 maximum);
 
+    /// @notice Members pay nothing, and anybody else exactly the fee.
+    error WrongFee(uint256 given, uint256 fee);
+
+    /// @notice The group's inbox takes no messages of those who are no members.
+    error InboxClosed(bytes32 groupId, address account);
+
     /// @notice The log took in `taken` messages before, there are `length`, and the checkpoint's count is not from one to
     /// the other.
     error InvalidInboxCount(uint64 count, uint64 taken, uint64 length);
@@ -108,21 +85,37 @@ library Errors {
     /// @notice The checkpoint leaves out the message at `index`, which the log had to take in by `dueAt` (Unix time).
     error InboxOverdue(bytes32 groupId, uint64 index, uint256 dueAt);
 
+    /// @notice The contract's inbox has another hash up to the checkpoint's count.
+    error InboxHashMismatch(bytes32 groupId, bytes32 expected, bytes32 given);
+
+    /// @notice The proof does not lead from the entry of the last message taken to the checkpoint's root, or the checkpoint takes
+    /// none and there is a path.
+    error InboxEntryNotIncluded(bytes32 groupId, uint64 index);
+
     // ---------------------------------------------------------------------------------------------------------
     // The on-chain lane
     // ---------------------------------------------------------------------------------------------------------
 
-    /// @notice No proposal has this identifier.
-    error UnknownProposal(bytes32 proposalId);
+    /// @notice What is asked for cannot be done to a proposal in this status.
+    error WrongStatus(bytes32 proposalId, Status status);
 
-    /// @notice The very same proposal has been made before.
-    error ProposalExists(bytes32 proposalId);
+    /// @notice An anchored log refused the proposal.
+    error RefusedInLog(bytes32 proposalId);
 
-    /// @notice The proposal takes no more votes, and can no longer be cancelled.
-    error ProposalNotOpen(bytes32 proposalId, ProposalStatus status);
+    /// @notice The status is not one that refuses: 2 to 4.
+    error NotRefusal(bytes32 proposalId, uint8 status);
 
-    /// @notice Only an approved proposal can be executed.
-    error ProposalNotApproved(bytes32 proposalId, ProposalStatus status);
+    /// @notice Only the group's account may do this, by a decision of the group.
+    error NotGroupAccount(bytes32 groupId, address caller);
+
+    /// @notice No message of the inbox has waited for the recovery time, or the group has none.
+    error NotDead(bytes32 groupId);
+
+    /// @notice The group's sequencer is down, or was within the last hour.
+    error SequencerDown(address uptimeFeed);
+
+    /// @notice The uptime feed has to be asked with more gas than is left.
+    error NotEnoughGasForFeed(uint256 left);
 
     /// @notice Only its proposer can cancel a proposal.
     error NotProposer(bytes32 proposalId, address account);
@@ -132,12 +125,6 @@ library Errors {
 
     /// @notice The class' on-chain lane is open only when anchors have stalled.
     error LaneClosed(bytes32 groupId, uint8 class);
-
-    /// @notice The class does not permit the call at this position.
-    error CallNotPermitted(uint256 position);
-
-    /// @notice The call at this position sends more than the `left` wei that the class' limit leaves.
-    error ValueNotPermitted(uint256 position, uint256 left);
 
     /// @notice The voter has voted on the proposal, and either for the same or in a class in which votes do not change.
     error AlreadyVoted(bytes32 proposalId, address voter);
@@ -154,30 +141,39 @@ library Errors {
     /// @notice The voting ended at `votingEnds` (Unix time).
     error VotingOver(uint64 votingEnds);
 
-    /// @notice Ballots must be given in strictly ascending order of their voters.
-    error VotersNotAscending(address previous, address voter);
-
     /// @notice The ballots' weight does not reach the class' threshold.
     error NotEnoughWeight(bytes32 proposalId, uint256 weight);
-
-    /// @notice The signature is not the voter's on this vote.
-    error InvalidVoteSignature(address voter);
 
     // ---------------------------------------------------------------------------------------------------------
     // Both lanes
     // ---------------------------------------------------------------------------------------------------------
 
-    /// @notice The calls are not those that were decided.
-    error ActionsMismatch(bytes32 expected, bytes32 given);
+    /// @notice A proposal has at most `maximum` calls.
+    error TooManyCalls(uint256 count, uint256 maximum);
+
+    /// @notice A call has at most `maximum` bytes of data.
+    error TooMuchData(uint256 position, uint256 length, uint256 maximum);
+
+    /// @notice A call with data, or one that may fail, has to name the gas that it needs.
+    error GasNotNamed(uint256 position);
+
+    /// @notice The calls together may name at most `maximum` gas.
+    error TooMuchGas(uint256 total, uint256 maximum);
+
+    /// @notice The class does not permit the call at this position: its scope, or its list of targets.
+    error CallNotPermitted(uint256 position);
+
+    /// @notice The class does not permit to send this much of the asset by one decision; `limit` is 0 where it has none.
+    error AboveLimit(address asset, uint256 amount, uint256 limit);
+
+    /// @notice The class' window leaves less of the asset at this moment. It can be executed when there is more again.
+    error AboveWindow(address asset, uint256 amount, uint256 left);
 
     /// @notice The decision may be executed from `readyAt` (Unix time) on.
     error TimelockNotOver(bytes32 proposalId, uint256 readyAt);
 
     /// @notice The decision could be executed until `until` (Unix time).
     error ExecutionExpired(bytes32 proposalId, uint256 until);
-
-    /// @notice The proposal has been executed, in either lane.
-    error AlreadyExecuted(bytes32 groupId, bytes32 proposalId);
 
     // ---------------------------------------------------------------------------------------------------------
     // Anchors and the anchored lane
@@ -192,8 +188,8 @@ library Errors {
     /// @notice The checkpoint's log is smaller than the last anchor's.
     error LogShrunk(uint64 logSize, uint64 last);
 
-    /// @notice Another root was anchored for this log size.
-    error LogRootMismatch(uint64 logSize, bytes32 anchored, bytes32 given);
+    /// @notice The proof does not show that the checkpoint's log extends the last anchor's.
+    error NotConsistent(uint64 lastSize, uint64 logSize);
 
     /// @notice No log has this root.
     error ZeroLogRoot();
@@ -219,8 +215,21 @@ library Errors {
     /// @notice Signatures must be given in strictly ascending order of their signers.
     error SignersNotAscending(address previous, address signer);
 
-    /// @notice The signer is no replica of the group's current epoch.
-    error NotReplica(bytes32 groupId, address signer);
+    /// @notice The signature on a checkpoint does not count: the signer is no replica of the current epoch, was convicted, has no
+    /// bond, or its notice is over.
+    error SignatureDoesNotCount(address signer);
+
+    /// @notice A rotation alters the weight of this account, and the mandate is none of the voters: `weight` of ballots count.
+    error NoMandate(bytes32 groupId, address account, uint256 weight);
+
+    /// @notice The class has a timelock: the decision has to be queued (`queueAnchored`).
+    error HasTimelock(bytes32 groupId, uint8 class);
+
+    /// @notice The class has no timelock: the decision can be executed at once (`executeAnchored`).
+    error NoTimelock(bytes32 groupId, uint8 class);
+
+    /// @notice The entry is none of the approval's epoch.
+    error NotInEpoch(uint64 index, uint64 epoch);
 
     /// @notice No root was anchored for this log size.
     error UnknownAnchor(bytes32 groupId, uint64 logSize);
@@ -239,6 +248,9 @@ library Errors {
     /// @notice The group has no bonds.
     error NoBonds(bytes32 groupId);
 
+    /// @notice Bonds of others are for the replicas of the current epoch.
+    error NotReplica(bytes32 groupId, address account);
+
     /// @notice A deposit must be above zero.
     error NothingDeposited();
 
@@ -254,10 +266,10 @@ library Errors {
     /// @notice The bond can be withdrawn from `releasedAt` (Unix time) on.
     error BondNotReleased(bytes32 groupId, address account, uint64 releasedAt);
 
-    /// @notice A replica of the current epoch cannot have its bond back.
-    error StillReplica(bytes32 groupId, address account);
+    /// @notice The account had no replica's seat in the epochs of the checkpoints, as far as was shown, and has no full bond.
+    error NotConvictable(bytes32 groupId, address account);
 
-    /// @notice The two checkpoints are not different ones of one group, epoch and sequence.
+    /// @notice The two checkpoints, and the fork, do not contradict each other.
     error NoContradiction();
 
     /// @notice The two checkpoints are signed by two accounts.
@@ -281,4 +293,13 @@ library Errors {
 
     /// @notice The call at this position failed, and with it all the others; `reason` is what it returned.
     error CallFailed(uint256 position, address target, bytes reason);
+
+    /// @notice Too little gas is left for what the call at this position names.
+    error NotEnoughGas(uint256 position, uint256 left);
+
+    /// @notice An approval must end at most 365 days ahead.
+    error InvalidApprovalEnd(uint64 until, uint256 latest);
+
+    /// @notice The message's values are a word each.
+    error InvalidTypedData(uint256 length);
 }

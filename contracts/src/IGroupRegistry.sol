@@ -4,19 +4,20 @@ pragma solidity 0.8.37;
 import {
     Anchor,
     Bond,
-    Call,
+    Decision,
+    Checkpoint,
     Entry,
     EpochStart,
     Group,
     InboxState,
     Member,
-    Policy,
-    ProposalStatus,
+    SeatState,
     Terms
 } from "./Types.sol";
 
 /// @title IGroupRegistry
-/// @notice Agents, groups and their inboxes: the part of {IAgentCoordinator} that `GroupRegistry` has the code of.
+/// @notice Agents, groups, inboxes, bonds, and what is read of them: the part of {IAgentCoordinator} that `GroupRegistry` has the
+/// code of.
 interface IGroupRegistry {
     /// @notice Binds an ed25519 key to the caller. Registering again changes the key for groups made later; groups
     /// that the caller is in keep the key they have, until they change it by a change of their members.
@@ -25,43 +26,67 @@ interface IGroupRegistry {
     /// @param key The ed25519 public key.
     function register(bytes32 key) external;
 
-    /// @notice Makes a group, and the account that holds its funds, at an address that `groupId` determines.
+    /// @notice Makes a group, and the account that holds its funds, at an address that `groupId` determines. The identifier
+    /// commits to the members and the terms, so nobody can make another group in its place.
     /// @dev Requires:
-    /// - the caller has made no group with this salt;
+    /// - the caller has not made the same group with this salt;
     /// - at most 64 members, by strictly ascending account, each registered with exactly the key given, no key twice;
     /// - flags are voter, replica or both; a voter's weight is above zero, anybody else's is zero;
-    /// - at least 4 replicas;
-    /// - 1 to 8 classes, each with a name of its own, a threshold of more than half, a voting period above zero; a turnout
-    ///   where the threshold is of the votes cast; no turnout, no veto, no changes of votes and a threshold of all weight
-    ///   where the escape lane is allowed;
-    /// - a stall time and an inbox deadline above zero, and no time longer than 365 days;
-    /// - at most half for the reporter.
+    /// - at least 4 replicas, none with code but a delegation (EIP-7702): a contract signs no checkpoints;
+    /// - terms within the bounds of `TermsRules`.
     /// @param members The members.
     /// @param terms What the group agrees on; it stays as it is.
-    /// @param salt Any value that the caller has not used for a group before.
-    /// @return groupId keccak256(abi.encode(chain id, this contract, caller, salt)).
+    /// @param salt Any value.
+    /// @return groupId See `groupIdOf`.
     // The name hides that of a view, in a declaration without a body.
     // slither-disable-next-line shadowing-local
     function createGroup(Member[] calldata members, Terms calldata terms, bytes32 salt)
         external
         returns (bytes32 groupId);
 
-    /// @notice Gives up the caller's vote in the on-chain lane: from now on it can neither propose nor vote there.
-    /// Votes that it has cast stay. Its weight still counts in the total, the threshold does not change, and it keeps
-    /// its replica seat: both end only with a change of the members. An account that stays a member over such a change
-    /// has still left afterwards; one that was no member for an epoch begins anew.
-    /// @dev Requires: the caller is a member and has not left.
+    /// @notice Gives up the caller's vote, here and, as the inbox tells the log, there: from now on it can neither propose nor
+    /// vote. Votes that it has cast stay. Its weight still counts in the total, the threshold does not change, and it keeps
+    /// its replica's duties.
+    /// @dev Requires: the caller is a member and has not left before.
     /// @param groupId The group.
     function leave(bytes32 groupId) external;
 
-    /// @notice Puts a command into a group's inbox. Its replicas have to take it into the log in the inbox's order, and no
-    /// anchor may leave it out beyond the group's deadline: they cannot keep it out. That it takes effect follows from the
-    /// rules for commands, as if it had been sent to a node; bytes that are no command are taken in and do nothing.
-    /// @dev Requires: the caller has registered; 1 to 16,384 bytes.
+    /// @notice Puts a command into the group's inbox, which no anchor may leave out beyond the deadline. It takes effect in the
+    /// log as if its agent had submitted it there: a command with a bad signature makes an entry and nothing else. Members pay
+    /// nothing; anybody else pays the terms' fee for each 1,024 bytes begun, which goes to the group's account.
+    /// @dev Requires: 1 to 16,384 bytes; the value is exactly the fee; the inbox is open to the caller.
     /// @param groupId The group.
     /// @param command The command off-chain, signed by its agent, in its encoding.
     /// @return index The message's place in the inbox.
-    function enqueue(bytes32 groupId, bytes calldata command) external returns (uint64 index);
+    function enqueue(bytes32 groupId, bytes calldata command) external payable returns (uint64 index);
+
+    /// @notice Adds the value sent to the caller's bond.
+    /// @dev Requires: the group has bonds; the value is above zero; the caller was not convicted in the group and has not
+    /// asked for its bond.
+    /// @param groupId The group.
+    function deposit(bytes32 groupId) external payable;
+
+    /// @notice As `deposit`, for somebody else, who alone gets it back.
+    /// @dev Requires what `deposit` does, and that the account is a replica of the current epoch.
+    /// @param groupId The group.
+    /// @param replica Whose bond it is.
+    function depositFor(bytes32 groupId, address replica) external payable;
+
+    /// @notice Asks for the caller's bond. A replica's signature counts for 14 days more, and the group's inbox tells the log;
+    /// a day after evidence of that time stops to count the bond can be withdrawn, whatever becomes of the group.
+    /// @dev Requires: the caller has a bond and has not asked for it.
+    /// @param groupId The group.
+    function requestWithdrawal(bytes32 groupId) external;
+
+    /// @notice Takes back the request for the caller's bond.
+    /// @dev Requires: the caller has asked for it.
+    /// @param groupId The group.
+    function stay(bytes32 groupId) external;
+
+    /// @notice Sends the caller its bond.
+    /// @dev Requires: the caller has asked for its bond, and the time that was told then has come.
+    /// @param groupId The group.
+    function withdraw(bytes32 groupId) external;
 
     /// @notice The key that the account registered last, or 0.
     function keyOf(address account) external view returns (bytes32);
@@ -77,19 +102,20 @@ interface IGroupRegistry {
     /// such group.
     function epochStart(bytes32 groupId, uint64 epoch) external view returns (EpochStart memory);
 
-    /// @notice keccak256 of the ABI-encoded array of an epoch's members; 0 for an epoch that has not begun. Reverts when
-    /// there is no such group.
-    function membersHashOf(bytes32 groupId, uint64 epoch) external view returns (bytes32);
-
     /// @notice The account's membership in the current epoch; `flags` is 0 when it is no member.
     function memberOf(bytes32 groupId, address account) external view returns (Member memory);
 
-    /// @notice Whether the member gave up its vote in the on-chain lane.
-    function hasLeft(bytes32 groupId, address account) external view returns (bool);
+    /// @notice What else is known of the account's seat, and whether its signature on a checkpoint counts now.
+    function seatOf(bytes32 groupId, address account) external view returns (SeatState memory);
 
-    /// @notice Whether the group's stall time is over since its last anchor, or since it was made. Reverts when there is no
-    /// such group.
+    /// @notice The replicas whose signatures on checkpoints count now, by ascending account.
+    function countedReplicas(bytes32 groupId) external view returns (address[] memory);
+
+    /// @notice Whether a message of the inbox has waited untaken for the group's stall time. Reverts when there is no such group.
     function hasStalled(bytes32 groupId) external view returns (bool);
+
+    /// @notice Whether a message of the inbox has waited untaken for the group's recovery time, and it has one.
+    function isDead(bytes32 groupId) external view returns (bool);
 
     /// @notice How many replicas of the current epoch must sign a checkpoint. Reverts when there is no such group.
     function quorum(bytes32 groupId) external view returns (uint256);
@@ -107,52 +133,55 @@ interface IGroupRegistry {
     /// time); both 0 when there is none. The message itself is in the event `Enqueued`.
     function inboxMessage(bytes32 groupId, uint64 index) external view returns (bytes32 inboxHash, uint64 enqueuedAt);
 
-    /// @notice A replica's bond in the group.
+    /// @notice An account's bond in the group.
     function bondOf(bytes32 groupId, address replica) external view returns (Bond memory);
 
-    /// @notice Whether the account was convicted in the group.
-    function isConvicted(bytes32 groupId, address replica) external view returns (bool);
+    /// @notice The identifier of the group that `creator` makes with this salt, these members and these terms:
+    /// keccak256(abi.encode(keccak256("Group(uint256 chainId,address coordinator,address creator,bytes32 salt,bytes32
+    /// membersHash,bytes32 termsHash)"), …)) over those values, the type without the line break; the hashes are keccak256 of the
+    /// ABI encodings of the array of members and of the terms.
+    function groupIdOf(address creator, bytes32 salt, bytes32 membersHash, bytes32 termsHash)
+        external
+        view
+        returns (bytes32);
 
-    /// @notice Whether the group's proposal was executed, in either lane.
-    function executed(bytes32 groupId, bytes32 proposalId) external view returns (bool);
-
-    /// @notice The identifier of the group that `creator` makes with `salt`.
-    function groupIdOf(address creator, bytes32 salt) external view returns (bytes32);
+    /// @notice The address of the account of a group, made or not.
+    function accountOf(bytes32 groupId) external view returns (address);
 
     /// @notice The contract that every group's account delegates to.
     function groupAccountImplementation() external view returns (address);
 
-    /// @notice What votes decide under a policy: 1 approved, 2 rejected, or 0 open, and 3 expired in its place once the
-    /// voting has ended. The replicas decide by the same rules.
-    /// @param policy The policy of a class.
-    /// @param forWeight Weight of the votes for.
-    /// @param againstWeight Weight of the votes against.
-    /// @param abstainWeight Weight of the abstentions.
-    /// @param totalWeight Weight of all voters: not less than that of the votes.
-    /// @param ended Whether the voting has ended.
-    function verdict(
-        Policy calldata policy,
-        uint128 forWeight,
-        uint128 againstWeight,
-        uint128 abstainWeight,
-        uint128 totalWeight,
-        bool ended
-    ) external pure returns (ProposalStatus);
+    /// @notice The EIP-712 digest of a decision: the `subject` of its entry in the log.
+    function hashDecision(Decision calldata decision) external view returns (bytes32);
 
-    /// @notice The identifier of a proposal: keccak256(abi.encode(keccak256("Proposal(bytes32 groupId,
-    /// address proposer,uint64 salt,uint8 class,bytes32 actionsHash,bytes32 descriptionHash)"), groupId, proposer, salt,
-    /// class, actionsHash, descriptionHash)), the type without the line break.
-    function proposalIdOf(
-        bytes32 groupId,
-        address proposer,
-        uint64 salt,
-        uint8 class,
-        bytes32 actionsHash,
-        bytes32 descriptionHash
-    ) external pure returns (bytes32);
+    /// @notice The EIP-712 digest that replicas sign for `anchor`.
+    function hashCheckpoint(Checkpoint calldata checkpoint) external view returns (bytes32);
 
-    /// @notice keccak256 of the ABI encoding of the array of calls.
-    function hashCalls(Call[] calldata calls) external pure returns (bytes32);
+    /// @notice The EIP-712 digest of `InboxTaken`: the `subject` of the entry by which the log took in a message.
+    function hashInboxTaken(bytes32 groupId, uint64 index, bytes32 inboxHash, uint8 disposition)
+        external
+        view
+        returns (bytes32);
+
+    /// @notice Whether two checkpoints are such that no correct replica can have signed both, as far as their own words tell.
+    function contradict(Checkpoint calldata first, Checkpoint calldata second) external pure returns (bool);
+
+    /// @notice The EIP-712 domain separator: name `Quorate`, version `1`, the chain's id, this contract.
+    function domainSeparator() external view returns (bytes32);
+
+    /// @notice The EIP-712 domain, as ERC-5267 has it.
+    function eip712Domain()
+        external
+        view
+        returns (
+            bytes1 fields,
+            string memory name,
+            string memory version,
+            uint256 chainId,
+            address verifyingContract,
+            bytes32 salt,
+            uint256[] memory extensions
+        );
 
     /// @notice Whether the entry is in the group's log, by a root that was anchored. False also when no root was
     /// anchored for this size.

@@ -11,16 +11,47 @@ uint8 constant CHOICE_AGAINST = 0;
 uint8 constant CHOICE_FOR = 1;
 uint8 constant CHOICE_ABSTAIN = 2;
 
-/// @dev `Entry.kind`: a decision of the group. The kinds 1 (command) and 3 (system) mean nothing on-chain.
+/// @dev `Entry.kind`: a decision of the group.
 uint8 constant KIND_DECISION = 2;
+/// @dev `Entry.kind`: what the system noted, such as a message of the inbox that the log took in.
+uint8 constant KIND_SYSTEM = 3;
 
 /// @dev `Decision.status` and `Entry.status`: the proposal's approval reached its threshold. 2 is rejected, 3 expired,
 /// 4 cancelled.
 uint8 constant STATUS_APPROVED = 1;
+/// @dev The last `Decision.status` that refuses.
+uint8 constant STATUS_CANCELLED = 4;
+/// @dev `Entry.status` of what the system noted.
+uint8 constant STATUS_NOTED = 1;
 
-/// @dev `Entry.outcome` of a decision, whose outcome says nothing beyond the decision itself: SHA-256 over
-/// `quorate/v1/outcome`, a zero byte and the encoding 0x820280.
+/// @dev `Entry.outcome` where the outcome says nothing beyond the subject: SHA-256 over `quorate/v1/outcome`, a zero byte
+/// and the encoding 0x820280.
 bytes32 constant OUTCOME_RECORDED = 0xad182dbc77e8d818f1a06aa5d4285a023a2600dcdb7377ea3aa65823422d6f5a;
+
+/// @dev The whole of which parts of weight are told, in basis points.
+uint256 constant WHOLE = 10_000;
+
+// -------------------------------------------------------------------------------------------------------------
+// The inbox: `Enqueued.kind`
+// -------------------------------------------------------------------------------------------------------------
+
+/// @dev A command that its agent signed; the payload is its encoding off-chain.
+uint8 constant INBOX_COMMAND = 1;
+/// @dev A proposal was opened on-chain, or approved by signatures:
+/// abi.encode(proposalId, proposer, class, votingEnds, status), status 1 open or 2 approved.
+uint8 constant INBOX_OPENED = 2;
+/// @dev A replica contradicted itself: abi.encode(replica).
+uint8 constant INBOX_CONVICTED = 3;
+/// @dev A proposal came to an end on-chain: abi.encode(proposalId, status), status as in `Status`.
+uint8 constant INBOX_CLOSED = 4;
+/// @dev A replica asked for its bond: abi.encode(replica, exitAt).
+uint8 constant INBOX_LEAVING = 5;
+/// @dev A member gave up its vote: abi.encode(member).
+uint8 constant INBOX_LEFT = 6;
+
+// -------------------------------------------------------------------------------------------------------------
+// Members and terms
+// -------------------------------------------------------------------------------------------------------------
 
 /// @notice A participant of a group.
 /// @param account The secp256k1 account, which is the agent's identity.
@@ -34,13 +65,6 @@ struct Member {
     uint8 flags;
 }
 
-/// @dev `InboxMessage.kind`: a command that its agent signed; the payload is its encoding off-chain.
-uint8 constant INBOX_COMMAND = 1;
-/// @dev A proposal of the log was finished on-chain and executed; the payload is its identifier.
-uint8 constant INBOX_EXECUTED = 2;
-/// @dev A replica signed two different checkpoints of one sequence; the payload is its account, ABI-encoded.
-uint8 constant INBOX_CONVICTED = 3;
-
 /// @notice Of which weight a class' threshold is a part.
 enum Basis {
     // all voters'
@@ -49,107 +73,195 @@ enum Basis {
     Cast
 }
 
-/// @notice What the calls of a class' proposals may be; each takes in those before it.
+/// @notice What the calls of a class' proposals may be.
 enum Scope {
     // none: it decides something, and nothing is called
     Decisions,
-    // ether without call data
+    // ether without call data, and transfers of tokens, within limits
     Payments,
-    // anything but calls to the coordinator
+    // anything but calls to the coordinator and to the group's own account; within limits and a list, where there are any
     Calls,
     // changes of the group itself too
     Anything
 }
 
+/// @notice When the on-chain lane takes new proposals of a class.
+enum Opening {
+    Never,
+    // when a message of the inbox waits untaken for the stall time
+    Stalled,
+    Always
+}
+
+/// @notice How much of one asset a class may send.
+/// @param asset The token, or 0 for ether.
+/// @param perDecision The most that the calls of one decision send in all.
+/// @param perWindow The most that leaves in any `window` seconds; 0 where the class has no window.
+struct Limit {
+    address asset;
+    uint112 perDecision;
+    uint112 perWindow;
+}
+
+/// @notice What a class may call.
+/// @param target The contract.
+/// @param selector The function; 0 for a call without data.
+struct Target {
+    address target;
+    bytes4 selector;
+}
+
 /// @notice A class of decisions: what it may be about, when it is decided and how soon it may be executed. Parts of weight
-/// are in basis points, 10,000 to the whole.
-/// @param name Its name in ASCII, padded with zeros.
-/// @param valueLimit The most wei that the calls of one proposal send in all.
+/// are in basis points, 10,000 to the whole. A class waits or is bounded: without a timelock it calls nothing, or has limits
+/// and a window.
+/// @param name [a-z0-9_-], padded with zeros, its own within the group.
+/// @param scope What the calls may be.
+/// @param opening When the on-chain lane takes new proposals of it.
+/// @param escape Whether signed votes approve on-chain when the group has stalled.
+/// @param revotes Whether a voter may change its vote while the voting lasts, which it then does to its end.
+/// @param basis Of which weight the threshold is a part.
 /// @param threshold The part of the weight that votes for have to reach: more than half.
-/// @param basis Of which weight.
 /// @param turnout The part of all weight that has to vote, abstentions included.
 /// @param veto The part of all weight that votes against have to reach to reject, whatever is for; 0 for no veto.
-/// @param scope What the calls may be.
 /// @param votingPeriod Seconds for which a proposal takes votes.
-/// @param timelock Seconds between approval and the earliest execution.
-/// @param expiry Seconds from then on in which it can be executed; 0 for no end.
-/// @param revotes Whether a voter may change its vote while the voting lasts, which it then does to its end.
-/// @param escape Whether what was proposed off-chain can be finished on-chain when anchors have stalled.
-/// @param onlyStalled Whether the on-chain lane is open only then.
-struct Policy {
-    // slot 0
+/// @param timelock Seconds between approval and the earliest execution, in which it can be vetoed and revoked.
+/// @param expiry Seconds from then on in which it can be executed.
+/// @param window The seconds of `Limit.perWindow`; 0 for none.
+/// @param limits By ascending asset.
+/// @param targets By ascending target, then selector.
+struct Class {
     bytes16 name;
-    uint128 valueLimit;
-    // slot 1
-    uint16 threshold;
+    Scope scope;
+    Opening opening;
+    bool escape;
+    bool revotes;
     Basis basis;
+    uint16 threshold;
     uint16 turnout;
     uint16 veto;
-    Scope scope;
     uint32 votingPeriod;
     uint32 timelock;
     uint32 expiry;
-    bool revotes;
-    bool escape;
-    bool onlyStalled;
+    uint32 window;
+    Limit[] limits;
+    Target[] targets;
 }
 
-/// @notice What a group agreed on when it was made.
+/// @notice What a group agreed on when it was made. It stays as it is.
 /// @param classes The classes of its decisions; a class is known by its place.
-/// @param stallTime Seconds without an anchor after which anchors have stalled.
+/// @param stallTime Seconds for which a message of the inbox waits untaken until the group has stalled.
 /// @param inboxDeadline Seconds after which no anchor may leave a message of the inbox out.
+/// @param recoveryTime Seconds for which a message waits untaken until the voters may replace the replicas; 0 for never.
+/// @param inboxFee Wei for each 1,024 bytes begun of a message by somebody who is no member; 0 closes the inbox to them.
+/// @param bond What each replica has to deposit for its signature to count, in wei; 0 when the group has no bonds.
 /// @param evidenceWindow Seconds after the end of an epoch for which its replicas can be convicted.
 /// @param reporterShare The part of a forfeited bond that goes to the reporter, in basis points; the rest is the group's.
-/// @param bond What each replica is to deposit, in wei; 0 when the group has no bonds.
+/// @param uptimeFeed A Chainlink L2 sequencer uptime feed, or 0.
 struct Terms {
-    Policy[] classes;
+    Class[] classes;
     uint32 stallTime;
     uint32 inboxDeadline;
+    uint32 recoveryTime;
+    uint96 inboxFee;
+    uint128 bond;
     uint32 evidenceWindow;
     uint16 reporterShare;
-    uint128 bond;
+    address uptimeFeed;
 }
 
-/// @notice One call that a group's account makes.
+/// @notice A term of a group or a class that has bounds: see `TermsRules`.
+enum Term {
+    ClassCount,
+    StallTime,
+    InboxDeadline,
+    RecoveryTime,
+    EvidenceWindow,
+    ReporterShare,
+    Name,
+    Threshold,
+    Turnout,
+    Veto,
+    VotingPeriod,
+    Timelock,
+    Expiry,
+    Window,
+    Opening,
+    Escape,
+    LimitCount,
+    LimitAsset,
+    LimitAmount,
+    TargetCount,
+    Target,
+    Bounded
+}
+
+// -------------------------------------------------------------------------------------------------------------
+// What is proposed, voted and decided
+// -------------------------------------------------------------------------------------------------------------
+
+/// @notice One call that a group's account makes. Its EIP-712 encoding is its type hash, the five static words, and the
+/// hash of the data.
 /// @param target The address to call.
 /// @param value Wei to send along.
+/// @param gas The least gas that the call must be given; above zero where there is data or failure is allowed.
+/// @param allowFailure Whether the calls behind it are made, and it counts as executed, when this one fails.
+/// @param allowNoCode Whether data may go to an address without code, which ignores it.
 /// @param data Calldata; empty for a plain payment.
 struct Call {
     address target;
     uint256 value;
+    uint64 gas;
+    bool allowFailure;
+    bool allowNoCode;
     bytes data;
 }
 
-/// @notice What the contract knows of a group as a whole.
-/// @param account The `GroupAccount` that holds the group's funds.
-/// @param epoch The current epoch, 0 at first.
-/// @param memberCount How many members the group has.
-/// @param replicaCount How many of them are replicas.
-/// @param totalWeight The weight of all voters together.
-/// @param membersHash keccak256 of the ABI-encoded array of members.
-/// @param createdAt When it was made (Unix time).
-/// @param terms What it agreed on then.
-struct Group {
-    address account;
-    uint64 epoch;
-    uint8 memberCount;
-    uint8 replicaCount;
-    uint128 totalWeight;
-    bytes32 membersHash;
-    uint64 createdAt;
-    Terms terms;
+/// @notice What a proposal's identifier follows from, beside the group.
+/// @param proposer Who made it.
+/// @param salt The salt that the proposer chose.
+/// @param class The class of decisions.
+/// @param descriptionHash keccak256 of the description.
+/// @param calls What is proposed.
+struct Content {
+    address proposer;
+    uint64 salt;
+    uint8 class;
+    bytes32 descriptionHash;
+    Call[] calls;
 }
 
-/// @notice Where a proposal of the on-chain lane stands. The numbers 1 to 4 are those of `Decision.status`. It is expired
-/// when its voting period, or the epoch in which it was made, ended without a decision, and when it was approved and the
-/// time for its execution is over.
-enum ProposalStatus {
+/// @notice A signed vote, or a signed objection, where `choice` is not read.
+/// @param voter Who signed.
+/// @param choice 0 against, 1 for, 2 abstain.
+/// @param signature 65 bytes (r, s, v) with low s and v 0, 1, 27 or 28, that recover to the voter; or what the voter's code
+/// accepts by ERC-1271.
+struct Ballot {
+    address voter;
+    uint8 choice;
+    bytes signature;
+}
+
+/// @notice What all that ever happened to a proposal came to, in any lane.
+enum Status {
+    None,
     Open,
     Approved,
     Rejected,
-    Expired,
     Cancelled,
-    Executed
+    // by objections, or by a decision; for good
+    Revoked,
+    // for good
+    Executed,
+    // worked out, never stored: the voting, the epoch or the time for the execution ended
+    Expired
+}
+
+/// @notice What votes decide. The numbers of what is not open are those of `Decision.status`.
+enum Verdict {
+    Open,
+    Approved,
+    Rejected,
+    Expired
 }
 
 /// @notice Which way a proposal took to its execution.
@@ -158,70 +270,109 @@ enum Lane {
     Anchored
 }
 
-/// @notice A proposal of the on-chain lane.
-/// @param groupId The group that decides.
-/// @param actionsHash keccak256 of the ABI-encoded array of calls.
-/// @param proposer The voter who made it, and the only one who may cancel it.
+/// @notice Why a ballot was passed over.
+enum Skip {
+    NotVoter,
+    NotAscending,
+    InvalidChoice,
+    AlreadyVoted,
+    InvalidSignature,
+    NotOpen
+}
+
+/// @notice Where a proposal stands.
+/// @param status Where it stands now.
 /// @param class The class of decisions.
-/// @param votingEnds The first second (Unix time) at which it takes no more votes.
-/// @param approvedAt When it was approved (Unix time), or 0 while it is not.
+/// @param fromLog Whether it was approved by signatures given off-chain, or queued from the log.
+/// @param refusedInLog Whether an anchored log was shown to have refused it.
+/// @param epoch The epoch in which it was opened or approved on-chain.
+/// @param votingEnds The first second (Unix time) at which it takes no more votes; 0 where it was never open here.
+/// @param approvedAt When it was approved (Unix time), or 0.
+/// @param executableFrom The first second at which it may be executed, or 0 while it is not approved.
+/// @param executableUntil The last one.
 /// @param forWeight Weight of the votes for.
 /// @param againstWeight Weight of the votes against.
 /// @param abstainWeight Weight of the abstentions.
-/// @param status Where it stands now.
-struct Proposal {
-    bytes32 groupId;
-    bytes32 actionsHash;
-    address proposer;
+struct ProposalState {
+    Status status;
     uint8 class;
+    bool fromLog;
+    bool refusedInLog;
+    uint64 epoch;
     uint64 votingEnds;
     uint64 approvedAt;
+    uint64 executableFrom;
+    uint64 executableUntil;
     uint128 forWeight;
     uint128 againstWeight;
     uint128 abstainWeight;
-    ProposalStatus status;
 }
 
-/// @notice The EIP-712 message by which a voter votes without a transaction of its own. In a class that allows the escape
-/// lane it goes with the vote off-chain too, with `nonce` 0.
-/// @param groupId The group that decides.
-/// @param proposalId The proposal.
-/// @param choice 0 against, 1 for, 2 abstain.
-/// @param epoch The epoch in which the proposal was made: a vote counts in no other.
-/// @param votingEnds The proposal's own: a vote counts for no other deadline.
-/// @param nonce How many votes of this voter on the proposal were counted before: no vote counts again once it was changed.
-struct Vote {
-    bytes32 groupId;
+/// @notice How a proposal was decided off-chain. Its EIP-712 digest is the subject of its entry.
+/// @param proposalId The proposal, which commits to the group, the class and the calls.
+/// @param status 1 approved, 2 rejected, 3 expired, 4 cancelled.
+/// @param forWeight Weight of the votes for.
+/// @param againstWeight Weight of the votes against.
+/// @param abstainWeight Weight of the abstentions.
+struct Decision {
     bytes32 proposalId;
-    uint8 choice;
-    uint64 epoch;
-    uint64 votingEnds;
-    uint32 nonce;
+    uint8 status;
+    uint128 forWeight;
+    uint128 againstWeight;
+    uint128 abstainWeight;
 }
 
-/// @notice A vote with its signature.
-/// @param voter The voter.
-/// @param choice 0 against, 1 for, 2 abstain.
-/// @param signature The voter's signature on the EIP-712 message `Vote`.
-struct Ballot {
-    address voter;
-    uint8 choice;
-    bytes signature;
-}
-
-/// @notice What a proposal's identifier follows from, with its calls and words in full.
-/// @param proposer Who made it.
-/// @param salt The salt that the proposer chose.
-/// @param class The class of decisions.
-/// @param calls What is proposed.
-/// @param description Why.
-struct Content {
+/// @notice An approving decision and its entry in the log, without what follows from them.
+/// @param proposer Who made the proposal.
+/// @param salt Its salt.
+/// @param class Its class.
+/// @param descriptionHash keccak256 of its description.
+/// @param forWeight Weight of the votes for.
+/// @param againstWeight Weight of the votes against.
+/// @param abstainWeight Weight of the abstentions.
+/// @param epoch The epoch in which it was decided.
+/// @param index The entry's number.
+/// @param sequence The PBFT sequence that committed it.
+/// @param timestampMs The batch's time.
+/// @param calls The calls that were decided.
+struct Approval {
     address proposer;
     uint64 salt;
     uint8 class;
+    bytes32 descriptionHash;
+    uint128 forWeight;
+    uint128 againstWeight;
+    uint128 abstainWeight;
+    uint64 epoch;
+    uint64 index;
+    uint64 sequence;
+    uint64 timestampMs;
     Call[] calls;
-    string description;
 }
+
+/// @notice A refusing decision and its entry in the log.
+/// @param proposalId The proposal.
+/// @param status 2 rejected, 3 expired, 4 cancelled.
+/// @param forWeight Weight of the votes for.
+/// @param againstWeight Weight of the votes against.
+/// @param abstainWeight Weight of the abstentions.
+/// @param index The entry's number.
+/// @param sequence The PBFT sequence that committed it.
+/// @param timestampMs The batch's time.
+struct Refusal {
+    bytes32 proposalId;
+    uint8 status;
+    uint128 forWeight;
+    uint128 againstWeight;
+    uint128 abstainWeight;
+    uint64 index;
+    uint64 sequence;
+    uint64 timestampMs;
+}
+
+// -------------------------------------------------------------------------------------------------------------
+// The log and its checkpoints
+// -------------------------------------------------------------------------------------------------------------
 
 /// @notice One entry of a group's log. Its ABI encoding (224 bytes) is the leaf of the Merkle log.
 /// @param index The entry's number, from 0.
@@ -241,62 +392,15 @@ struct Entry {
     bytes32 outcome;
 }
 
-/// @notice How a proposal was decided off-chain.
-/// @param groupId The group that decided.
-/// @param proposalId The proposal.
-/// @param actionsHash keccak256 of the ABI-encoded array of calls.
-/// @param status 1 approved, 2 rejected, 3 expired, 4 cancelled.
-/// @param forWeight Weight of the votes for.
-/// @param againstWeight Weight of the votes against.
-/// @param abstainWeight Weight of the abstentions.
-/// @param executableFrom The first second (Unix time) at which it may be executed; 0 unless it is approved.
-/// @param executableUntil The last one, or 0 for no end.
-struct Decision {
-    bytes32 groupId;
-    bytes32 proposalId;
-    bytes32 actionsHash;
-    uint8 status;
-    uint128 forWeight;
-    uint128 againstWeight;
-    uint128 abstainWeight;
-    uint64 executableFrom;
-    uint64 executableUntil;
-}
-
-/// @notice An approving decision and its entry in the log, without what follows: the decision's status and the entry's are
-/// 1, its kind is 2, the actions' hash is that of the calls, the entry's subject is the decision's EIP-712 digest, and its
-/// outcome is that of every decision. What is not told twice need not be compared.
-/// @param proposalId The proposal.
-/// @param forWeight Weight of the votes for.
-/// @param againstWeight Weight of the votes against.
-/// @param abstainWeight Weight of the abstentions.
-/// @param executableFrom The first second (Unix time) at which it may be executed.
-/// @param executableUntil The last one, or 0 for no end.
-/// @param index The entry's number.
-/// @param sequence The PBFT sequence that committed it.
-/// @param timestampMs The batch's time.
-/// @param calls The calls that were decided.
-struct Approval {
-    bytes32 proposalId;
-    uint128 forWeight;
-    uint128 againstWeight;
-    uint128 abstainWeight;
-    uint64 executableFrom;
-    uint64 executableUntil;
-    uint64 index;
-    uint64 sequence;
-    uint64 timestampMs;
-    Call[] calls;
-}
-
 /// @notice What a quorum of replicas states about a group's whole state at one sequence.
 /// @param groupId The group.
-/// @param epoch The epoch whose replicas sign.
+/// @param epoch The epoch whose replicas sign: its era times 2^32, and its number within that.
 /// @param sequence The PBFT sequence after which the state was taken.
 /// @param logSize How many entries the log had.
 /// @param logRoot The log's RFC 9162 root at that size.
 /// @param stateRoot The root of the state.
 /// @param inboxCount How many messages of the inbox the log has taken in.
+/// @param inboxHash The hash of the inbox up to there, 0 for none.
 /// @param nextMembersHash keccak256 of the ABI-encoded array of the next epoch's members when this checkpoint ends its
 /// epoch, otherwise 0.
 struct Checkpoint {
@@ -307,7 +411,79 @@ struct Checkpoint {
     bytes32 logRoot;
     bytes32 stateRoot;
     uint64 inboxCount;
+    bytes32 inboxHash;
     bytes32 nextMembersHash;
+}
+
+/// @notice The entry by which the log says that it took in the last of the messages that a checkpoint counts, without what
+/// follows from the checkpoint; all zero, and no path, where the checkpoint takes none.
+/// @param index The entry's number.
+/// @param sequence The PBFT sequence that committed it.
+/// @param timestampMs The batch's time.
+/// @param disposition What became of the message, by the log's word.
+/// @param path The RFC 9162 inclusion proof of the entry under the checkpoint's root.
+struct Taken {
+    uint64 index;
+    uint64 sequence;
+    uint64 timestampMs;
+    uint8 disposition;
+    bytes32[] path;
+}
+
+/// @notice The voters' own word for a change of weights: the proposal whose only call changes the members to those of the
+/// next epoch, and ballots for it. All zero, and no ballots, where no weight changes.
+/// @param proposer Who made the proposal.
+/// @param salt Its salt.
+/// @param class Its class, which has the escape lane and the scope `Anything`.
+/// @param descriptionHash keccak256 of its description.
+/// @param votingEnds The end of its voting, which the votes name.
+/// @param ballots Votes for, by strictly ascending voter, 65 bytes each, with nonce 0.
+struct Mandate {
+    address proposer;
+    uint64 salt;
+    uint8 class;
+    bytes32 descriptionHash;
+    uint64 votingEnds;
+    Ballot[] ballots;
+}
+
+/// @notice Two leaves at one index of two logs: what shows that two signed logs fork, when sizes and roots do not. All zero,
+/// and no paths, where it is not needed.
+/// @param index The entry's number, below both logs' sizes.
+/// @param firstLeaf The leaf's hash in the first checkpoint's log.
+/// @param firstPath Its inclusion proof there.
+/// @param secondLeaf The leaf's hash in the second checkpoint's log.
+/// @param secondPath Its inclusion proof there.
+struct Fork {
+    uint64 index;
+    bytes32 firstLeaf;
+    bytes32[] firstPath;
+    bytes32 secondLeaf;
+    bytes32[] secondPath;
+}
+
+// -------------------------------------------------------------------------------------------------------------
+// What views answer
+// -------------------------------------------------------------------------------------------------------------
+
+/// @notice What the contract knows of a group as a whole.
+/// @param account The `GroupAccount` that holds the group's funds.
+/// @param epoch The current epoch, 0 at first.
+/// @param memberCount How many members the group has.
+/// @param replicaCount How many of them are replicas.
+/// @param totalWeight The weight of all voters together.
+/// @param membersHash keccak256 of the ABI-encoded array of members.
+/// @param createdAt When it was made (Unix time).
+/// @param terms What it agreed on then.
+struct Group {
+    address account;
+    uint64 epoch;
+    uint8 memberCount;
+    uint8 replicaCount;
+    uint128 totalWeight;
+    bytes32 membersHash;
+    uint64 createdAt;
+    Terms terms;
 }
 
 /// @notice Where an epoch of a group began.
@@ -332,30 +508,47 @@ struct EpochStart {
 /// @param logSize Its log size.
 /// @param anchoredAt When it was accepted (Unix time in seconds), or 0.
 /// @param logRoot Its log root.
-/// @param stateRoot Its state root.
 struct Anchor {
     uint64 epoch;
     uint64 sequence;
     uint64 logSize;
     uint64 anchoredAt;
     bytes32 logRoot;
-    bytes32 stateRoot;
 }
 
 /// @notice Where a group's inbox stands.
 /// @param length How many messages there are.
 /// @param taken How many of them the anchored log has taken in.
-/// @param deadline Seconds after which no anchor may leave a message out.
+/// @param servedAt When an anchor last took any (Unix time), or 0.
+/// @param waitingSince Since when the oldest untaken message waits to be served (Unix time): the later of its own time and
+/// `servedAt`; 0 when none waits.
 struct InboxState {
     uint64 length;
     uint64 taken;
-    uint32 deadline;
+    uint64 servedAt;
+    uint64 waitingSince;
+}
+
+/// @notice An account's seat in the current epoch.
+/// @param left Whether the member gave up its vote.
+/// @param convicted Whether the account was convicted in the group, ever.
+/// @param bonded Whether its bond reaches the terms'.
+/// @param exitAt When its signature stops to count because it asked for its bond (Unix time), or 0.
+/// @param counts Whether its signature on a checkpoint counts now.
+struct SeatState {
+    bool left;
+    bool convicted;
+    bool bonded;
+    uint64 exitAt;
+    bool counts;
 }
 
 /// @notice A replica's bond in a group.
 /// @param amount Wei.
-/// @param releasedAt From when on it can be withdrawn (Unix time); 0 when no withdrawal was asked for.
+/// @param exitAt When its signature stops to count (Unix time); 0 when no withdrawal was asked for.
+/// @param releasedAt From when on it can be withdrawn; 0 likewise.
 struct Bond {
     uint128 amount;
-    uint64 releasedAt;
+    uint40 exitAt;
+    uint40 releasedAt;
 }

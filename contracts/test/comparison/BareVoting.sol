@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
-import {Call} from "../../src/Types.sol";
-
 /// @notice The least that a vote of a group on-chain takes: a proposal with its calls in storage, a vote a member, and an
 /// execution. What a group would write for itself; a yardstick for gas, and nothing else.
 contract BareVoting {
+    struct Call {
+        address target;
+        uint256 value;
+        bytes data;
+    }
+
     struct Proposal {
         Call[] calls;
         uint64 votes;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
-import {Call} from "../../src/Types.sol";
 import {vm} from "../support/Vm.sol";
 import {BareVoting} from "./BareVoting.sol";
 
@@ -92,8 +91,8 @@ contract GasComparisonTest {
 
     /// forge-config: default.isolate = true
     function test_BareVoting() external {
-        Call[] memory calls = new Call[](1);
-        calls[0] = Call({target: address(0xbeef), value: 1 ether, data: ""});
+        BareVoting.Call[] memory calls = new BareVoting.Call[](1);
+        calls[0] = BareVoting.Call({target: address(0xbeef), value: 1 ether, data: ""});
         // What the first proposal of all pays for is not counted.
         vm.prank(_owners[3]);
         _bare.propose(calls);

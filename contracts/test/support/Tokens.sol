@@ -12,6 +12,73 @@ contract Coin is ERC20("Coin", "COIN") {
     }
 }
 
+/// @notice A token without return values, as the oldest ones are.
+contract SilentCoin {
+    mapping(address account => uint256) public balanceOf;
+    mapping(address owner => mapping(address spender => uint256)) public allowance;
+
+    function mint(address to, uint256 amount) external {
+        balanceOf[to] += amount;
+    }
+
+    function transfer(address to, uint256 amount) external {
+        balanceOf[msg.sender] -= amount;
+        balanceOf[to] += amount;
+    }
+
+    function approve(address spender, uint256 amount) external {
+        allowance[msg.sender][spender] = amount;
+    }
+}
+
+/// @notice A token that answers `false` where others revert.
+contract PoliteCoin {
+    mapping(address account => uint256) public balanceOf;
+    mapping(address owner => mapping(address spender => uint256)) public allowance;
+
+    function mint(address to, uint256 amount) external {
+        balanceOf[to] += amount;
+    }
+
+    function transfer(address to, uint256 amount) public returns (bool) {
+        if (balanceOf[msg.sender] < amount) return false;
+        balanceOf[msg.sender] -= amount;
+        balanceOf[to] += amount;
+        return true;
+    }
+
+    function transferFrom(address from, address to, uint256 amount) external returns (bool) {
+        if (allowance[from][msg.sender] < amount || balanceOf[from] < amount) return false;
+        allowance[from][msg.sender] -= amount;
+        balanceOf[from] -= amount;
+        balanceOf[to] += amount;
+        return true;
+    }
+
+    /// @notice Answers `false` for the zero address.
+    function approve(address spender, uint256 amount) public returns (bool) {
+        if (spender == address(0)) return false;
+        allowance[msg.sender][spender] = amount;
+        return true;
+    }
+
+    function increaseAllowance(address spender, uint256 amount) external returns (bool) {
+        return approve(spender, allowance[msg.sender][spender] + amount);
+    }
+}
+
+/// @notice A token that keeps a hundredth of what is transferred.
+contract FeeCoin is ERC20("Fee", "FEE") {
+    function mint(address to, uint256 amount) external {
+        _mint(to, amount);
+    }
+
+    function transfer(address to, uint256 amount) public override returns (bool) {
+        _burn(msg.sender, amount / 100);
+        return super.transfer(to, amount - amount / 100);
+    }
+}
+
 contract Deed is ERC721("Deed", "DEED") {
     function mint(address to, uint256 id) external {
         _safeMint(to, id);

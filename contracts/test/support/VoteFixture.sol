@@ -2,23 +2,30 @@
 pragma solidity 0.8.37;
 
 import {Errors} from "../../src/Errors.sol";
-import {FLAG_VOTER, Member, Proposal, ProposalStatus} from "../../src/Types.sol";
+import {ICoordinatorEvents} from "../../src/ICoordinatorEvents.sol";
+import {FLAG_VOTER, Member, ProposalState, Skip, Status} from "../../src/Types.sol";
 import {Fixture} from "./Fixture.sol";
 import {vm} from "./Vm.sol";
 
 /// @notice A proposal of class 0, and how votes on it are looked at.
 abstract contract VoteFixture is Fixture {
     bytes32 internal id;
+    uint64 internal ends;
 
     function setUp() public virtual override {
         super.setUp();
-        id = _propose(0, ROUTINE, _calls(1, 0), "", 0);
+        _open();
     }
 
-    /// @dev A proposal of a group of the four agents and this voter.
-    function _proposeWith(address voter) internal returns (bytes32) {
-        groupId = _createGroup(_membersWith(voter), _terms(), "wallet");
-        return _propose(0, ROUTINE, _calls(1, 0), "", 0);
+    function _open() private {
+        id = _propose(0, ROUTINE, _calls(1, 0), 0);
+        ends = uint64(block.timestamp + VOTING_PERIOD);
+    }
+
+    /// @dev The proposal is one of a group of the four agents and this voter.
+    function _proposeWith(address voter) internal {
+        _use(_createGroup(_membersWith(voter), _terms(), "wallet"));
+        _open();
     }
 
     /// @dev The four agents and one more voter, in order.
@@ -34,31 +41,27 @@ abstract contract VoteFixture is Fixture {
         }
     }
 
-    function _expectInvalid(address voter) internal {
-        vm.expectRevert(abi.encodeWithSelector(Errors.InvalidVoteSignature.selector, voter));
+    function _expectSkipped(bytes32 proposalId, address voter, Skip why) internal {
+        vm.expectEmit(address(coordinator));
+        emit ICoordinatorEvents.BallotSkipped(groupId, proposalId, voter, why);
     }
 
     /// @dev As it stands now.
-    function _expectNotOpen(bytes32 proposalId) internal {
-        ProposalStatus status = coordinator.proposalStatus(proposalId);
-        vm.expectRevert(abi.encodeWithSelector(Errors.ProposalNotOpen.selector, proposalId, status));
+    function _expectWrongStatus(bytes32 proposalId) internal {
+        Status status = _statusOf(proposalId);
+        vm.expectRevert(abi.encodeWithSelector(Errors.WrongStatus.selector, proposalId, status));
     }
 
     function _assertVoted(bytes32 proposalId, address voter, uint32 count, uint8 choice) internal view {
-        (uint32 counted, uint8 last) = coordinator.voteOf(proposalId, voter);
+        (uint32 counted, uint8 last) = coordinator.voteOf(groupId, proposalId, voter);
         vm.assertEq(counted, count, "votes counted");
         vm.assertEq(last, choice, "the last choice");
     }
 
     function _assertTally(bytes32 proposalId, uint256 inFavour, uint256 against, uint256 abstain) internal view {
-        Proposal memory proposal = coordinator.proposal(proposalId);
-        vm.assertEq(proposal.forWeight, inFavour, "for");
-        vm.assertEq(proposal.againstWeight, against, "against");
-        vm.assertEq(proposal.abstainWeight, abstain, "abstain");
-    }
-
-    function _assertStatus(bytes32 proposalId, ProposalStatus status) internal view {
-        vm.assertEq(uint256(coordinator.proposalStatus(proposalId)), uint256(status), "status");
-        vm.assertEq(uint256(coordinator.proposal(proposalId).status), uint256(status), "the proposal's status");
+        ProposalState memory state = coordinator.proposal(groupId, proposalId);
+        vm.assertEq(state.forWeight, inFavour, "for");
+        vm.assertEq(state.againstWeight, against, "against");
+        vm.assertEq(state.abstainWeight, abstain, "abstain");
     }
 }

@@ -6,18 +6,33 @@ pragma solidity 0.8.37;
 
 import {Errors} from "../../src/Errors.sol";
 import {ICoordinatorEvents} from "../../src/ICoordinatorEvents.sol";
-import {Anchor, Call, Checkpoint, EpochStart, FLAG_REPLICA, FLAG_VOTER, Group, Member} from "../../src/Types.sol";
+import {
+    Anchor,
+    Ballot,
+    CHOICE_FOR,
+    Call,
+    Checkpoint,
+    Content,
+    EpochStart,
+    FLAG_REPLICA,
+    FLAG_VOTER,
+    Group,
+    Mandate,
+    Member
+} from "../../src/Types.sol";
 import {EpochFixture} from "../support/EpochFixture.sol";
+import {Fixture} from "../support/Fixture.sol";
+import {RefusalFixture} from "../support/RefusalFixture.sol";
 import {Reenterer} from "../support/Targets.sol";
 import {vm} from "../support/Vm.sol";
 
-/// @notice The branches of `anchorAndRotate` in Epochs.tree.
-contract AnchorAndRotateTest is EpochFixture {
-    function setUp() public override {
-        super.setUp();
+/// @notice The branches of `anchorAndRotate` in Epochs.tree; those of its mandate are in AnchorMandates.t.sol, and those of its excuse
+/// in AnchorEras.t.sol.
+contract AnchorAndRotateTest is EpochFixture, RefusalFixture {
+    function setUp() public override(Fixture, EpochFixture) {
+        EpochFixture.setUp();
         _fill(5);
-        Checkpoint memory checkpoint = _checkpoint(10);
-        coordinator.anchor(checkpoint, _signatures(checkpoint, 0, 4));
+        _anchor(_checkpoint(10), 0, 4);
         _fill(2);
         vm.warp(START + 100);
     }
@@ -32,7 +47,7 @@ contract AnchorAndRotateTest is EpochFixture {
     }
 
     function test_RevertWhen_TheMembersAreOthers() external {
-        Checkpoint memory checkpoint = _boundary(0, 11, _next());
+        Checkpoint memory checkpoint = _boundary(11, _next());
         Member[] memory others = _next();
         others[4].key = "other";
         _expectRefusal(
@@ -41,51 +56,101 @@ contract AnchorAndRotateTest is EpochFixture {
     }
 
     function test_RevertWhen_GroupIsUnknown() external {
-        Checkpoint memory checkpoint = _boundary(0, 11, _next());
+        Checkpoint memory checkpoint = _boundary(11, _next());
+        bytes memory signatures = _signatures(checkpoint, 0, 4);
+        Mandate memory mandate = _mandate(_next(), 0, 3);
+        bytes32[] memory consistency = _consistency(checkpoint);
         checkpoint.groupId = "none";
-        _expectRefusal(checkpoint, _next(), abi.encodeWithSelector(Errors.UnknownGroup.selector, bytes32("none")));
+        vm.expectRevert(abi.encodeWithSelector(Errors.UnknownGroup.selector, bytes32("none")));
+        coordinator.anchorAndRotate(checkpoint, signatures, consistency, _noTaken(), _next(), mandate);
     }
 
     function test_RevertWhen_AnchorWouldRefuse() external {
-        Checkpoint memory checkpoint = _boundary(1, 11, _next());
+        Checkpoint memory checkpoint = _boundary(11, _next());
+        checkpoint.epoch = 1;
         _expectRefusal(checkpoint, _next(), abi.encodeWithSelector(Errors.EpochMismatch.selector, 1, 0));
 
-        checkpoint = _boundary(0, 10, _next());
+        checkpoint = _boundary(10, _next());
         _expectRefusal(checkpoint, _next(), abi.encodeWithSelector(Errors.StaleSequence.selector, 10, 10));
 
-        checkpoint = _boundary(0, 11, _next());
+        checkpoint = _boundary(11, _next());
         (checkpoint.logSize, checkpoint.logRoot) = (4, log.root(4));
         _expectRefusal(checkpoint, _next(), abi.encodeWithSelector(Errors.LogShrunk.selector, 4, 5));
 
-        checkpoint = _boundary(0, 11, _next());
-        checkpoint.inboxCount = 1;
-        _expectRefusal(checkpoint, _next(), abi.encodeWithSelector(Errors.InvalidInboxCount.selector, 1, 0, 0));
+        checkpoint = _boundary(11, _next());
+        (checkpoint.logSize, checkpoint.logRoot) = (6, "fork");
+        _expectRefusal(checkpoint, _next(), abi.encodeWithSelector(Errors.NotConsistent.selector, 5, 6));
 
-        checkpoint = _boundary(0, 11, _next());
-        bytes memory signatures = _signatures(checkpoint, 0, 3);
-        vm.expectRevert(abi.encodeWithSelector(Errors.NotEnoughSignatures.selector, 3, 4));
-        coordinator.anchorAndRotate(checkpoint, signatures, _next());
+        checkpoint = _boundary(11, _next());
+        checkpoint.logRoot = 0;
+        _expectRefusal(checkpoint, _next(), abi.encodeWithSelector(Errors.ZeroLogRoot.selector));
+
+        checkpoint = _boundary(11, _next());
+        checkpoint.inboxHash = "other";
+        _expectRefusal(
+            checkpoint,
+            _next(),
+            abi.encodeWithSelector(Errors.InboxHashMismatch.selector, groupId, bytes32(0), bytes32("other"))
+        );
+
+        checkpoint = _boundary(11, _next());
+        _expectRotationRefusal(
+            checkpoint,
+            0,
+            3,
+            _next(),
+            _mandate(_next(), 0, 3),
+            abi.encodeWithSelector(Errors.NotEnoughSignatures.selector, 3, 4)
+        );
+    }
+
+    function test_RevertWhen_TheInboxIsNotTakenIn() external {
+        _enqueue();
+        _fill(1);
+        Checkpoint memory checkpoint = _checkpointTaking(11, 2);
+        checkpoint.nextMembersHash = _hash(_next());
+        bytes memory signatures = _signatures(checkpoint, 0, 4);
+        Mandate memory mandate = _mandate(_next(), 0, 3);
+        bytes32[] memory consistency = _consistency(checkpoint);
+        vm.expectRevert(abi.encodeWithSelector(Errors.InvalidInboxCount.selector, 2, 0, 1));
+        coordinator.anchorAndRotate(checkpoint, signatures, consistency, _noTaken(), _next(), mandate);
+
+        checkpoint = _checkpointTaking(11, 1);
+        checkpoint.nextMembersHash = _hash(_next());
+        signatures = _signatures(checkpoint, 0, 4);
+        vm.expectRevert(abi.encodeWithSelector(Errors.InboxEntryNotIncluded.selector, groupId, 0));
+        coordinator.anchorAndRotate(checkpoint, signatures, consistency, _noTaken(), _next(), mandate);
     }
 
     /// @dev Not even all of the next epoch's replicas make the next epoch.
     function test_RevertGiven_TheNextReplicasSign() external {
-        Checkpoint memory checkpoint = _boundary(0, 11, _next());
-        bytes memory signatures = _signatures(checkpoint, 2, 5);
-        vm.expectRevert(abi.encodeWithSelector(Errors.NotReplica.selector, groupId, agents[5]));
-        coordinator.anchorAndRotate(checkpoint, signatures, _next());
+        _expectRotationRefusal(
+            _boundary(11, _next()),
+            2,
+            5,
+            _next(),
+            _mandate(_next(), 0, 3),
+            abi.encodeWithSelector(Errors.SignatureDoesNotCount.selector, agents[5])
+        );
     }
 
     /// @dev The signatures of an anchor that changes nothing do not serve for one that does, nor the other way.
     function test_RevertGiven_AnotherHashWasSigned() external {
         Checkpoint memory plain = _checkpoint(11);
-        Checkpoint memory boundary = _boundary(0, 11, _next());
-        bytes memory signatures = _signatures(plain, 0, 4);
-        (bool taken,) =
-            address(coordinator).call(abi.encodeCall(coordinator.anchorAndRotate, (boundary, signatures, _next())));
+        Checkpoint memory boundary = _boundary(11, _next());
+        bytes32[] memory consistency = _consistency(plain);
+        (bool taken,) = address(coordinator)
+            .call(
+                abi.encodeCall(
+                    coordinator.anchorAndRotate,
+                    (boundary, _signatures(plain, 0, 4), consistency, _noTaken(), _next(), _mandate(_next(), 0, 3))
+                )
+            );
         vm.assertFalse(taken, "a rotation that nobody signed");
 
-        signatures = _signatures(boundary, 0, 4);
-        (taken,) = address(coordinator).call(abi.encodeCall(coordinator.anchor, (plain, signatures)));
+        bytes memory signatures = _signatures(boundary, 0, 4);
+        (taken,) =
+            address(coordinator).call(abi.encodeCall(coordinator.anchor, (plain, signatures, consistency, _noTaken())));
         vm.assertFalse(taken, "an anchor that nobody signed");
     }
 
@@ -160,33 +225,28 @@ contract AnchorAndRotateTest is EpochFixture {
 
     function test_EmitsTheAnchorAndTheChange() external {
         Member[] memory next = _next();
-        Checkpoint memory checkpoint = _boundary(0, 11, next);
+        Checkpoint memory checkpoint = _boundary(11, next);
         bytes memory signatures = _signatures(checkpoint, 1, 4);
+        bytes32[] memory consistency = _consistency(checkpoint);
+        Mandate memory mandate = _mandate(next, 0, 3);
         vm.expectEmit(address(coordinator));
-        emit ICoordinatorEvents.Anchored(groupId, 11, 7, 0, log.root(), checkpoint.stateRoot, 0, _hash(next));
+        emit ICoordinatorEvents.Anchored(groupId, 11, 7, 0, log.root(), checkpoint.stateRoot, 0, 0, _hash(next));
         vm.expectEmit(address(coordinator));
         emit ICoordinatorEvents.MembersChanged(groupId, 1, _hash(next), next);
         vm.prank(address(0xbeef));
-        coordinator.anchorAndRotate(checkpoint, signatures, next);
+        coordinator.anchorAndRotate(checkpoint, signatures, consistency, _noTaken(), next, mandate);
     }
 
     function test_KeepsTheCheckpointAsAnAnchorOfItsOwnEpoch() external {
         _rotateTo(_next(), 11);
-        Anchor memory expected = Anchor({
-            epoch: 0,
-            sequence: 11,
-            logSize: 7,
-            anchoredAt: uint64(START + 100),
-            logRoot: log.root(),
-            stateRoot: _checkpoint(11).stateRoot
-        });
+        Anchor memory expected =
+            Anchor({epoch: 0, sequence: 11, logSize: 7, anchoredAt: uint64(START + 100), logRoot: log.root()});
         vm.assertEq(abi.encode(coordinator.latestAnchor(groupId)), abi.encode(expected), "latest anchor");
         vm.assertEq(coordinator.anchoredRoot(groupId, 7), log.root(), "root");
         vm.assertEq(coordinator.anchoredRoot(groupId, 5), log.root(5), "root before");
 
         _fill(1);
-        Checkpoint memory checkpoint = _checkpointIn(1, 12);
-        coordinator.anchor(checkpoint, _signatures(checkpoint, 3, 4));
+        _anchor(_checkpoint(12), 3, 4);
         vm.assertEq(coordinator.latestAnchor(groupId).epoch, 1, "the epoch of the next anchor");
     }
 
@@ -197,8 +257,7 @@ contract AnchorAndRotateTest is EpochFixture {
         Member[] memory third = _between(0, 6);
         third[0].weight = 0;
         third[0].flags = FLAG_REPLICA;
-        Checkpoint memory checkpoint = _boundary(1, 20, third);
-        coordinator.anchorAndRotate(checkpoint, _signatures(checkpoint, 2, 4), third);
+        _rotate(_boundary(20, third), 2, 4, third, _mandate(third, 2, 3));
 
         _assertStart(0, EpochStart(_hash(_between(0, 5)), 0, 0, uint64(START), 5));
         _assertStart(1, EpochStart(_hash(_next()), 11, 7, uint64(START + 100), 5));
@@ -209,44 +268,54 @@ contract AnchorAndRotateTest is EpochFixture {
         vm.assertEq(abi.encode(coordinator.members(groupId)), abi.encode(third), "members");
     }
 
+    /// @dev The log goes on over epochs: the next anchor extends that of the epoch before.
+    function test_M4_TheLogGoesOnOverEpochs() external {
+        _rotateTo(_next(), 11);
+        _fill(3);
+        Checkpoint memory checkpoint = _checkpoint(12);
+        checkpoint.logRoot = "fork";
+        bytes memory signatures = _signatures(checkpoint, 3, 4);
+        bytes32[] memory consistency = _consistency(checkpoint);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotConsistent.selector, 7, 10));
+        coordinator.anchor(checkpoint, signatures, consistency, _noTaken());
+        _anchor(_checkpoint(12), 3, 4);
+    }
+
     function test_OnlyTheNewEpochsQuorumAnchors() external {
         _rotateTo(_next(), 11);
         _fill(1);
-        Checkpoint memory old = _checkpointIn(0, 12);
-        _expectAnchorRefusal(old, _signatures(old, 0, 5), abi.encodeWithSelector(Errors.EpochMismatch.selector, 0, 1));
-        Checkpoint memory checkpoint = _checkpointIn(1, 12);
+        Checkpoint memory old = _checkpoint(12);
+        old.epoch = 0;
+        _expectAnchorRefusal(old, 0, 5, abi.encodeWithSelector(Errors.EpochMismatch.selector, 0, 1));
+        Checkpoint memory checkpoint = _checkpoint(12);
         _expectAnchorRefusal(
-            checkpoint,
-            _signatures(checkpoint, 1, 4),
-            abi.encodeWithSelector(Errors.NotReplica.selector, groupId, agents[1])
+            checkpoint, 1, 4, abi.encodeWithSelector(Errors.SignatureDoesNotCount.selector, agents[1])
         );
-        _expectAnchorRefusal(
-            checkpoint, _signatures(checkpoint, 4, 3), abi.encodeWithSelector(Errors.NotEnoughSignatures.selector, 3, 4)
-        );
-        coordinator.anchor(checkpoint, _signatures(checkpoint, 3, 4));
+        _expectAnchorRefusal(checkpoint, 4, 3, abi.encodeWithSelector(Errors.NotEnoughSignatures.selector, 3, 4));
+        _anchor(checkpoint, 3, 4);
         vm.assertEq(coordinator.latestAnchor(groupId).sequence, 12, "anchored");
     }
 
     function test_RevertWhen_TheSameChangeComesAgain() external {
-        Checkpoint memory checkpoint = _boundary(0, 11, _next());
-        bytes memory signatures = _signatures(checkpoint, 0, 4);
-        coordinator.anchorAndRotate(checkpoint, signatures, _next());
-        vm.expectRevert(abi.encodeWithSelector(Errors.EpochMismatch.selector, 0, 1));
-        coordinator.anchorAndRotate(checkpoint, signatures, _next());
+        Checkpoint memory checkpoint = _boundary(11, _next());
+        Mandate memory mandate = _mandate(_next(), 0, 3);
+        _rotate(checkpoint, 0, 4, _next(), mandate);
+        _expectRotationRefusal(
+            checkpoint, 0, 4, _next(), mandate, abi.encodeWithSelector(Errors.EpochMismatch.selector, 0, 1)
+        );
     }
 
     function test_TakesTheSameMembersAgain() external {
         _rotateTo(_between(0, 5), 11);
         vm.assertEq(coordinator.group(groupId).epoch, 1, "epoch");
         vm.assertEq(abi.encode(coordinator.members(groupId)), abi.encode(_between(0, 5)), "members");
-        Checkpoint memory checkpoint = _checkpointIn(1, 12);
-        coordinator.anchor(checkpoint, _signatures(checkpoint, 0, 4));
+        _anchor(_checkpoint(12), 0, 4);
     }
 
     function test_TakesALogThatDidNotGrow() external {
-        Checkpoint memory checkpoint = _boundary(0, 11, _next());
+        Checkpoint memory checkpoint = _boundary(11, _next());
         (checkpoint.logSize, checkpoint.logRoot) = (5, log.root(5));
-        coordinator.anchorAndRotate(checkpoint, _signatures(checkpoint, 0, 4), _next());
+        _rotate(checkpoint, 0, 4, _next(), _mandate(_next(), 0, 3));
         vm.assertEq(coordinator.anchoredRoot(groupId, 5), log.root(5), "root");
         vm.assertEq(coordinator.group(groupId).epoch, 1, "epoch");
     }
@@ -266,7 +335,7 @@ contract AnchorAndRotateTest is EpochFixture {
         vm.prank(agents[3]);
         coordinator.leave(groupId);
         _rotateTo(_next(), 11);
-        vm.assertTrue(coordinator.hasLeft(groupId, agents[3]), "left");
+        vm.assertTrue(coordinator.seatOf(groupId, agents[3]).left, "left");
         vm.expectRevert(abi.encodeWithSelector(Errors.NotVoter.selector, groupId, agents[3]));
         vm.prank(agents[3]);
         coordinator.propose(groupId, ROUTINE, _calls(1, 0), "", 0);
@@ -279,14 +348,13 @@ contract AnchorAndRotateTest is EpochFixture {
         vm.prank(agents[1]);
         coordinator.leave(groupId);
         _rotateTo(_next(), 11);
-        vm.assertFalse(coordinator.hasLeft(groupId, agents[1]), "forgotten");
+        vm.assertFalse(coordinator.seatOf(groupId, agents[1]).left, "forgotten");
         vm.expectRevert(abi.encodeWithSelector(Errors.NotMember.selector, groupId, agents[1]));
         vm.prank(agents[1]);
         coordinator.leave(groupId);
 
         Member[] memory third = _between(1, 6);
-        Checkpoint memory checkpoint = _boundary(1, 12, third);
-        coordinator.anchorAndRotate(checkpoint, _signatures(checkpoint, 2, 4), third);
+        _rotate(_boundary(12, third), 2, 4, third, _mandate(third, 2, 3));
         vm.prank(agents[1]);
         coordinator.propose(groupId, ROUTINE, _calls(1, 0), "", 0);
     }
@@ -301,28 +369,33 @@ contract AnchorAndRotateTest is EpochFixture {
 
     /// @dev A change from within an execution is a change like any other: the execution goes on, and still once.
     function test_FromWithinAnExecution() external {
-        Checkpoint memory boundary = _boundary(0, 11, _next());
+        Checkpoint memory boundary = _boundary(11, _next());
         Reenterer reenterer = new Reenterer();
         reenterer.set(
             address(coordinator),
-            abi.encodeCall(coordinator.anchorAndRotate, (boundary, _signatures(boundary, 0, 4), _next()))
+            abi.encodeCall(
+                coordinator.anchorAndRotate,
+                (
+                    boundary,
+                    _signatures(boundary, 0, 4),
+                    _consistency(boundary),
+                    _noTaken(),
+                    _next(),
+                    _mandate(_next(), 0, 3)
+                )
+            )
         );
-        Call[] memory calls = new Call[](2);
-        calls[0] = Call({target: address(reenterer), value: 0, data: abi.encodeCall(Reenterer.poke, ())});
-        calls[1] = _calls(1, 0)[0];
-        vm.prank(agents[0]);
-        bytes32 id = coordinator.propose(groupId, ROUTINE, calls, "", 0);
-        for (uint256 i = 0; i < 3; ++i) {
-            vm.prank(agents[i]);
-            coordinator.vote(id, 1);
-        }
+        Call[] memory calls =
+            _join(_call(address(reenterer), 0, abi.encodeCall(Reenterer.poke, ())), _calls(1, 0));
+        calls[0].gas = 2_000_000;
+        Content memory content = _approved(ROUTINE, calls, 0);
         vm.warp(block.timestamp + TIMELOCK);
-        coordinator.execute(id, calls);
+        coordinator.execute(groupId, content);
 
         vm.assertEq(coordinator.group(groupId).epoch, 1, "epoch");
         vm.assertEq(recorder.calls(1), 1, "made once");
-        vm.expectRevert(abi.encodeWithSelector(Errors.AlreadyExecuted.selector, groupId, id));
-        coordinator.execute(id, calls);
+        (bool again,) = address(coordinator).call(abi.encodeCall(coordinator.execute, (groupId, content)));
+        vm.assertFalse(again, "made twice");
     }
 
     /// @dev Two random lists, one after the other: whatever they have in common, the seats are those of the second.
@@ -332,13 +405,11 @@ contract AnchorAndRotateTest is EpochFixture {
         Member[] memory next = _pick(second | 0xf0, seed >> 128);
         groupId = _createGroup(before, _terms(), "fuzz");
 
-        Checkpoint memory checkpoint = _boundary(0, 11, next);
-        bytes memory signatures;
-        bytes32 digest = coordinator.hashCheckpoint(checkpoint);
-        for (uint256 i = 0; i < 16; ++i) {
-            if ((first | 0xf) >> i & 1 == 1) signatures = bytes.concat(signatures, _signature(privateKeys[i], digest));
-        }
-        coordinator.anchorAndRotate(checkpoint, signatures, next);
+        Checkpoint memory checkpoint = _boundary(11, next);
+        bytes memory signatures = _signaturesOf(checkpoint, first | 0xf);
+        Mandate memory mandate = _mandateOf(next, first | 0xf);
+        bytes32[] memory consistency = _consistency(checkpoint);
+        coordinator.anchorAndRotate(checkpoint, signatures, consistency, _noTaken(), next, mandate);
 
         vm.assertEq(abi.encode(coordinator.members(groupId)), abi.encode(next), "members");
         vm.assertEq(coordinator.group(groupId).totalWeight, _weight(next), "total weight");
@@ -379,34 +450,76 @@ contract AnchorAndRotateTest is EpochFixture {
         }
     }
 
-    function _expectRefusal(Member[] memory next, bytes memory refusal) private {
-        _expectRefusal(_boundary(0, 11, next), next, refusal);
-    }
-
-    function _expectRefusal(Checkpoint memory checkpoint, Member[] memory next, bytes memory refusal) private {
-        bytes memory signatures;
+    function _signaturesOf(Checkpoint memory checkpoint, uint16 bits) private view returns (bytes memory signatures) {
         bytes32 digest = coordinator.hashCheckpoint(checkpoint);
-        // Signed by the members of epoch 0, whatever agents there are by now.
-        Member[] memory signers = coordinator.members(groupId);
-        for (uint256 i = 0; i < agents.length; ++i) {
-            for (uint256 j = 0; j < 4; ++j) {
-                if (agents[i] == signers[j].account) {
-                    signatures = bytes.concat(signatures, _signature(privateKeys[i], digest));
-                }
-            }
+        for (uint256 i = 0; i < 16; ++i) {
+            if (bits >> i & 1 == 1) signatures = bytes.concat(signatures, _signature(privateKeys[i], digest));
         }
-        vm.expectRevert(refusal);
-        coordinator.anchorAndRotate(checkpoint, signatures, next);
     }
 
-    function _expectAnchorRefusal(Checkpoint memory checkpoint, bytes memory signatures, bytes memory refusal) private {
+    /// @dev The votes for `next` of all agents whose bits are set.
+    function _mandateOf(Member[] memory next, uint16 bits) private view returns (Mandate memory mandate) {
+        mandate = _mandate(next, 0, 16);
+        uint256 count = 0;
+        for (uint256 i = 0; i < 16; ++i) {
+            if (bits >> i & 1 == 1) mandate.ballots[count++] = mandate.ballots[i];
+        }
+        Ballot[] memory ballots = mandate.ballots;
+        assembly ("memory-safe") {
+            mstore(ballots, count)
+        }
+    }
+
+    function _expectRefusal(Member[] memory next, bytes memory refusal) private {
+        _expectRefusal(_boundary(11, next), next, refusal);
+    }
+
+    /// @dev Signed and mandated by members of epoch 0, whatever agents there are by now.
+    function _expectRefusal(Checkpoint memory checkpoint, Member[] memory next, bytes memory refusal) private {
+        uint256 found = 0;
+        uint256[4] memory signers;
+        for (uint256 i = 0; i < agents.length && found < 4; ++i) {
+            if (coordinator.memberOf(groupId, agents[i]).flags != 0) signers[found++] = i;
+        }
+        bytes memory signatures;
+        for (uint256 i = 0; i < 4; ++i) {
+            signatures = bytes.concat(signatures, _signatures(checkpoint, signers[i], 1));
+        }
+        bytes32[] memory consistency = _consistency(checkpoint);
+        Mandate memory mandate = _mandate(next, signers[0], 1);
+        Ballot[] memory ballots = new Ballot[](4);
+        for (uint256 i = 0; i < 4; ++i) {
+            ballots[i] = _ballotFor(next, mandate, signers[i]);
+        }
+        mandate.ballots = ballots;
         vm.expectRevert(refusal);
-        coordinator.anchor(checkpoint, signatures);
+        coordinator.anchorAndRotate(checkpoint, signatures, consistency, _noTaken(), next, mandate);
+    }
+
+    /// @dev The agent's vote for the same proposal as the mandate's first.
+    function _ballotFor(Member[] memory next, Mandate memory mandate, uint256 agent)
+        private
+        view
+        returns (Ballot memory)
+    {
+        Content memory content = Content({
+            proposer: mandate.proposer,
+            salt: mandate.salt,
+            class: mandate.class,
+            descriptionHash: mandate.descriptionHash,
+            calls: _changeCalls(0, next)
+        });
+        return _ballot(agent, _idOf(content), CHOICE_FOR, mandate.votingEnds);
+    }
+
+    function _expectAnchorRefusal(Checkpoint memory checkpoint, uint256 first, uint256 count, bytes memory refusal)
+        private
+    {
+        _expectRefusal(checkpoint, _signatures(checkpoint, first, count), refusal);
     }
 
     function _assertStart(uint64 epoch, EpochStart memory expected) private view {
         vm.assertEq(abi.encode(coordinator.epochStart(groupId, epoch)), abi.encode(expected), "start");
-        vm.assertEq(coordinator.membersHashOf(groupId, epoch), expected.membersHash, "members hash");
     }
 }
 // forge-lint: disable-end(unsafe-typecast)

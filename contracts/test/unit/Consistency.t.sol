@@ -4,14 +4,16 @@ pragma solidity 0.8.37;
 // What is cast here is the tests' own, and fits.
 // forge-lint: disable-start(unsafe-typecast)
 
+import {Errors} from "../../src/Errors.sol";
 import {MerkleLog} from "../../src/MerkleLog.sol";
 import {Checkpoint} from "../../src/Types.sol";
-import {Fixture} from "../support/Fixture.sol";
+import {ReferenceLog} from "../support/ReferenceLog.sol";
+import {RefusalFixture} from "../support/RefusalFixture.sol";
 import {vm} from "../support/Vm.sol";
 
-/// @notice Consistency proofs against a log that is written from the RFC's recursive definitions, by the library alone and by
-/// what was anchored: "verifyConsistency" in Anchors.tree.
-contract ConsistencyTest is Fixture {
+/// @notice Consistency proofs against a log that is written from the RFC's recursive definitions: by the library alone, in every
+/// anchor, and by what was anchored. "verifyConsistency", and what `anchor` has of it, in Anchors.tree.
+contract ConsistencyTest is RefusalFixture {
     uint64 private constant LARGEST = 70;
 
     function setUp() public override {
@@ -120,6 +122,95 @@ contract ConsistencyTest is Fixture {
     }
 
     // ---------------------------------------------------------------------------------------------------------
+    // In every anchor
+    // ---------------------------------------------------------------------------------------------------------
+
+    /// @dev Every pair of sizes up to 9, one anchored after the other in a group of its own.
+    function test_M4_EveryAnchorExtendsTheLast() external {
+        for (uint64 second = 2; second <= 9; ++second) {
+            for (uint64 first = 1; first < second; ++first) {
+                groupId = _createGroup(_members(4), _termsOf(7500), bytes32(uint256(second) << 8 | first));
+                _anchorSize(1, first);
+                _anchorSize(2, second);
+                vm.assertEq(coordinator.anchoredRoot(groupId, second), log.root(second), "anchored");
+            }
+        }
+    }
+
+    /// @dev A quorum cannot rewrite its history: neither what is anchored for a size, nor what comes before a later one.
+    function test_M4_AQuorumCannotRewriteHistory() external {
+        _anchorSize(1, 8);
+        ReferenceLog other = new ReferenceLog();
+        for (uint64 i = 0; i < 20; ++i) {
+            other.append(abi.encode("another history", i));
+        }
+        Checkpoint memory fork = _checkpointTaking(2, 0);
+        (fork.logSize, fork.logRoot) = (20, other.root(20));
+        _expectRefusal(fork, other.consistency(8, 20), _noTaken(), _notConsistent(8, 20));
+        _expectRefusal(fork, log.consistency(8, 20), _noTaken(), _notConsistent(8, 20));
+        _expectRefusal(fork, new bytes32[](0), _noTaken(), _notConsistent(8, 20));
+
+        (fork.logSize, fork.logRoot) = (8, other.root(8));
+        _expectRefusal(fork, new bytes32[](0), _noTaken(), _notConsistent(8, 8));
+    }
+
+    function test_M4_RevertWhen_TheProofIsOfAnotherSize() external {
+        _anchorSize(1, 8);
+        _anchorSize(2, 12);
+        Checkpoint memory checkpoint = _checkpointTaking(3, 0);
+        (checkpoint.logSize, checkpoint.logRoot) = (20, log.root(20));
+        // Of an older anchor, which is consistent too, but not the last.
+        _expectRefusal(checkpoint, log.consistency(8, 20), _noTaken(), _notConsistent(12, 20));
+        _expectRefusal(checkpoint, log.consistency(12, 21), _noTaken(), _notConsistent(12, 20));
+        _anchorSize(3, 20);
+    }
+
+    function test_M4_RevertWhen_AnyNodeIsChangedAddedOrMissing() external {
+        _anchorSize(1, 7);
+        Checkpoint memory checkpoint = _checkpointTaking(2, 0);
+        (checkpoint.logSize, checkpoint.logRoot) = (20, log.root(20));
+        bytes32[] memory proof = log.consistency(7, 20);
+        bytes32[] memory longer = new bytes32[](proof.length + 1);
+        bytes32[] memory shorter = new bytes32[](proof.length - 1);
+        for (uint256 i = 0; i < proof.length; ++i) {
+            longer[i] = proof[i];
+            if (i < shorter.length) shorter[i] = proof[i];
+            proof[i] ^= bytes32(uint256(1));
+            _expectRefusal(checkpoint, proof, _noTaken(), _notConsistent(7, 20));
+            proof[i] ^= bytes32(uint256(1));
+        }
+        _expectRefusal(checkpoint, longer, _noTaken(), _notConsistent(7, 20));
+        _expectRefusal(checkpoint, shorter, _noTaken(), _notConsistent(7, 20));
+    }
+
+    function test_M4_RevertWhen_ALogThatDidNotGrowHasAProof() external {
+        _anchorSize(1, 8);
+        Checkpoint memory checkpoint = _checkpointTaking(2, 0);
+        (checkpoint.logSize, checkpoint.logRoot) = (8, log.root(8));
+        _expectRefusal(checkpoint, log.consistency(7, 8), _noTaken(), _notConsistent(8, 8));
+    }
+
+    /// @dev The first anchor takes any log, by no proof.
+    function test_M4_RevertWhen_TheFirstAnchorHasAProof() external {
+        Checkpoint memory checkpoint = _checkpointTaking(1, 0);
+        (checkpoint.logSize, checkpoint.logRoot) = (8, log.root(8));
+        _expectRefusal(checkpoint, log.consistency(7, 8), _noTaken(), _notConsistent(0, 8));
+        _anchorSize(1, 8);
+    }
+
+    /// @dev No root is ever replaced, not even that of the log without entries, which any log begins with.
+    function test_M4_AfterAnEmptyLog() external {
+        _anchorSize(1, 0);
+        Checkpoint memory checkpoint = _checkpointTaking(2, 0);
+        (checkpoint.logSize, checkpoint.logRoot) = (0, "other");
+        _expectRefusal(checkpoint, new bytes32[](0), _noTaken(), _notConsistent(0, 0));
+        _anchorSize(2, 0);
+        vm.assertEq(coordinator.anchoredRoot(groupId, 0), sha256(""), "the root");
+        _anchorSize(3, 5);
+        vm.assertFalse(coordinator.verifyConsistency(groupId, 0, 5, new bytes32[](0)), "nothing is proven by it");
+    }
+
+    // ---------------------------------------------------------------------------------------------------------
     // By what was anchored
     // ---------------------------------------------------------------------------------------------------------
 
@@ -136,6 +227,13 @@ contract ConsistencyTest is Fixture {
         }
         bytes32[] memory turned = log.consistency(3, 8);
         vm.assertFalse(coordinator.verifyConsistency(groupId, 8, 3, turned), "turned");
+        turned[0] = "other";
+        vm.assertFalse(coordinator.verifyConsistency(groupId, 3, 8, turned), "changed");
+    }
+
+    function test_VerifyConsistency_RevertWhen_GroupIsUnknown() external {
+        vm.expectRevert(abi.encodeWithSelector(Errors.UnknownGroup.selector, bytes32("none")));
+        coordinator.verifyConsistency("none", 3, 8, new bytes32[](0));
     }
 
     function test_VerifyConsistency_IsFalseForASizeThatWasNotAnchored() external {
@@ -144,15 +242,6 @@ contract ConsistencyTest is Fixture {
         vm.assertFalse(coordinator.verifyConsistency(groupId, 4, 8, log.consistency(4, 8)), "the first");
         vm.assertFalse(coordinator.verifyConsistency(groupId, 3, 9, log.consistency(3, 9)), "the second");
         vm.assertFalse(coordinator.verifyConsistency(groupId, 4, 4, new bytes32[](0)), "both");
-    }
-
-    /// @dev A quorum that forked its log is found out: the two anchors have no proof.
-    function test_VerifyConsistency_IsFalseForAFork() external {
-        _anchorSize(1, 3);
-        Checkpoint memory fork = _checkpoint(2);
-        (fork.logSize, fork.logRoot) = (8, "fork");
-        coordinator.anchor(fork, _signatures(fork, 0, 3));
-        vm.assertFalse(coordinator.verifyConsistency(groupId, 3, 8, log.consistency(3, 8)), "a fork");
     }
 
     // ---------------------------------------------------------------------------------------------------------
@@ -171,9 +260,13 @@ contract ConsistencyTest is Fixture {
     }
 
     function _anchorSize(uint64 sequence, uint64 size) private {
-        Checkpoint memory checkpoint = _checkpoint(sequence);
+        Checkpoint memory checkpoint = _checkpointTaking(sequence, 0);
         (checkpoint.logSize, checkpoint.logRoot) = (size, log.root(size));
-        coordinator.anchor(checkpoint, _signatures(checkpoint, 0, 3));
+        _anchor(checkpoint, 0, 3);
+    }
+
+    function _notConsistent(uint64 last, uint64 size) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(Errors.NotConsistent.selector, last, size);
     }
 }
 // forge-lint: disable-end(unsafe-typecast)

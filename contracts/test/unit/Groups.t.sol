@@ -4,17 +4,26 @@ pragma solidity 0.8.37;
 // What is cast here is the tests' own, and fits.
 // forge-lint: disable-start(unsafe-typecast)
 
-import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
-
 import {Errors} from "../../src/Errors.sol";
 import {ICoordinatorEvents} from "../../src/ICoordinatorEvents.sol";
 import {IGroupAccount} from "../../src/IGroupAccount.sol";
-import {Anchor, FLAG_REPLICA, FLAG_VOTER, Group, InboxState, Member, Terms} from "../../src/Types.sol";
-import {Fixture} from "../support/Fixture.sol";
+import {
+    Anchor,
+    EpochStart,
+    FLAG_REPLICA,
+    FLAG_VOTER,
+    Group,
+    INBOX_LEFT,
+    InboxState,
+    Member,
+    SeatState,
+    Terms
+} from "../../src/Types.sol";
+import {AnchorFixture} from "../support/AnchorFixture.sol";
 import {vm} from "../support/Vm.sol";
 
 /// @notice The branches of Groups.tree.
-contract GroupsTest is Fixture {
+contract GroupsTest is AnchorFixture {
     // ---------------------------------------------------------------------------------------------------------
     // register
     // ---------------------------------------------------------------------------------------------------------
@@ -175,16 +184,15 @@ contract GroupsTest is Fixture {
         members[5].flags = FLAG_REPLICA;
         members[5].weight = 0;
         Terms memory terms = _terms();
-        bytes32 id = keccak256(abi.encode(block.chainid, address(coordinator), agents[0], bytes32("six")));
-        address predicted =
-            Clones.predictDeterministicAddress(coordinator.groupAccountImplementation(), id, address(coordinator));
+        bytes32 id = coordinator.groupIdOf(agents[0], "six", _hash(members), keccak256(abi.encode(terms)));
+        address predicted = coordinator.accountOf(id);
+        vm.assertEq(predicted.code.length, 0, "nothing is there yet");
 
         vm.expectEmit(address(coordinator));
         emit ICoordinatorEvents.GroupCreated(id, agents[0], predicted, "six", terms, members);
         vm.prank(agents[0]);
         vm.assertEq(coordinator.createGroup(members, terms, "six"), id, "identifier");
 
-        vm.assertEq(coordinator.groupIdOf(agents[0], "six"), id, "predicted identifier");
         Group memory group = coordinator.group(id);
         vm.assertEq(group.account, predicted, "account");
         vm.assertEq(IGroupAccount(predicted).coordinator(), address(coordinator), "the account's coordinator");
@@ -199,16 +207,97 @@ contract GroupsTest is Fixture {
         vm.assertEq(coordinator.memberOf(id, address(this)).flags, 0, "no member");
         vm.assertEq(coordinator.quorum(id), 4, "quorum");
         vm.assertEq(group.createdAt, START, "made at");
-        vm.assertEq(abi.encode(coordinator.latestAnchor(id)), abi.encode(Anchor(0, 0, 0, 0, 0, 0)), "no anchor");
-        vm.assertEq(abi.encode(coordinator.inbox(id)), abi.encode(InboxState(0, 0, INBOX_DEADLINE)), "no message");
+        vm.assertEq(abi.encode(coordinator.latestAnchor(id)), abi.encode(Anchor(0, 0, 0, 0, 0)), "no anchor");
+        vm.assertEq(abi.encode(coordinator.inbox(id)), abi.encode(InboxState(0, 0, 0, 0)), "no message");
+        vm.assertEq(
+            abi.encode(coordinator.epochStart(id, 0)),
+            abi.encode(EpochStart(keccak256(abi.encode(members)), 0, 0, uint64(START), 14)),
+            "the epoch"
+        );
+        vm.assertEq(
+            abi.encode(coordinator.seatOf(id, agents[5])), abi.encode(SeatState(false, false, false, 0, true)), "seat"
+        );
+        vm.assertFalse(coordinator.seatOf(id, agents[4]).counts, "a voter signs no checkpoints");
+        vm.assertEq(coordinator.countedReplicas(id).length, 5, "whose signatures count");
     }
 
-    function test_CreateGroup_DependsOnCreatorAndSalt() external {
-        bytes32 other = _createGroup(_members(4), _terms(), "other");
-        vm.prank(agents[0]);
-        bytes32 another = coordinator.createGroup(_members(4), _terms(), SALT);
+    // ---------------------------------------------------------------------------------------------------------
+    // The identifier
+    // ---------------------------------------------------------------------------------------------------------
 
-        vm.assertTrue(other != groupId && another != groupId && other != another, "distinct");
+    /// @dev Chain, coordinator, creator, salt, members and terms: the type that the interface names, and its values.
+    function test_L1_TheIdentifierCommitsToMembersAndTerms() external {
+        bytes32 typeHash = keccak256(
+            "Group(uint256 chainId,address coordinator,address creator,bytes32 salt,bytes32 membersHash,bytes32 termsHash)"
+        );
+        bytes32 membersHash = keccak256(abi.encode(_members(4)));
+        bytes32 termsHash = keccak256(abi.encode(_terms()));
+        bytes32 expected = keccak256(
+            abi.encode(typeHash, block.chainid, address(coordinator), address(this), SALT, membersHash, termsHash)
+        );
+        vm.assertEq(groupId, expected, "identifier");
+        vm.assertEq(coordinator.groupIdOf(address(this), SALT, membersHash, termsHash), expected, "told ahead");
+
+        vm.chainId(block.chainid + 1);
+        vm.assertTrue(
+            coordinator.groupIdOf(address(this), SALT, membersHash, termsHash) != expected, "another on another chain"
+        );
+    }
+
+    /// @dev A creator that is reorganised away cannot put other members, or other terms, behind the same address.
+    function test_L1_OtherMembersOrTerms_AreAnotherGroupAndAnotherAccount() external {
+        Member[] memory members = _members(4);
+        members[3].weight = 2;
+        Terms memory terms = _terms();
+        terms.classes[DECISIONS].expiry += 1;
+
+        bytes32[4] memory ids;
+        ids[0] = groupId;
+        ids[1] = _createGroup(members, _terms(), SALT);
+        ids[2] = _createGroup(_members(4), terms, SALT);
+        ids[3] = _createGroup(_members(4), _terms(), "other");
+        for (uint256 i = 0; i < 4; ++i) {
+            for (uint256 j = 0; j < i; ++j) {
+                vm.assertTrue(ids[i] != ids[j], "distinct");
+                vm.assertTrue(coordinator.accountOf(ids[i]) != coordinator.accountOf(ids[j]), "distinct accounts");
+            }
+            vm.assertEq(coordinator.group(ids[i]).account, coordinator.accountOf(ids[i]), "account");
+            vm.assertTrue(coordinator.accountOf(ids[i]).code.length != 0, "there");
+        }
+    }
+
+    function test_CreateGroup_IsFreeToAnotherCreator() external {
+        vm.prank(agents[0]);
+        bytes32 other = coordinator.createGroup(_members(4), _terms(), SALT);
+        vm.assertTrue(other != groupId, "distinct");
+    }
+
+    // ---------------------------------------------------------------------------------------------------------
+    // Who can serve
+    // ---------------------------------------------------------------------------------------------------------
+
+    function test_L9_CreateGroup_RevertWhen_AReplicaHasCode() external {
+        vm.etch(agents[2], hex"00");
+        _expectRefusal(_members(4), _terms(), abi.encodeWithSelector(Errors.ReplicaHasCode.selector, agents[2]));
+        // What is as long as a delegation, and none.
+        vm.etch(agents[2], abi.encodePacked(hex"600000", address(recorder)));
+        _expectRefusal(_members(4), _terms(), abi.encodeWithSelector(Errors.ReplicaHasCode.selector, agents[2]));
+    }
+
+    /// @dev Its key still signs checkpoints.
+    function test_L9_CreateGroup_TakesAReplicaWithADelegation() external {
+        vm.etch(agents[2], abi.encodePacked(hex"ef0100", address(recorder)));
+        bytes32 id = _createGroup(_members(4), _terms(), "delegated");
+        vm.assertEq(coordinator.memberOf(id, agents[2]).flags, FLAG_VOTER | FLAG_REPLICA, "a replica");
+    }
+
+    function test_L9_CreateGroup_TakesAVoterWithCode() external {
+        _makeAgents(5);
+        Member[] memory members = _members(5);
+        members[4].flags = FLAG_VOTER;
+        vm.etch(agents[4], hex"00");
+        bytes32 id = _createGroup(members, _terms(), "a wallet");
+        vm.assertEq(coordinator.memberOf(id, agents[4]).flags, FLAG_VOTER, "a voter");
     }
 
     // ---------------------------------------------------------------------------------------------------------
@@ -241,8 +330,8 @@ contract GroupsTest is Fixture {
         vm.prank(agents[1]);
         coordinator.leave(groupId);
 
-        vm.assertTrue(coordinator.hasLeft(groupId, agents[1]), "left");
-        vm.assertFalse(coordinator.hasLeft(groupId, agents[0]), "stayed");
+        vm.assertTrue(coordinator.seatOf(groupId, agents[1]).left, "left");
+        vm.assertFalse(coordinator.seatOf(groupId, agents[0]).left, "stayed");
         vm.assertEq(abi.encode(coordinator.group(groupId)), abi.encode(before), "group");
         vm.assertEq(abi.encode(coordinator.members(groupId)), abi.encode(_members(4)), "members");
         vm.expectRevert(abi.encodeWithSelector(Errors.NotVoter.selector, groupId, agents[1]));
@@ -259,23 +348,21 @@ contract GroupsTest is Fixture {
         vm.assertEq(coordinator.latestAnchor(groupId).sequence, 1, "anchored with the signature of who left");
     }
 
-    // ---------------------------------------------------------------------------------------------------------
-    // hasStalled
-    // ---------------------------------------------------------------------------------------------------------
+    /// @dev The log has to know, because it takes votes too.
+    function test_L2_Leave_IsToldToTheLog() external {
+        _expectMessage(INBOX_LEFT, agents[1], abi.encode(agents[1]));
+        vm.prank(agents[1]);
+        coordinator.leave(groupId);
+        vm.assertEq(coordinator.inbox(groupId).length, 1, "one message");
+    }
 
-    function test_HasStalled_CountsFromTheLastAnchorOrTheBeginning() external {
-        vm.warp(START + STALL_TIME - 1);
-        vm.assertFalse(coordinator.hasStalled(groupId), "not yet");
-        vm.warp(START + STALL_TIME);
-        vm.assertTrue(coordinator.hasStalled(groupId), "since it was made");
-
-        _fill(1);
-        _anchor(1);
-        vm.assertFalse(coordinator.hasStalled(groupId), "an anchor came");
-        vm.warp(START + uint256(STALL_TIME) * 2 - 1);
-        vm.assertFalse(coordinator.hasStalled(groupId), "not yet again");
-        vm.warp(START + uint256(STALL_TIME) * 2);
-        vm.assertTrue(coordinator.hasStalled(groupId), "since the anchor");
+    function test_Leave_IsFreeToAReplicaWithoutAVote() external {
+        Member[] memory members = _members(4);
+        (members[3].flags, members[3].weight) = (FLAG_REPLICA, 0);
+        groupId = _createGroup(members, _terms(), "replica only");
+        vm.prank(agents[3]);
+        coordinator.leave(groupId);
+        vm.assertTrue(coordinator.seatOf(groupId, agents[3]).left, "left");
     }
 
     // ---------------------------------------------------------------------------------------------------------
@@ -291,11 +378,17 @@ contract GroupsTest is Fixture {
         vm.expectRevert(refusal);
         coordinator.memberOf("none", agents[0]);
         vm.expectRevert(refusal);
-        coordinator.hasLeft("none", agents[0]);
+        coordinator.seatOf("none", agents[0]);
+        vm.expectRevert(refusal);
+        coordinator.countedReplicas("none");
         vm.expectRevert(refusal);
         coordinator.quorum("none");
         vm.expectRevert(refusal);
-        coordinator.executed("none", "proposal");
+        coordinator.proposal("none", "proposal");
+        vm.expectRevert(refusal);
+        coordinator.voteOf("none", "proposal", agents[0]);
+        vm.expectRevert(refusal);
+        coordinator.spendable("none", 0, address(0));
         vm.expectRevert(refusal);
         coordinator.latestAnchor("none");
         vm.expectRevert(refusal);
@@ -303,17 +396,17 @@ contract GroupsTest is Fixture {
         vm.expectRevert(refusal);
         coordinator.epochStart("none", 0);
         vm.expectRevert(refusal);
-        coordinator.membersHashOf("none", 0);
-        vm.expectRevert(refusal);
         coordinator.hasStalled("none");
+        vm.expectRevert(refusal);
+        coordinator.isDead("none");
+        vm.expectRevert(refusal);
+        coordinator.isUp("none");
         vm.expectRevert(refusal);
         coordinator.inbox("none");
         vm.expectRevert(refusal);
         coordinator.inboxMessage("none", 0);
         vm.expectRevert(refusal);
         coordinator.bondOf("none", agents[0]);
-        vm.expectRevert(refusal);
-        coordinator.isConvicted("none", agents[0]);
         vm.expectRevert(refusal);
         coordinator.verifyConsistency("none", 1, 2, new bytes32[](0));
     }

@@ -4,81 +4,127 @@ pragma solidity 0.8.37;
 // What is cast here is the tests' own, and fits.
 // forge-lint: disable-start(unsafe-typecast)
 
-import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
-
-import {Call, Checkpoint, Decision, Vote} from "../../src/Types.sol";
+import {Call, Checkpoint, Decision} from "../../src/Types.sol";
 import {Fixture} from "../support/Fixture.sol";
 import {vm} from "../support/Vm.sol";
 
 /// @notice Every hash, spelled out field by field as EIP-712 and the ABI say, so that no type hash can drift.
 contract HashesTest is Fixture {
+    /// @dev How EIP-712 encodes the two types that others refer to.
+    string private constant CALL =
+        "Call(address target,uint256 value,uint64 gas,bool allowFailure,bool allowNoCode,bytes data)";
+    string private constant PROPOSAL =
+        "Proposal(bytes32 groupId,address proposer,uint64 salt,uint8 class,Call[] calls,string description)";
+
     function test_DomainSeparator() external view {
+        vm.assertEq(coordinator.domainSeparator(), _separator(block.chainid), "domain separator");
+    }
+
+    /// @dev After a fork of the chain signatures are the new chain's.
+    function test_DomainSeparator_IsOfTheChainThatItIs() external {
+        vm.chainId(block.chainid + 1);
+        vm.assertEq(coordinator.domainSeparator(), _separator(block.chainid), "domain separator");
+        Decision memory decision;
         vm.assertEq(
-            coordinator.domainSeparator(),
+            coordinator.hashDecision(decision),
             keccak256(
-                abi.encode(
-                    keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
-                    keccak256("Quorate"),
-                    keccak256("1"),
-                    block.chainid,
-                    address(coordinator)
+                bytes.concat(
+                    hex"1901",
+                    _separator(block.chainid),
+                    keccak256(
+                        abi.encode(
+                            keccak256(
+                                "Decision(bytes32 proposalId,uint8 status,uint128 forWeight,uint128 againstWeight,uint128 abstainWeight)"
+                            ),
+                            decision
+                        )
+                    )
                 )
             ),
-            "domain separator"
+            "a digest"
         );
     }
 
     function test_Eip712Domain() external view {
-        (, string memory name, string memory version, uint256 chainId, address verifyingContract,,) =
-            IERC5267(address(coordinator)).eip712Domain();
+        (
+            bytes1 fields,
+            string memory name,
+            string memory version,
+            uint256 chainId,
+            address verifyingContract,
+            bytes32 salt,
+            uint256[] memory extensions
+        ) = coordinator.eip712Domain();
+        vm.assertEq(uint8(fields), 0x0f, "name, version, chain and contract");
         vm.assertEq(name, "Quorate", "name");
         vm.assertEq(version, "1", "version");
         vm.assertEq(chainId, block.chainid, "chain");
         vm.assertEq(verifyingContract, address(coordinator), "contract");
+        vm.assertEq(salt, 0, "no salt");
+        vm.assertEq(extensions.length, 0, "no extensions");
     }
 
-    function testFuzz_HashVote(Vote calldata vote) external view {
+    /// @dev The proposal is nested: its struct hash stands in its place, and its type is told.
+    function testFuzz_M9_HashVote(
+        address voter,
+        bytes32 proposalId,
+        uint8 choice,
+        uint64 epoch,
+        uint64 votingEnds,
+        uint32 nonce
+    ) external view {
         bytes32 typeHash = keccak256(
-            "Vote(bytes32 groupId,bytes32 proposalId,uint8 choice,uint64 epoch,uint64 votingEnds,uint32 nonce)"
+            bytes(
+                string.concat(
+                    "Vote(address voter,Proposal proposal,uint8 choice,uint64 epoch,uint64 votingEnds,uint32 nonce)",
+                    CALL,
+                    PROPOSAL
+                )
+            )
         );
         bytes32 structHash = keccak256(
             bytes.concat(
                 typeHash,
-                vote.groupId,
-                vote.proposalId,
-                bytes32(uint256(vote.choice)),
-                bytes32(uint256(vote.epoch)),
-                bytes32(uint256(vote.votingEnds)),
-                bytes32(uint256(vote.nonce))
+                _word(voter),
+                proposalId,
+                bytes32(uint256(choice)),
+                bytes32(uint256(epoch)),
+                bytes32(uint256(votingEnds)),
+                bytes32(uint256(nonce))
             )
         );
-        vm.assertEq(coordinator.hashVote(vote), _digest(structHash), "vote");
+        vm.assertEq(
+            coordinator.hashVote(voter, proposalId, choice, epoch, votingEnds, nonce), _digest(structHash), "vote"
+        );
+    }
+
+    function testFuzz_M6_HashObjection(address voter, bytes32 proposalId) external view {
+        bytes32 typeHash =
+            keccak256(bytes(string.concat("Objection(address voter,Proposal proposal)", CALL, PROPOSAL)));
+        bytes32 structHash = keccak256(bytes.concat(typeHash, _word(voter), proposalId));
+        vm.assertEq(coordinator.hashObjection(voter, proposalId), _digest(structHash), "objection");
     }
 
     function testFuzz_HashDecision(Decision calldata decision) external view {
         bytes32 typeHash = keccak256(
-            "Decision(bytes32 groupId,bytes32 proposalId,bytes32 actionsHash,uint8 status,uint128 forWeight,uint128 againstWeight,uint128 abstainWeight,uint64 executableFrom,uint64 executableUntil)"
+            "Decision(bytes32 proposalId,uint8 status,uint128 forWeight,uint128 againstWeight,uint128 abstainWeight)"
         );
         bytes32 structHash = keccak256(
             bytes.concat(
                 typeHash,
-                decision.groupId,
                 decision.proposalId,
-                decision.actionsHash,
                 bytes32(uint256(decision.status)),
                 bytes32(uint256(decision.forWeight)),
                 bytes32(uint256(decision.againstWeight)),
-                bytes32(uint256(decision.abstainWeight)),
-                bytes32(uint256(decision.executableFrom)),
-                bytes32(uint256(decision.executableUntil))
+                bytes32(uint256(decision.abstainWeight))
             )
         );
         vm.assertEq(coordinator.hashDecision(decision), _digest(structHash), "decision");
     }
 
-    function testFuzz_HashCheckpoint(Checkpoint calldata checkpoint) external view {
+    function testFuzz_M2_HashCheckpoint(Checkpoint calldata checkpoint) external view {
         bytes32 typeHash = keccak256(
-            "Checkpoint(bytes32 groupId,uint64 epoch,uint64 sequence,uint64 logSize,bytes32 logRoot,bytes32 stateRoot,uint64 inboxCount,bytes32 nextMembersHash)"
+            "Checkpoint(bytes32 groupId,uint64 epoch,uint64 sequence,uint64 logSize,bytes32 logRoot,bytes32 stateRoot,uint64 inboxCount,bytes32 inboxHash,bytes32 nextMembersHash)"
         );
         bytes32 structHash = keccak256(
             bytes.concat(
@@ -90,33 +136,44 @@ contract HashesTest is Fixture {
                 checkpoint.logRoot,
                 checkpoint.stateRoot,
                 bytes32(uint256(checkpoint.inboxCount)),
+                checkpoint.inboxHash,
                 checkpoint.nextMembersHash
             )
         );
         vm.assertEq(coordinator.hashCheckpoint(checkpoint), _digest(structHash), "checkpoint");
     }
 
-    function testFuzz_ProposalIdOf(
+    function testFuzz_M2_HashInboxTaken(bytes32 group, uint64 index, bytes32 inboxHash, uint8 disposition)
+        external
+        view
+    {
+        bytes32 typeHash = keccak256("InboxTaken(bytes32 groupId,uint64 index,bytes32 inboxHash,uint8 disposition)");
+        bytes32 structHash = keccak256(
+            bytes.concat(typeHash, group, bytes32(uint256(index)), inboxHash, bytes32(uint256(disposition)))
+        );
+        vm.assertEq(
+            coordinator.hashInboxTaken(group, index, inboxHash, disposition), _digest(structHash), "inbox taken"
+        );
+    }
+
+    function testFuzz_M9_ProposalIdOf(
         bytes32 group,
         address proposer,
         uint64 salt,
         uint8 class,
-        bytes32 actions,
+        bytes32 calls,
         bytes32 description
     ) external view {
-        bytes32 typeHash = keccak256(
-            "Proposal(bytes32 groupId,address proposer,uint64 salt,uint8 class,bytes32 actionsHash,bytes32 descriptionHash)"
-        );
         vm.assertEq(
-            coordinator.proposalIdOf(group, proposer, salt, class, actions, description),
+            coordinator.proposalIdOf(group, proposer, salt, class, calls, description),
             keccak256(
                 bytes.concat(
-                    typeHash,
+                    keccak256(bytes(string.concat(PROPOSAL, CALL))),
                     group,
-                    bytes32(uint256(uint160(proposer))),
+                    _word(proposer),
                     bytes32(uint256(salt)),
                     bytes32(uint256(class)),
-                    actions,
+                    calls,
                     description
                 )
             ),
@@ -124,21 +181,87 @@ contract HashesTest is Fixture {
         );
     }
 
-    /// @dev The ABI encoding of one dynamic array: its offset, its length, an offset for each element, the elements.
-    function test_HashCalls() external view {
-        Call[] memory calls = new Call[](2);
-        calls[0] = Call({target: address(1), value: 2, data: ""});
-        calls[1] = Call({target: address(3), value: 4, data: hex"0506"});
-        bytes memory first = abi.encode(uint256(1), uint256(2), uint256(0x60), uint256(0));
-        bytes memory second = abi.encode(uint256(3), uint256(4), uint256(0x60), uint256(2), bytes32(hex"0506"));
-        bytes memory head = abi.encode(uint256(0x20), uint256(2), uint256(0x40), uint256(0x40) + first.length);
-        vm.assertEq(coordinator.hashCalls(calls), keccak256(bytes.concat(head, first, second)), "calls");
-
-        vm.assertEq(coordinator.hashCalls(new Call[](0)), keccak256(abi.encode(uint256(0x20), uint256(0))), "no calls");
+    function test_M5_HashCalls_OfNone() external view {
+        vm.assertEq(coordinator.hashCalls(new Call[](0)), keccak256(""), "no calls");
     }
 
-    function testFuzz_HashCalls(Call[] calldata calls) external view {
-        vm.assertEq(coordinator.hashCalls(calls), keccak256(abi.encode(calls)), "calls");
+    /// @dev EIP-712's encoding of an array: the hash of the struct hashes, one after the other.
+    function testFuzz_M5_HashCalls(Call[] calldata calls) external view {
+        bytes memory hashes;
+        for (uint256 i = 0; i < calls.length; ++i) {
+            Call calldata call = calls[i];
+            hashes = bytes.concat(
+                hashes,
+                keccak256(
+                    bytes.concat(
+                        keccak256(bytes(CALL)),
+                        _word(call.target),
+                        bytes32(call.value),
+                        bytes32(uint256(call.gas)),
+                        bytes32(uint256(call.allowFailure ? 1 : 0)),
+                        bytes32(uint256(call.allowNoCode ? 1 : 0)),
+                        keccak256(call.data)
+                    )
+                )
+            );
+        }
+        vm.assertEq(coordinator.hashCalls(calls), keccak256(hashes), "calls");
+    }
+
+    /// @dev The flags and the gas of a call are a part of what is voted on.
+    function test_M5_HashCalls_TellsEveryFieldApart() external view {
+        bytes32 plain = coordinator.hashCalls(_calls(1, 0));
+        for (uint256 field = 0; field < 6; ++field) {
+            Call[] memory calls = _calls(1, 0);
+            if (field == 0) calls[0].target = address(1);
+            if (field == 1) calls[0].value = 1;
+            if (field == 2) calls[0].gas += 1;
+            if (field == 3) calls[0].allowFailure = true;
+            if (field == 4) calls[0].allowNoCode = true;
+            if (field == 5) calls[0].data = "";
+            vm.assertTrue(coordinator.hashCalls(calls) != plain, "another");
+        }
+    }
+
+    /// @dev A group's identifier commits to its members and its terms, and so does its account's address.
+    function test_L1_GroupIdOf() external view {
+        bytes32 typeHash = keccak256(
+            "Group(uint256 chainId,address coordinator,address creator,bytes32 salt,bytes32 membersHash,bytes32 termsHash)"
+        );
+        bytes32 membersHash = keccak256(abi.encode(_members(4)));
+        bytes32 termsHash = keccak256(abi.encode(_terms()));
+        bytes32 expected = keccak256(
+            bytes.concat(
+                typeHash,
+                bytes32(block.chainid),
+                _word(address(coordinator)),
+                _word(address(this)),
+                SALT,
+                membersHash,
+                termsHash
+            )
+        );
+        vm.assertEq(coordinator.groupIdOf(address(this), SALT, membersHash, termsHash), expected, "told");
+        vm.assertEq(groupId, expected, "made");
+        vm.assertEq(coordinator.accountOf(expected), account, "its account");
+        vm.assertTrue(coordinator.groupIdOf(address(this), SALT, "others", termsHash) != expected, "other members");
+        vm.assertTrue(coordinator.groupIdOf(address(this), SALT, membersHash, "others") != expected, "other terms");
+    }
+
+    function _separator(uint256 chainId) private view returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256("Quorate"),
+                keccak256("1"),
+                chainId,
+                address(coordinator)
+            )
+        );
+    }
+
+    function _word(address value) private pure returns (bytes32) {
+        return bytes32(uint256(uint160(value)));
     }
 
     function _digest(bytes32 structHash) private view returns (bytes32) {

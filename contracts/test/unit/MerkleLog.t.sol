@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {MerkleLog} from "../../src/MerkleLog.sol";
-import {Approval, Entry} from "../../src/Types.sol";
+import {Entry} from "../../src/Types.sol";
 import {ReferenceLog} from "../support/ReferenceLog.sol";
 import {vm} from "../support/Vm.sol";
 
@@ -40,10 +40,6 @@ contract MerkleLogTest {
 
     function hashNode(bytes32 left, bytes32 right) public view returns (bytes32) {
         return MerkleLog.hashNode(left, right);
-    }
-
-    function hashApproval(Approval calldata approval) public view returns (bytes32) {
-        return MerkleLog.hashApproval("domain", "group", approval, "actions");
     }
 
     function hashEntry(Entry calldata entry) public pure returns (bytes32) {
@@ -128,7 +124,7 @@ contract MerkleLogTest {
 
     /// @dev With however little gas: a hash that could not be worked out is never taken for one.
     function test_WithoutEnoughGas_NothingIsHashed() external {
-        bytes[4] memory asked = _hashing();
+        bytes[3] memory asked = _hashing();
         for (uint256 i = 0; i < asked.length; ++i) {
             (bool answered, bytes memory answer) = address(this).call(asked[i]);
             vm.assertTrue(answered, "with all gas");
@@ -146,7 +142,7 @@ contract MerkleLogTest {
 
     /// @dev On a chain whose precompile fails, everything does.
     function test_WithoutSha256_NothingIsHashed() external {
-        bytes[4] memory asked = _hashing();
+        bytes[3] memory asked = _hashing();
         vm.mockCallRevert(address(2), "", "");
         for (uint256 i = 0; i < asked.length; ++i) {
             (bool answered,) = address(this).call(asked[i]);
@@ -155,13 +151,11 @@ contract MerkleLogTest {
     }
 
     /// @dev One call of each function that hashes.
-    function _hashing() private returns (bytes[4] memory) {
-        Approval memory approval;
+    function _hashing() private returns (bytes[3] memory) {
         uint64[] memory indices = new uint64[](2);
         (indices[0], indices[1]) = (1, 4);
         return [
             abi.encodeCall(this.hashNode, (keccak256("left"), keccak256("right"))),
-            abi.encodeCall(this.hashApproval, (approval)),
             abi.encodeCall(this.verify, (_log.root(5), 5, 3, _log.leafHash(3), _log.path(3, 5))),
             abi.encodeCall(this.verifyMany, (_log.root(5), 5, _wide(indices), _leaves(indices), _log.paths(indices, 5)))
         ];

@@ -4,9 +4,8 @@ pragma solidity 0.8.37;
 // What is cast here is the tests' own, and fits.
 // forge-lint: disable-start(unsafe-typecast)
 
-import {Errors} from "../../src/Errors.sol";
 import {Policies} from "../../src/Policies.sol";
-import {Basis, Call, Policy, ProposalStatus, Scope} from "../../src/Types.sol";
+import {Basis, Class, Verdict} from "../../src/Types.sol";
 import {Fixture} from "../support/Fixture.sol";
 import {vm} from "../support/Vm.sol";
 
@@ -22,66 +21,66 @@ contract PoliciesTest is Fixture {
     /// @dev Votes for, against, abstentions and all weight; then what they decide before and at the end.
     function test_Verdict_OfAllWeight() external pure {
         Policies.Rule memory rule = Policies.Rule(7500, Basis.All, 0, 0, false);
-        _assert(rule, [uint256(0), 0, 0, 100], ProposalStatus.Open, ProposalStatus.Expired);
-        _assert(rule, [uint256(74), 0, 0, 100], ProposalStatus.Open, ProposalStatus.Expired);
-        _assert(rule, [uint256(75), 0, 0, 100], ProposalStatus.Approved, ProposalStatus.Approved);
-        _assert(rule, [uint256(75), 25, 0, 100], ProposalStatus.Approved, ProposalStatus.Approved);
-        _assert(rule, [uint256(74), 25, 0, 100], ProposalStatus.Open, ProposalStatus.Expired);
-        _assert(rule, [uint256(74), 26, 0, 100], ProposalStatus.Rejected, ProposalStatus.Expired);
-        _assert(rule, [uint256(0), 0, 26, 100], ProposalStatus.Rejected, ProposalStatus.Expired);
+        _assert(rule, [uint256(0), 0, 0, 100], Verdict.Open, Verdict.Expired);
+        _assert(rule, [uint256(74), 0, 0, 100], Verdict.Open, Verdict.Expired);
+        _assert(rule, [uint256(75), 0, 0, 100], Verdict.Approved, Verdict.Approved);
+        _assert(rule, [uint256(75), 25, 0, 100], Verdict.Approved, Verdict.Approved);
+        _assert(rule, [uint256(74), 25, 0, 100], Verdict.Open, Verdict.Expired);
+        _assert(rule, [uint256(74), 26, 0, 100], Verdict.Rejected, Verdict.Expired);
+        _assert(rule, [uint256(0), 0, 26, 100], Verdict.Rejected, Verdict.Expired);
         // 75 % of 10 is 7.5, which 7 does not reach.
-        _assert(rule, [uint256(7), 2, 0, 10], ProposalStatus.Open, ProposalStatus.Expired);
-        _assert(rule, [uint256(7), 3, 0, 10], ProposalStatus.Rejected, ProposalStatus.Expired);
-        _assert(rule, [uint256(8), 0, 0, 10], ProposalStatus.Approved, ProposalStatus.Approved);
+        _assert(rule, [uint256(7), 2, 0, 10], Verdict.Open, Verdict.Expired);
+        _assert(rule, [uint256(7), 3, 0, 10], Verdict.Rejected, Verdict.Expired);
+        _assert(rule, [uint256(8), 0, 0, 10], Verdict.Approved, Verdict.Approved);
     }
 
     function test_Verdict_OfTheVotesCast() external pure {
         Policies.Rule memory rule = Policies.Rule(6000, Basis.Cast, 5000, 0, false);
-        _assert(rule, [uint256(0), 0, 0, 100], ProposalStatus.Open, ProposalStatus.Expired);
+        _assert(rule, [uint256(0), 0, 0, 100], Verdict.Open, Verdict.Expired);
         // Half of the weight has to turn out, abstentions included.
-        _assert(rule, [uint256(49), 0, 0, 100], ProposalStatus.Open, ProposalStatus.Expired);
-        _assert(rule, [uint256(50), 0, 0, 100], ProposalStatus.Open, ProposalStatus.Approved);
-        _assert(rule, [uint256(1), 0, 49, 100], ProposalStatus.Open, ProposalStatus.Approved);
-        _assert(rule, [uint256(30), 20, 0, 100], ProposalStatus.Open, ProposalStatus.Approved);
-        _assert(rule, [uint256(29), 21, 0, 100], ProposalStatus.Open, ProposalStatus.Rejected);
+        _assert(rule, [uint256(49), 0, 0, 100], Verdict.Open, Verdict.Expired);
+        _assert(rule, [uint256(50), 0, 0, 100], Verdict.Open, Verdict.Approved);
+        _assert(rule, [uint256(1), 0, 49, 100], Verdict.Open, Verdict.Approved);
+        _assert(rule, [uint256(30), 20, 0, 100], Verdict.Open, Verdict.Approved);
+        _assert(rule, [uint256(29), 21, 0, 100], Verdict.Open, Verdict.Rejected);
         // Those who are left cannot turn it any more.
-        _assert(rule, [uint256(60), 0, 0, 100], ProposalStatus.Approved, ProposalStatus.Approved);
-        _assert(rule, [uint256(54), 0, 10, 100], ProposalStatus.Approved, ProposalStatus.Approved);
-        _assert(rule, [uint256(53), 0, 10, 100], ProposalStatus.Open, ProposalStatus.Approved);
-        _assert(rule, [uint256(0), 40, 0, 100], ProposalStatus.Open, ProposalStatus.Expired);
-        _assert(rule, [uint256(0), 41, 0, 100], ProposalStatus.Rejected, ProposalStatus.Expired);
-        _assert(rule, [uint256(10), 45, 0, 100], ProposalStatus.Rejected, ProposalStatus.Rejected);
+        _assert(rule, [uint256(60), 0, 0, 100], Verdict.Approved, Verdict.Approved);
+        _assert(rule, [uint256(54), 0, 10, 100], Verdict.Approved, Verdict.Approved);
+        _assert(rule, [uint256(53), 0, 10, 100], Verdict.Open, Verdict.Approved);
+        _assert(rule, [uint256(0), 40, 0, 100], Verdict.Open, Verdict.Expired);
+        _assert(rule, [uint256(0), 41, 0, 100], Verdict.Rejected, Verdict.Expired);
+        _assert(rule, [uint256(10), 45, 0, 100], Verdict.Rejected, Verdict.Rejected);
     }
 
     function test_Verdict_OfAllWeight_WithTurnout() external pure {
         Policies.Rule memory rule = Policies.Rule(6000, Basis.All, 8000, 0, false);
-        _assert(rule, [uint256(60), 0, 0, 100], ProposalStatus.Open, ProposalStatus.Expired);
-        _assert(rule, [uint256(60), 0, 20, 100], ProposalStatus.Approved, ProposalStatus.Approved);
-        _assert(rule, [uint256(60), 20, 0, 100], ProposalStatus.Approved, ProposalStatus.Approved);
-        _assert(rule, [uint256(50), 30, 0, 100], ProposalStatus.Open, ProposalStatus.Expired);
+        _assert(rule, [uint256(60), 0, 0, 100], Verdict.Open, Verdict.Expired);
+        _assert(rule, [uint256(60), 0, 20, 100], Verdict.Approved, Verdict.Approved);
+        _assert(rule, [uint256(60), 20, 0, 100], Verdict.Approved, Verdict.Approved);
+        _assert(rule, [uint256(50), 30, 0, 100], Verdict.Open, Verdict.Expired);
     }
 
     function test_Verdict_WithVeto() external pure {
         Policies.Rule memory rule = Policies.Rule(6000, Basis.Cast, 5000, 3000, false);
-        _assert(rule, [uint256(70), 30, 0, 100], ProposalStatus.Rejected, ProposalStatus.Rejected);
-        _assert(rule, [uint256(0), 30, 0, 100], ProposalStatus.Rejected, ProposalStatus.Rejected);
-        _assert(rule, [uint256(71), 29, 0, 100], ProposalStatus.Approved, ProposalStatus.Approved);
+        _assert(rule, [uint256(70), 30, 0, 100], Verdict.Rejected, Verdict.Rejected);
+        _assert(rule, [uint256(0), 30, 0, 100], Verdict.Rejected, Verdict.Rejected);
+        _assert(rule, [uint256(71), 29, 0, 100], Verdict.Approved, Verdict.Approved);
         // Reached, and 30 % may still speak against it.
-        _assert(rule, [uint256(70), 0, 0, 100], ProposalStatus.Open, ProposalStatus.Approved);
-        _assert(rule, [uint256(70), 29, 0, 100], ProposalStatus.Open, ProposalStatus.Approved);
-        _assert(rule, [uint256(70), 0, 1, 100], ProposalStatus.Approved, ProposalStatus.Approved);
+        _assert(rule, [uint256(70), 0, 0, 100], Verdict.Open, Verdict.Approved);
+        _assert(rule, [uint256(70), 29, 0, 100], Verdict.Open, Verdict.Approved);
+        _assert(rule, [uint256(70), 0, 1, 100], Verdict.Approved, Verdict.Approved);
         rule.veto = 10_000;
-        _assert(rule, [uint256(0), 100, 0, 100], ProposalStatus.Rejected, ProposalStatus.Rejected);
+        _assert(rule, [uint256(0), 100, 0, 100], Verdict.Rejected, Verdict.Rejected);
     }
 
     /// @dev While votes may change, nothing but a veto is settled.
     function test_Verdict_WhereVotesChange() external pure {
         Policies.Rule memory rule = Policies.Rule(5001, Basis.All, 0, 7500, true);
-        _assert(rule, [uint256(100), 0, 0, 100], ProposalStatus.Open, ProposalStatus.Approved);
-        _assert(rule, [uint256(51), 49, 0, 100], ProposalStatus.Open, ProposalStatus.Approved);
-        _assert(rule, [uint256(50), 50, 0, 100], ProposalStatus.Open, ProposalStatus.Expired);
-        _assert(rule, [uint256(26), 74, 0, 100], ProposalStatus.Open, ProposalStatus.Expired);
-        _assert(rule, [uint256(25), 75, 0, 100], ProposalStatus.Rejected, ProposalStatus.Rejected);
+        _assert(rule, [uint256(100), 0, 0, 100], Verdict.Open, Verdict.Approved);
+        _assert(rule, [uint256(51), 49, 0, 100], Verdict.Open, Verdict.Approved);
+        _assert(rule, [uint256(50), 50, 0, 100], Verdict.Open, Verdict.Expired);
+        _assert(rule, [uint256(26), 74, 0, 100], Verdict.Open, Verdict.Expired);
+        _assert(rule, [uint256(25), 75, 0, 100], Verdict.Rejected, Verdict.Rejected);
     }
 
     function testFuzz_Verdict_AbstentionsAloneApproveNothing(uint256 seed, uint64 abstain, uint64 others, bool ended)
@@ -90,13 +89,13 @@ contract PoliciesTest is Fixture {
     {
         Policies.Rule memory rule = _rule(seed);
         uint256 total = uint256(abstain) + others;
-        ProposalStatus status = Policies.verdict(rule, Policies.Tally(0, 0, abstain, total), ended);
-        vm.assertTrue(status != ProposalStatus.Approved, "approved by nobody");
+        Verdict told = Policies.verdict(rule, Policies.Tally(0, 0, abstain, total), ended);
+        vm.assertTrue(told != Verdict.Approved, "approved by nobody");
     }
 
     function testFuzz_Verdict_OfNoWeight_IsNotApproved(uint256 seed, bool ended) external pure {
-        ProposalStatus status = Policies.verdict(_rule(seed), Policies.Tally(0, 0, 0, 0), ended);
-        vm.assertTrue(status != ProposalStatus.Approved, "approved by nobody");
+        Verdict told = Policies.verdict(_rule(seed), Policies.Tally(0, 0, 0, 0), ended);
+        vm.assertTrue(told != Verdict.Approved, "approved by nobody");
     }
 
     /// @dev At the end: what the rule says, in words of its own.
@@ -106,8 +105,8 @@ contract PoliciesTest is Fixture {
     {
         Policies.Rule memory rule = _rule(seed);
         uint256 total = uint256(inFavour) + against + abstain + silent;
-        ProposalStatus status = Policies.verdict(rule, Policies.Tally(inFavour, against, abstain, total), true);
-        vm.assertEq(uint256(status), uint256(_atTheEnd(rule, inFavour, against, abstain, total)), "verdict");
+        Verdict told = Policies.verdict(rule, Policies.Tally(inFavour, against, abstain, total), true);
+        vm.assertEq(uint256(told), uint256(_atTheEnd(rule, inFavour, against, abstain, total)), "verdict");
     }
 
     /// @dev Before the end: approved exactly when whatever those who are left do leads to an approval, and rejected exactly
@@ -127,19 +126,19 @@ contract PoliciesTest is Fixture {
             tally[choices[i]] += weights[i];
             total += weights[i];
         }
-        ProposalStatus early = Policies.verdict(rule, Policies.Tally(tally[1], tally[0], tally[2], total), false);
+        Verdict early = Policies.verdict(rule, Policies.Tally(tally[1], tally[0], tally[2], total), false);
         if (rule.veto != 0 && tally[0] * 10_000 >= rule.veto * total) {
-            vm.assertEq(uint256(early), uint256(ProposalStatus.Rejected), "a veto");
+            vm.assertEq(uint256(early), uint256(Verdict.Rejected), "a veto");
             return;
         }
         if (rule.revotes) {
-            vm.assertEq(uint256(early), uint256(ProposalStatus.Open), "settled while votes may change");
+            vm.assertEq(uint256(early), uint256(Verdict.Open), "settled while votes may change");
             return;
         }
         (uint256 approvals, uint256 ways) = _tryOut(rule, weights, choices, 0, tally, total);
-        ProposalStatus expected = approvals == ways
-            ? ProposalStatus.Approved
-            : approvals == 0 ? ProposalStatus.Rejected : ProposalStatus.Open;
+        Verdict expected = approvals == ways
+            ? Verdict.Approved
+            : approvals == 0 ? Verdict.Rejected : Verdict.Open;
         vm.assertEq(uint256(early), uint256(expected), "verdict");
     }
 
@@ -147,11 +146,11 @@ contract PoliciesTest is Fixture {
     function testFuzz_Verdict_OfTheCoordinator(uint256 seed, uint64[4] memory weights, bool ended) external view {
         Policies.Rule memory rule = _rule(seed);
         uint128 total = uint128(weights[0]) + weights[1] + weights[2] + weights[3];
-        Policy memory policy = _routine();
-        (policy.threshold, policy.basis, policy.turnout) = (uint16(rule.threshold), rule.basis, uint16(rule.turnout));
-        (policy.veto, policy.revotes) = (uint16(rule.veto), rule.revotes);
-        ProposalStatus told = coordinator.verdict(policy, weights[0], weights[1], weights[2], total, ended);
-        ProposalStatus expected =
+        Class memory class = _routine();
+        (class.threshold, class.basis, class.turnout) = (uint16(rule.threshold), rule.basis, uint16(rule.turnout));
+        (class.veto, class.revotes) = (uint16(rule.veto), rule.revotes);
+        Verdict told = coordinator.verdict(class, weights[0], weights[1], weights[2], total, ended);
+        Verdict expected =
             Policies.verdict(rule, Policies.Tally(weights[0], weights[1], weights[2], total), ended);
         vm.assertEq(uint256(told), uint256(expected), "verdict");
     }
@@ -168,8 +167,8 @@ contract PoliciesTest is Fixture {
     ) private pure returns (uint256 approvals, uint256 ways) {
         while (i < VOTERS && choices[i] != NONE) ++i;
         if (i == VOTERS) {
-            ProposalStatus status = _atTheEnd(rule, tally[1], tally[0], tally[2], total);
-            return (status == ProposalStatus.Approved ? 1 : 0, 1);
+            Verdict told = _atTheEnd(rule, tally[1], tally[0], tally[2], total);
+            return (told == Verdict.Approved ? 1 : 0, 1);
         }
         for (uint256 choice = 0; choice < 4; ++choice) {
             tally[choice] += weights[i];
@@ -183,17 +182,17 @@ contract PoliciesTest is Fixture {
     function _atTheEnd(Policies.Rule memory rule, uint256 inFavour, uint256 against, uint256 abstain, uint256 total)
         private
         pure
-        returns (ProposalStatus)
+        returns (Verdict)
     {
         bool vetoed = rule.veto > 0 && 10_000 * against >= total * rule.veto;
-        if (vetoed) return ProposalStatus.Rejected;
+        if (vetoed) return Verdict.Rejected;
         bool heard = 10_000 * (inFavour + against + abstain) >= total * rule.turnout;
         uint256 whole = total;
         if (rule.basis == Basis.Cast) whole = inFavour + against;
         bool carried = inFavour > 0 && 10_000 * inFavour >= whole * rule.threshold;
-        if (heard && carried) return ProposalStatus.Approved;
-        if (heard && rule.basis == Basis.Cast) return ProposalStatus.Rejected;
-        return ProposalStatus.Expired;
+        if (heard && carried) return Verdict.Approved;
+        if (heard && rule.basis == Basis.Cast) return Verdict.Rejected;
+        return Verdict.Expired;
     }
 
     /// @dev A rule that a group may have.
@@ -208,88 +207,13 @@ contract PoliciesTest is Fixture {
     }
 
     /// @dev The four weights are for, against, abstain and all.
-    function _assert(Policies.Rule memory rule, uint256[4] memory weights, ProposalStatus before, ProposalStatus after_)
+    function _assert(Policies.Rule memory rule, uint256[4] memory weights, Verdict before, Verdict after_)
         private
         pure
     {
         Policies.Tally memory tally = Policies.Tally(weights[0], weights[1], weights[2], weights[3]);
         vm.assertEq(uint256(Policies.verdict(rule, tally, false)), uint256(before), "before the end");
         vm.assertEq(uint256(Policies.verdict(rule, tally, true)), uint256(after_), "at the end");
-    }
-
-    // ---------------------------------------------------------------------------------------------------------
-    // checkCalls, in which this contract takes the coordinator's place
-    // ---------------------------------------------------------------------------------------------------------
-
-    /// @dev External, so that its arguments become calldata.
-    function checkCalls(Scope scope, uint256 valueLimit, Call[] calldata calls) external view {
-        Policies.checkCalls(scope, valueLimit, calls);
-    }
-
-    /// @dev No calls; a payment; a call; a call to the coordinator; a payment to it.
-    function test_CheckCalls_EachScope() external {
-        Call[][5] memory lists = [
-            new Call[](0),
-            _call(address(0xbeef), 1, ""),
-            _call(address(0xbeef), 1, hex"00"),
-            _call(address(this), 0, hex"00"),
-            _call(address(this), 0, "")
-        ];
-        bool[5][4] memory permitted = [
-            [true, false, false, false, false],
-            [true, true, false, false, false],
-            [true, true, true, false, false],
-            [true, true, true, true, true]
-        ];
-        for (uint256 scope = 0; scope < 4; ++scope) {
-            for (uint256 i = 0; i < 5; ++i) {
-                if (!permitted[scope][i]) vm.expectRevert(abi.encodeWithSelector(Errors.CallNotPermitted.selector, 0));
-                this.checkCalls(Scope(scope), type(uint128).max, lists[i]);
-            }
-        }
-    }
-
-    function test_CheckCalls_TellsWhichCallIsNotPermitted() external {
-        Call[] memory calls = new Call[](3);
-        for (uint256 i = 0; i < 3; ++i) {
-            calls[i] = Call({target: address(0xbeef), value: 1, data: ""});
-        }
-        calls[2].data = hex"00";
-        vm.expectRevert(abi.encodeWithSelector(Errors.CallNotPermitted.selector, 2));
-        this.checkCalls(Scope.Payments, 3, calls);
-        calls[1].target = address(this);
-        vm.expectRevert(abi.encodeWithSelector(Errors.CallNotPermitted.selector, 1));
-        this.checkCalls(Scope.Calls, 3, calls);
-    }
-
-    /// @dev The limit is of all calls together, and holds in every scope.
-    function test_CheckCalls_LimitsTheValueOfAllTogether() external {
-        Call[] memory calls = new Call[](3);
-        for (uint256 i = 0; i < 3; ++i) {
-            calls[i] = Call({target: address(0xbeef), value: 4, data: ""});
-        }
-        for (uint256 scope = uint256(Scope.Payments); scope <= uint256(Scope.Anything); ++scope) {
-            this.checkCalls(Scope(scope), 12, calls);
-            vm.expectRevert(abi.encodeWithSelector(Errors.ValueNotPermitted.selector, 2, 3));
-            this.checkCalls(Scope(scope), 11, calls);
-            vm.expectRevert(abi.encodeWithSelector(Errors.ValueNotPermitted.selector, 0, 0));
-            this.checkCalls(Scope(scope), 0, calls);
-        }
-    }
-
-    /// @dev No values, however great, add up to something small.
-    function testFuzz_CheckCalls_NeverSumsBeyondTheLimit(uint128 limit, uint256[3] memory values) external {
-        Call[] memory calls = new Call[](3);
-        bool within = true;
-        uint256 left = limit;
-        for (uint256 i = 0; i < 3; ++i) {
-            if (values[i] >> 255 == 0) values[i] %= 1 << 127;
-            calls[i] = Call({target: address(0xbeef), value: values[i], data: ""});
-            within = within && values[i] <= left;
-            if (within) left -= values[i];
-        }
-        (bool permitted,) = address(this).call(abi.encodeCall(this.checkCalls, (Scope.Payments, limit, calls)));
-        vm.assertEq(permitted, within, "permitted");
     }
 }
 // forge-lint: disable-end(unsafe-typecast)

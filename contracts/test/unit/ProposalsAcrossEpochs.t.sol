@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {Errors} from "../../src/Errors.sol";
 import {ICoordinatorEvents} from "../../src/ICoordinatorEvents.sol";
-import {CHOICE_AGAINST, CHOICE_FOR, Member, ProposalStatus} from "../../src/Types.sol";
+import {Ballot, CHOICE_AGAINST, CHOICE_FOR, Content, FLAG_REPLICA, Member, Skip, Status} from "../../src/Types.sol";
 import {EpochFixture} from "../support/EpochFixture.sol";
 import {vm} from "../support/Vm.sol";
 
@@ -13,117 +13,100 @@ contract ProposalsAcrossEpochsTest is EpochFixture {
 
     function setUp() public override {
         super.setUp();
-        _id = _propose(2);
+        _id = _propose(2, ROUTINE, _calls(1, 0), 0);
     }
 
     function test_GivenItIsOpen_ItHasExpired() external {
-        _vote(0, CHOICE_FOR);
-        _vote(1, CHOICE_FOR);
+        _vote(0, _id, CHOICE_FOR);
+        _vote(1, _id, CHOICE_FOR);
         _rotateTo(_next(), 1);
 
-        _assertStatus(ProposalStatus.Expired);
-        bytes memory refusal = abi.encodeWithSelector(Errors.ProposalNotOpen.selector, _id, ProposalStatus.Expired);
+        _assertStatus(_id, Status.Expired);
+        Content memory content = _content(2, ROUTINE, _calls(1, 0), 0);
+        bytes memory refusal = abi.encodeWithSelector(Errors.WrongStatus.selector, _id, Status.Expired);
         vm.expectRevert(refusal);
-        _vote(3, CHOICE_FOR);
+        _vote(3, _id, CHOICE_FOR);
         vm.expectRevert(refusal);
         vm.prank(agents[2]);
-        coordinator.cancel(_id);
-        vm.expectRevert(abi.encodeWithSelector(Errors.ProposalNotApproved.selector, _id, ProposalStatus.Expired));
-        coordinator.execute(_id, _calls(1, 0));
+        coordinator.cancel(groupId, content);
+        vm.expectRevert(refusal);
+        coordinator.execute(groupId, content);
     }
 
     /// @dev The vote that would have approved it was signed in time, and is sent too late.
     function test_GivenItIsOpen_NoSignedVoteCounts() external {
-        _vote(0, CHOICE_FOR);
-        _vote(1, CHOICE_FOR);
-        bytes32 digest = coordinator.hashVote(_voteOn(_id, CHOICE_FOR, 0));
-        bytes memory signature = _signature(privateKeys[2], digest);
+        _vote(0, _id, CHOICE_FOR);
+        _vote(1, _id, CHOICE_FOR);
+        Ballot[] memory ballots = _ballots(2, 1, _id, uint64(START + VOTING_PERIOD));
         _rotateTo(_next(), 1);
-        vm.expectRevert(abi.encodeWithSelector(Errors.ProposalNotOpen.selector, _id, ProposalStatus.Expired));
-        coordinator.voteBySig(_id, agents[2], CHOICE_FOR, signature);
+        vm.expectEmit(address(coordinator));
+        emit ICoordinatorEvents.BallotSkipped(groupId, _id, agents[2], Skip.NotOpen);
+        coordinator.voteBySigs(groupId, _id, ballots);
+        _assertStatus(_id, Status.Expired);
     }
 
     function test_GivenItIsApproved_ItStaysExecutable() external {
-        for (uint256 i = 0; i < 3; ++i) {
-            _vote(i, CHOICE_FOR);
-        }
+        _approve(_id);
         _rotateTo(_next(), 1);
 
-        _assertStatus(ProposalStatus.Approved);
+        _assertStatus(_id, Status.Approved);
+        Content memory content = _content(2, ROUTINE, _calls(1, 0), 0);
         vm.expectRevert(abi.encodeWithSelector(Errors.TimelockNotOver.selector, _id, START + TIMELOCK));
-        coordinator.execute(_id, _calls(1, 0));
+        coordinator.execute(groupId, content);
         vm.warp(START + TIMELOCK);
-        coordinator.execute(_id, _calls(1, 0));
+        coordinator.execute(groupId, content);
         vm.assertEq(recorder.calls(1), 1, "made once");
-        _assertStatus(ProposalStatus.Executed);
+        _assertStatus(_id, Status.Executed);
     }
 
     function test_GivenItIsRejectedOrCancelled_ItStaysSo() external {
         for (uint256 i = 0; i < 3; ++i) {
-            _vote(i, CHOICE_AGAINST);
+            _vote(i, _id, CHOICE_AGAINST);
         }
-        bytes32 cancelled = _propose(1);
+        bytes32 cancelled = _propose(1, ROUTINE, _calls(1, 0), 0);
+        Content memory content = _content(1, ROUTINE, _calls(1, 0), 0);
         vm.prank(agents[1]);
-        coordinator.cancel(cancelled);
+        coordinator.cancel(groupId, content);
         _rotateTo(_next(), 1);
-        _assertStatus(ProposalStatus.Rejected);
-        _id = cancelled;
-        _assertStatus(ProposalStatus.Cancelled);
+        _assertStatus(_id, Status.Rejected);
+        _assertStatus(cancelled, Status.Cancelled);
     }
 
     function test_ItCanBeProposedAnewWithAnotherSalt() external {
         _rotateTo(_next(), 1);
-        vm.expectRevert(abi.encodeWithSelector(Errors.ProposalExists.selector, _id));
-        _propose(2);
+        vm.expectRevert(abi.encodeWithSelector(Errors.WrongStatus.selector, _id, Status.Open));
+        _propose(2, ROUTINE, _calls(1, 0), 0);
 
-        vm.prank(agents[2]);
-        _id = coordinator.propose(groupId, ROUTINE, _calls(1, 0), "", 1);
+        _id = _propose(2, ROUTINE, _calls(1, 0), 1);
         for (uint256 i = 3; i < 6; ++i) {
-            _vote(i, CHOICE_FOR);
+            _vote(i, _id, CHOICE_FOR);
         }
-        _assertStatus(ProposalStatus.Approved);
+        _assertStatus(_id, Status.Approved);
+        vm.assertEq(coordinator.proposal(groupId, _id).epoch, 1, "epoch");
     }
 
     function test_WhoIsGoneNeitherProposesNorVotes() external {
         _rotateTo(_next(), 1);
         bytes memory refusal = abi.encodeWithSelector(Errors.NotVoter.selector, groupId, agents[0]);
         vm.expectRevert(refusal);
-        vm.prank(agents[0]);
-        coordinator.propose(groupId, ROUTINE, _calls(1, 0), "", 1);
-        vm.prank(agents[5]);
-        _id = coordinator.propose(groupId, ROUTINE, _calls(1, 0), "", 1);
+        _propose(0, ROUTINE, _calls(1, 0), 1);
+        _id = _propose(5, ROUTINE, _calls(1, 0), 1);
         vm.expectRevert(refusal);
-        _vote(0, CHOICE_FOR);
+        _vote(0, _id, CHOICE_FOR);
     }
 
     /// @dev Weights and votes are of the new epoch alone: its members vote with what they weigh now.
     function test_TheNewEpochsWeightsDecide() external {
         Member[] memory next = _next();
-        (next[0].weight, next[1].weight) = (2, 1);
-        next[4].weight = 0;
-        next[4].flags = 2;
+        next[0].weight = 2;
+        (next[4].weight, next[4].flags) = (0, FLAG_REPLICA);
         _rotateTo(next, 1);
-        vm.prank(agents[2]);
-        _id = coordinator.propose(groupId, ROUTINE, _calls(1, 0), "", 1);
+        _id = _propose(2, ROUTINE, _calls(1, 0), 1);
         vm.expectEmit(address(coordinator));
         emit ICoordinatorEvents.VoteCast(groupId, _id, agents[2], CHOICE_FOR, 2, 0);
-        _vote(2, CHOICE_FOR);
-        _assertStatus(ProposalStatus.Open);
-        _vote(3, CHOICE_FOR);
-        _assertStatus(ProposalStatus.Approved);
-    }
-
-    function _propose(uint256 agent) private returns (bytes32) {
-        vm.prank(agents[agent]);
-        return coordinator.propose(groupId, ROUTINE, _calls(1, 0), "", 0);
-    }
-
-    function _vote(uint256 agent, uint8 choice) private {
-        vm.prank(agents[agent]);
-        coordinator.vote(_id, choice);
-    }
-
-    function _assertStatus(ProposalStatus status) private view {
-        vm.assertEq(uint256(coordinator.proposalStatus(_id)), uint256(status), "status");
+        _vote(2, _id, CHOICE_FOR);
+        _assertStatus(_id, Status.Open);
+        _vote(3, _id, CHOICE_FOR);
+        _assertStatus(_id, Status.Approved);
     }
 }

@@ -7,76 +7,98 @@ pragma solidity 0.8.37;
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 import {Errors} from "../../src/Errors.sol";
-import {Approval, Call, Checkpoint} from "../../src/Types.sol";
-import {Fixture} from "../support/Fixture.sol";
+import {Approval, Call, Checkpoint, Content} from "../../src/Types.sol";
+import {EvidenceFixture} from "../support/EvidenceFixture.sol";
 import {Actor, Reenterer} from "../support/Targets.sol";
 import {vm} from "../support/Vm.sol";
 
-/// @notice The branches of Reentrancy.tree: whoever is paid or called halfway through calls back.
-contract ReentrancyTest is Fixture {
+/// @notice The branches of Reentrancy.tree: whoever is paid or called halfway through calls back. One guard covers the code of all three
+/// contracts.
+contract ReentrancyTest is EvidenceFixture {
     uint256 private constant WAIT = uint256(EVIDENCE_WINDOW) + 1 days;
+    uint256 private constant TRIES = 5;
 
     Actor private _actor;
     bytes private _guard = abi.encodeWithSelector(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector);
 
-    /// @dev The actor has a bond, has asked for it and may have it; the first two replicas contradict themselves.
+    /// @dev The actor has a bond, has asked for it and may have it; the first two replicas have bonds to lose.
     function setUp() public override {
         super.setUp();
         _actor = new Actor();
-        vm.deal(address(this), 100 ether);
-        coordinator.deposit{value: 2 ether}(groupId, address(_actor));
-        coordinator.deposit{value: 4 ether}(groupId, agents[0]);
-        coordinator.deposit{value: 4 ether}(groupId, agents[1]);
-        _actor.act(address(coordinator), abi.encodeCall(coordinator.requestWithdrawal, (groupId)));
+        _useWithFreshLog(_createGroup(_members(4), _bonded(_terms()), "bonded"));
+        vm.deal(account, 0);
+        _deposit(2);
+        vm.deal(address(_actor), 1 ether);
+        _actorDeposits();
         vm.warp(START + WAIT);
     }
 
     function test_Withdraw_FromWithin() external {
-        bytes[] memory tries = _tries();
-        for (uint256 i = 0; i < tries.length; ++i) {
-            _actor.onEther(address(coordinator), tries[i]);
+        for (uint256 i = 0; i < TRIES; ++i) {
+            _actor.onEther(address(coordinator), _tryOf(i));
             uint256 before = address(_actor).balance;
             _actor.act(address(coordinator), abi.encodeCall(coordinator.withdraw, (groupId)));
             _assertGuarded();
-            vm.assertEq(address(_actor).balance - before, 2 ether, "sent once");
-            vm.assertEq(address(coordinator).balance, 8 ether, "the others' bonds");
+            vm.assertEq(address(_actor).balance - before, 1 ether, "sent once");
+            vm.assertEq(address(coordinator).balance, 2 ether, "the others' bonds");
             // And again from the start.
-            coordinator.deposit{value: 2 ether}(groupId, address(_actor));
-            _actor.act(address(coordinator), abi.encodeCall(coordinator.requestWithdrawal, (groupId)));
-            vm.warp(START + WAIT * (i + 2));
+            _actorDeposits();
+            vm.warp(block.timestamp + WAIT);
         }
     }
 
     function test_Report_FromWithin() external {
-        bytes[] memory tries = _tries();
         for (uint256 i = 0; i < 2; ++i) {
             // By the first it reports the other replica, then withdraws.
-            _actor.onEther(address(coordinator), tries[i == 0 ? 1 : 0]);
-            _actor.act(address(coordinator), _report(i == 0 ? 0 : 1));
+            _actor.onEther(address(coordinator), i == 0 ? _reporting(1) : _tryOf(0));
+            _actor.act(address(coordinator), _reporting(i));
             _assertGuarded();
-            vm.assertEq(address(_actor).balance, (i + 1) * 1 ether, "paid once");
-            vm.assertEq(account.balance, 100 ether + (i + 1) * 3 ether, "the group's");
+            vm.assertEq(address(_actor).balance, (i + 1) * 0.2 ether, "paid once");
+            vm.assertEq(account.balance, (i + 1) * 0.8 ether, "the group's");
         }
-        vm.assertEq(address(coordinator).balance, 2 ether, "the actor's bond");
+        vm.assertEq(address(coordinator).balance, 1 ether, "the actor's bond");
     }
 
-    /// @dev A group's call to somebody who then goes for bonds.
+    /// @dev A group's call to somebody who then goes for bonds, or executes.
     function test_Execute_FromWithin() external {
-        bytes[] memory tries = _tries();
         Reenterer reenterer = new Reenterer();
         Call[] memory calls = _call(address(reenterer), 0, abi.encodeCall(Reenterer.poke, ()));
-        bytes32 id = _propose(0, ROUTINE, calls, "", 0);
-        _approve(id);
-        vm.warp(START + WAIT + TIMELOCK);
-        for (uint256 i = 0; i < tries.length; ++i) {
-            reenterer.set(address(coordinator), tries[i]);
+        Content memory content = _approved(ROUTINE, calls, 0);
+        vm.warp(block.timestamp + TIMELOCK);
+        for (uint256 i = 0; i < TRIES; ++i) {
+            reenterer.set(address(coordinator), _tryOf(i));
             vm.expectRevert(abi.encodeWithSelector(Errors.CallFailed.selector, 0, address(reenterer), _guard));
-            coordinator.execute(id, calls);
+            coordinator.execute(groupId, content);
         }
     }
 
-    /// @dev What takes no guard may be called from within, and changes what it would from without.
-    function test_Withdraw_FromWithin_DepositsAnew() external {
+    function test_ExecuteAnchored_FromWithin() external {
+        _useWithFreshLog(_createGroup(_members(4), _terms(), "anchored"));
+        _actor.onEther(address(coordinator), "");
+        Call[] memory calls = _payment(address(_actor), 1 ether);
+        Approval memory first = _appendApproval(_content(0, PAYMENTS, calls, 0));
+        Approval memory second = _appendApproval(_content(0, PAYMENTS, calls, 1));
+        _anchor(1);
+        bytes32[] memory path = log.path(0, 2);
+        Approval[] memory both = new Approval[](2);
+        (both[0], both[1]) = (first, second);
+        bytes[2] memory again = [
+            abi.encodeCall(coordinator.executeAnchored, (groupId, 2, first, path)),
+            abi.encodeCall(coordinator.executeAnchoredBatch, (groupId, 2, both, new bytes32[](0)))
+        ];
+        uint256 held = address(_actor).balance;
+        _actor.onEther(address(coordinator), again[1]);
+        coordinator.executeAnchored(groupId, 2, first, path);
+        _assertGuarded();
+        vm.assertEq(address(_actor).balance - held, 1 ether, "paid once");
+        _actor.onEther(address(coordinator), again[0]);
+        coordinator.executeAnchoredBatch(groupId, 2, both, new bytes32[](0));
+        _assertGuarded();
+        vm.assertEq(address(_actor).balance - held, 2 ether, "each paid once");
+    }
+
+    /// @dev What takes no guard may be called from within, and does what it would from without.
+    function test_Withdraw_FromWithin_WhatTakesNoGuard() external {
         _actor.onEther(address(coordinator), abi.encodeCall(coordinator.register, ("key")));
         _actor.act(address(coordinator), abi.encodeCall(coordinator.withdraw, (groupId)));
         vm.assertTrue(_actor.succeeded(), "taken");
@@ -87,24 +109,35 @@ contract ReentrancyTest is Fixture {
     // Steps
     // ---------------------------------------------------------------------------------------------------------
 
-    /// @dev All that sends ether or makes calls.
-    function _tries() private view returns (bytes[] memory tries) {
-        tries = new bytes[](5);
-        tries[0] = abi.encodeCall(coordinator.withdraw, (groupId));
-        tries[1] = _report(1);
-        tries[2] = abi.encodeCall(coordinator.execute, (bytes32("any"), new Call[](0)));
-        Approval memory approval;
-        tries[3] = abi.encodeCall(coordinator.executeAnchored, (groupId, 1, approval, new bytes32[](0)));
-        tries[4] = abi.encodeCall(coordinator.executeAnchoredBatch, (groupId, 1, new Approval[](0), new bytes32[](0)));
+    function _actorDeposits() private {
+        vm.prank(address(_actor));
+        coordinator.deposit{value: 1 ether}(groupId);
+        _actor.act(address(coordinator), abi.encodeCall(coordinator.requestWithdrawal, (groupId)));
     }
 
-    function _report(uint256 agent) private view returns (bytes memory) {
-        Checkpoint memory one = _checkpoint(50);
-        (one.logRoot, one.inboxCount) = ("root", 0);
-        Checkpoint memory other = _checkpoint(50);
-        (other.logRoot, other.inboxCount) = ("another", 0);
+    /// @dev All that sends ether or makes calls, in each of the three contracts.
+    function _tryOf(uint256 i) private view returns (bytes memory) {
+        Approval memory approval;
+        Content memory content;
+        if (i == 0) return abi.encodeCall(coordinator.withdraw, (groupId));
+        if (i == 1) return _reporting(1);
+        if (i == 2) return abi.encodeCall(coordinator.execute, (groupId, content));
+        if (i == 3) return abi.encodeCall(coordinator.executeAnchored, (groupId, 1, approval, new bytes32[](0)));
+        return abi.encodeCall(coordinator.executeAnchoredBatch, (groupId, 1, new Approval[](0), new bytes32[](0)));
+    }
+
+    function _reporting(uint256 agent) private view returns (bytes memory) {
+        (Checkpoint memory first, Checkpoint memory second) = _contradiction(0);
         return abi.encodeCall(
-            coordinator.reportEquivocation, (one, _signatures(one, agent, 1), other, _signatures(other, agent, 1))
+            coordinator.reportContradiction,
+            (
+                first,
+                _signatures(first, agent, 1),
+                second,
+                _signatures(second, agent, 1),
+                _noMembers(),
+                _noFork()
+            )
         );
     }
 

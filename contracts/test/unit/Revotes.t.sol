@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {Errors} from "../../src/Errors.sol";
 import {ICoordinatorEvents} from "../../src/ICoordinatorEvents.sol";
-import {CHOICE_ABSTAIN, CHOICE_AGAINST, CHOICE_FOR, ProposalStatus} from "../../src/Types.sol";
+import {CHOICE_ABSTAIN, CHOICE_AGAINST, CHOICE_FOR, Status} from "../../src/Types.sol";
 import {VoteFixture} from "../support/VoteFixture.sol";
 import {vm} from "../support/Vm.sol";
 
@@ -11,7 +11,9 @@ import {vm} from "../support/Vm.sol";
 contract RevotesTest is VoteFixture {
     function setUp() public override {
         super.setUp();
-        id = _propose(0, WITH_REVOTES, _calls(1, 0), "", 0);
+        _stall();
+        id = _propose(0, WITH_REVOTES, _calls(1, 0), 0);
+        ends = uint64(block.timestamp + VOTING_PERIOD);
     }
 
     function test_Revote_TakesTheLastVotesPlace() external {
@@ -39,7 +41,7 @@ contract RevotesTest is VoteFixture {
     }
 
     function test_Revote_RevertWhen_TheClassDoesNotAllowIt() external {
-        bytes32 other = _propose(0, ROUTINE, _calls(1, 0), "", 1);
+        bytes32 other = _propose(0, ROUTINE, _calls(1, 0), 1);
         _vote(1, other, CHOICE_FOR);
         vm.expectRevert(abi.encodeWithSelector(Errors.AlreadyVoted.selector, other, agents[1]));
         _vote(1, other, CHOICE_AGAINST);
@@ -59,23 +61,23 @@ contract RevotesTest is VoteFixture {
         for (uint256 i = 0; i < 4; ++i) {
             _vote(i, id, CHOICE_FOR);
         }
-        _assertStatus(id, ProposalStatus.Open);
+        _assertStatus(id, Status.Open);
         _vote(0, id, CHOICE_AGAINST);
         _vote(1, id, CHOICE_AGAINST);
-        vm.warp(START + VOTING_PERIOD);
-        _assertStatus(id, ProposalStatus.Expired);
+        vm.warp(ends);
+        _assertStatus(id, Status.Expired);
     }
 
     function test_Revote_InTheLastSecond() external {
         for (uint256 i = 0; i < 3; ++i) {
             _vote(i, id, CHOICE_FOR);
         }
-        vm.warp(START + VOTING_PERIOD - 1);
+        vm.warp(ends - 1);
         _vote(0, id, CHOICE_ABSTAIN);
-        vm.warp(START + VOTING_PERIOD);
-        _expectNotOpen(id);
+        vm.warp(ends);
+        _expectWrongStatus(id);
         _vote(0, id, CHOICE_FOR);
-        _assertStatus(id, ProposalStatus.Expired);
+        _assertStatus(id, Status.Expired);
     }
 
     /// @dev A veto closes it at once, and for good.
@@ -85,12 +87,12 @@ contract RevotesTest is VoteFixture {
         _vote(2, id, CHOICE_AGAINST);
         _vote(3, id, CHOICE_FOR);
         vm.expectEmit(address(coordinator));
-        emit ICoordinatorEvents.ProposalDecided(groupId, id, ProposalStatus.Rejected, 1, 3, 0);
+        emit ICoordinatorEvents.ProposalDecided(groupId, id, Status.Rejected, 1, 3, 0);
         _vote(1, id, CHOICE_AGAINST);
-        _expectNotOpen(id);
+        _expectWrongStatus(id);
         _vote(0, id, CHOICE_FOR);
-        vm.warp(START + 365 days);
-        _assertStatus(id, ProposalStatus.Rejected);
+        vm.warp(ends + 365 days);
+        _assertStatus(id, Status.Rejected);
     }
 
     /// @dev Whatever is voted in whatever order, the tally is that of each voter's last vote.
@@ -98,7 +100,7 @@ contract RevotesTest is VoteFixture {
         uint8[4] memory last = [3, 3, 3, 3];
         for (uint256 i = 0; i < 12; ++i) {
             (uint256 voter, uint8 choice) = (voters[i] % 4, choices[i] % 3);
-            if (coordinator.proposalStatus(id) != ProposalStatus.Open) break;
+            if (_statusOf(id) != Status.Open) break;
             if (last[voter] == choice) continue;
             _vote(voter, id, choice);
             last[voter] = choice;
