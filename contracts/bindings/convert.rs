@@ -9,6 +9,7 @@ pub use terms::UnreadableTerms;
 
 use alloy::primitives::{B256, Bytes, keccak256};
 use quorate_protocol::account::AccountSignature;
+use quorate_protocol::api::ProposalView;
 use quorate_protocol::{
     AgentId, Choice, DecisionRecord, Digest, Epoch, InboxTaken, Objection, PublicKey, VoterSignature,
 };
@@ -101,6 +102,12 @@ impl Content {
 impl From<&DecisionRecord> for Content {
     fn from(record: &DecisionRecord) -> Self {
         Self::of(record.proposer, record.salt, record.class, &record.description, &record.calls)
+    }
+}
+
+impl From<&ProposalView> for Content {
+    fn from(proposal: &ProposalView) -> Self {
+        Self::of(proposal.proposer, proposal.salt, proposal.class, &proposal.description, &proposal.calls)
     }
 }
 

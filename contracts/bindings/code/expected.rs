@@ -17,7 +17,7 @@ impl Values {
         let Addresses { on_chain_lane, group_registry, .. } = modules;
         let separator = eip712_domain(chain_id, coordinator).separator();
         Self(BTreeMap::from([
-            ("AgentCoordinator._cachedDomainSeparator", separator),
+            ("AgentCoordinator._separator", separator),
             ("AgentCoordinator.onChainLane", on_chain_lane.into_word()),
             ("AgentCoordinator.groupRegistry", group_registry.into_word()),
             ("Module._self", own.into_word()),

@@ -22,7 +22,7 @@ fn honest() -> Deployed {
     let Addresses { on_chain_lane, group_registry, .. } = build.addresses();
     let filled = |compiled: &CompiledContract, own: Address| {
         let values = [
-            ("AgentCoordinator._cachedDomainSeparator", crate::eip712_domain(CHAIN, contract()).separator()),
+            ("AgentCoordinator._separator", crate::eip712_domain(CHAIN, contract()).separator()),
             ("AgentCoordinator.onChainLane", on_chain_lane.into_word()),
             ("AgentCoordinator.groupRegistry", group_registry.into_word()),
             ("Module._self", own.into_word()),
@@ -201,7 +201,7 @@ fn the_code_of_another_chain_or_address_is_another() {
     let elsewhere = Deployed { chain_id: CHAIN + 1, ..honest() };
     let mismatch = build.verify(&elsewhere).unwrap_err();
     let Difference::Immutable { name, .. } = &mismatch.difference else { panic!("{mismatch}") };
-    assert_eq!(name, "AgentCoordinator._cachedDomainSeparator", "{mismatch}");
+    assert_eq!(name, "AgentCoordinator._separator", "{mismatch}");
     let copied = Deployed { contract: Address::repeat_byte(0xc1), ..honest() };
     assert!(matches!(build.verify(&copied).unwrap_err().difference, Difference::Immutable { .. }));
 }
