@@ -233,6 +233,13 @@ pub enum InboxDisposition {
     Left = 9,
 }
 
+impl InboxDisposition {
+    /// Whether the next entry carries the message out.
+    pub fn is_followed(&self) -> bool {
+        !matches!(self, Self::Duplicate | Self::Dropped | Self::Malformed | Self::Unknown)
+    }
+}
+
 impl SystemEvent {
     /// The subject of the event's entry: for a message that is taken, what the contract works out too; for the others
     /// SHA-256 over the domain string, a zero byte and the encoding.

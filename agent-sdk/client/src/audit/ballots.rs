@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, HashMap};
 use quorate_protocol::command::MAX_COMMAND_BYTES;
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::proposals::{ProposalsOperation, Propose};
-use quorate_protocol::proposal::{actions_hash, proposal_id, voting_end};
+use quorate_protocol::proposal::{description_hash, proposal_id, voting_end};
 use quorate_protocol::{
-    AgentId, Choice, DecisionRecord, DecisionStatus, Epoch, Group, Operation, Policy, ProposalId,
-    TimestampMs, Weights, codec,
+    AccountSignature, AgentId, Choice, Class, DecisionRecord, DecisionStatus, Epoch, Group, Mandate,
+    Operation, ProposalId, TimestampMs, Weights, codec, mandate,
 };
 
 use super::report::Fault;
@@ -26,21 +26,22 @@ struct OpenProposal {
     proposer: AgentId,
     /// The end of its voting.
     closes: TimestampMs,
-    policy: Policy,
+    class: Class,
     /// The epoch that it was proposed in, whose members alone vote on it, and the weight of all of them.
     epoch: Epoch,
     total: u128,
-    /// Each with the weight that it had.
-    votes: BTreeMap<AgentId, (Choice, u64)>,
+    /// Each with the weight that it had, and an account's signature if it carried one.
+    votes: BTreeMap<AgentId, (Choice, u64, Option<AccountSignature>)>,
     withdrawn: bool,
 }
 
 impl Ballots {
-    /// Takes note of an operation that took effect. Operations of other services are none of its business.
+    /// Takes note of an operation that took effect, of an agent that may have given up its vote. Operations of other services
+    /// are none of its business.
     pub(super) fn apply(
         &mut self,
         group: &Group,
-        agent: AgentId,
+        (agent, has_left): (AgentId, bool),
         time: TimestampMs,
         operation: &Operation,
     ) -> Result<(), Option<Fault>> {
@@ -50,18 +51,20 @@ impl Ballots {
         let fault = |proposal, reason: String| Err(Some(Fault::Decision { proposal, reason }));
         match codec::decode(&operation.body, MAX_COMMAND_BYTES).map_err(|_| None)? {
             ProposalsOperation::Propose(Propose { salt, description, calls, class }) => {
-                let hash = actions_hash(&calls);
-                let id = proposal_id(&group.identity.group, agent, salt, class, hash, &description);
-                let Some(policy) = group.terms.class(class).cloned() else {
+                let id = proposal_id(&group.identity.group, agent, salt, class, &calls, &description);
+                if has_left {
+                    return fault(id, format!("{agent} proposes it, but has left"));
+                }
+                let Some(class) = group.terms.class(class).cloned() else {
                     return fault(id, format!("the group has no class {class}"));
                 };
-                if let Err(error) = policy.check_calls(group.identity.contract, &calls) {
+                if let Err(error) = class.permit(&calls, group.identity.contract, group.account) {
                     return fault(id, format!("its class does not permit it: {error}"));
                 }
                 let proposal = OpenProposal {
                     proposer: agent,
-                    closes: voting_end(time, policy.voting_period_s),
-                    policy,
+                    closes: voting_end(time, class.voting_period_s),
+                    class,
                     epoch: group.epoch,
                     total: group.total_weight(),
                     votes: BTreeMap::new(),
@@ -75,14 +78,15 @@ impl Ballots {
                 let Some(open) = self.open.get_mut(&vote.proposal) else {
                     return fault(vote.proposal, format!("{agent} votes on it, but it is not open"));
                 };
-                let Some(member) = group.member(agent).filter(|member| member.is_voter()) else {
+                let Some(member) = group.member(agent).filter(|member| member.is_voter() && !has_left) else {
                     return fault(vote.proposal, format!("{agent} votes on it, but is no voter"));
                 };
                 if open.epoch != group.epoch {
                     return fault(vote.proposal, format!("{agent} votes on it after the end of its epoch"));
                 }
-                let before = open.votes.insert(agent, (vote.choice, member.weight));
-                if before.is_some_and(|(choice, _)| !open.policy.revotes || choice == vote.choice) {
+                let signature = vote.signature.as_ref().and_then(|signature| signature.account().copied());
+                let before = open.votes.insert(agent, (vote.choice, member.weight, signature));
+                if before.is_some_and(|(choice, ..)| !open.class.revotes || choice == vote.choice) {
                     return fault(vote.proposal, format!("{agent} votes on it twice"));
                 }
             }
@@ -96,26 +100,26 @@ impl Ballots {
         Ok(())
     }
 
-    /// The contract executed the proposal: if it is open, it is so no more.
-    pub(super) fn executed(&mut self, proposal: ProposalId) {
+    /// The on-chain lane has the proposal, or is done with it: if it is open, it is so no more.
+    pub(super) fn moved(&mut self, proposal: ProposalId) {
         self.open.remove(&proposal);
     }
 
-    /// Checks a decision against the votes, and closes its proposal.
+    /// Checks a decision against the votes, closes its proposal, and gives the votes for it as a mandate.
     pub(super) fn close(
         &mut self,
         group: &Group,
         time: TimestampMs,
         record: &DecisionRecord,
-    ) -> Result<(), Fault> {
+    ) -> Result<Mandate, Fault> {
         let decision = &record.decision;
         let fault = |reason: String| Err(Fault::Decision { proposal: decision.proposal, reason });
         let Some(open) = self.open.remove(&decision.proposal) else {
             return fault("no proposal of this id is open".into());
         };
         let weight = |wanted: Choice| -> u128 {
-            let votes = open.votes.values().filter(|(choice, _)| *choice == wanted);
-            votes.map(|(_, weight)| u128::from(*weight)).sum()
+            let votes = open.votes.values().filter(|(choice, ..)| *choice == wanted);
+            votes.map(|(_, weight, _)| u128::from(*weight)).sum()
         };
         let counted = (weight(Choice::For), weight(Choice::Against), weight(Choice::Abstain));
         if counted != (decision.for_weight, decision.against_weight, decision.abstain_weight) {
@@ -123,26 +127,29 @@ impl Ballots {
         }
         let (in_favour, against, abstain) = counted;
         let weights = Weights { in_favour, against, abstain, total: open.total };
-        let verdict = open.policy.verdict(&weights, false);
+        let verdict = open.class.verdict(&weights, false);
         let over = time >= open.closes;
         let follows = match decision.status {
             DecisionStatus::Cancelled => verdict.is_none() && open.withdrawn,
             // Weights of two epochs are never added up.
             DecisionStatus::Expired if open.epoch != group.epoch => verdict.is_none() && over,
-            status => {
-                verdict == Some(status) || (over && open.policy.verdict(&weights, true) == Some(status))
-            }
+            status => verdict == Some(status) || (over && open.class.verdict(&weights, true) == Some(status)),
         };
         if !follows {
             return fault(format!("it cannot be {:?} by its votes", decision.status));
         }
-        let window = match decision.status {
-            DecisionStatus::Approved => open.policy.window(time),
-            _ => (0, 0),
-        };
-        if window != (decision.executable_from, decision.executable_until) {
-            return fault(format!("it may be executed from {} to {}, by its class", window.0, window.1));
-        }
-        Ok(())
+        let ballot =
+            |(voter, (choice, _, signature)): (&AgentId, &(Choice, u64, Option<AccountSignature>))| {
+                let signature = signature.filter(|_| *choice == Choice::For)?;
+                Some(mandate::Ballot { voter: *voter, signature })
+            };
+        Ok(Mandate {
+            proposer: record.proposer,
+            salt: record.salt,
+            class: record.class,
+            description_hash: description_hash(&record.description),
+            voting_ends: open.closes.seconds(),
+            ballots: open.votes.iter().filter_map(ballot).collect(),
+        })
     }
 }

@@ -10,8 +10,8 @@ use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::members::MembersOperation;
 use quorate_protocol::{
     AgentId, Command, DecisionRecord, DecisionStatus, Digest, EntryBody, EntryIndex, EntryRecord, Epoch,
-    Group, LogCertificate, MembersChange, Nonce, Outcome, PublicKey, Refusal, Sequence, SignatureCheck,
-    SignedCommand, TimestampMs, codec, epoch,
+    Group, InboxEvent, LogCertificate, Mandate, MembersChange, Nonce, Outcome, PublicKey, Refusal, Sequence,
+    SignatureCheck, SignedCommand, TimestampMs, codec, epoch,
 };
 
 use super::Frontier;
@@ -40,6 +40,10 @@ pub(super) struct LogAudit {
     inbox: Inbox,
     /// The replicas that the contract convicted.
     convicted: BTreeSet<AgentId>,
+    /// The replicas that gave notice while a change waited that the voters signed.
+    leaving: BTreeSet<AgentId>,
+    /// The members that gave up their votes.
+    left: BTreeSet<AgentId>,
     last: (Sequence, TimestampMs),
     counts: Counts,
     /// The largest size whose root is the contract's.
@@ -63,6 +67,8 @@ impl LogAudit {
             ballots: Ballots::default(),
             inbox: Inbox::default(),
             convicted: BTreeSet::new(),
+            leaving: BTreeSet::new(),
+            left: BTreeSet::new(),
             last: (Sequence(0), TimestampMs(0)),
             counts: Counts::default(),
             anchored_size: 0,
@@ -192,16 +198,16 @@ impl LogAudit {
                     DecisionStatus::Expired => &mut self.counts.expired,
                     DecisionStatus::Cancelled => &mut self.counts.cancelled,
                 } += 1;
-                self.ballots.close(&self.group, entry.timestamp, decision)?;
-                self.note_change(decision);
+                let mandate = self.ballots.close(&self.group, entry.timestamp, decision)?;
+                self.note_change(decision, &mandate);
                 Ok(())
             }
         }
     }
 
-    /// An approved change of members waits for the end of the epoch, unless another one waits already or it names a
-    /// replica that was convicted.
-    fn note_change(&mut self, record: &DecisionRecord) {
+    /// An approved change of members waits for the end of the epoch, unless another one waits already, it names a
+    /// replica that was convicted, or it alters weights and the signed votes for it are no mandate.
+    fn note_change(&mut self, record: &DecisionRecord, mandate: &Mandate) {
         if record.decision.status != DecisionStatus::Approved || self.next.is_some() {
             return;
         }
@@ -210,17 +216,45 @@ impl LogAudit {
                 .members
                 .iter()
                 .any(|member| member.is_replica() && self.convicted.contains(&member.agent))
+            && change.mandated(&self.group, change.alters_weights(&self.group).then_some(mandate)).is_ok()
         {
             self.next = change.apply(&self.group).ok();
         }
     }
 
-    /// A convicted replica is none in the next epoch, if enough remain.
-    fn note_conviction(&mut self, replica: AgentId) {
-        self.convicted.insert(replica);
-        if let Some(next) = epoch::without_replica(&self.group, self.next.as_ref(), replica) {
-            self.next = Some(next);
+    /// Follows what the contract told by its inbox.
+    fn note_event(&mut self, event: &InboxEvent) {
+        match *event {
+            InboxEvent::ProposalOpenedOnChain { proposal, .. }
+            | InboxEvent::ProposalClosedOnChain { proposal, .. } => self.ballots.moved(proposal),
+            InboxEvent::ReplicaConvicted { replica } => {
+                self.convicted.insert(replica);
+                self.leave_out(replica);
+            }
+            InboxEvent::ReplicaLeaving { replica, .. } => {
+                let mandated = self.next.as_ref().is_some_and(|next| {
+                    let change = MembersChange { epoch: self.group.epoch, members: next.members.clone() };
+                    change.alters_weights(&self.group)
+                });
+                if !self.leave_out(replica) && mandated {
+                    self.leaving.insert(replica);
+                }
+            }
+            InboxEvent::MemberLeft { member } => {
+                if self.group.member(member).is_some() {
+                    self.left.insert(member);
+                }
+            }
         }
+    }
+
+    /// A replica that was convicted or gave notice is none in the next epoch, if enough remain and the voters did not sign
+    /// for another one.
+    fn leave_out(&mut self, replica: AgentId) -> bool {
+        let next = epoch::without_replica(&self.group, self.next.as_ref(), replica);
+        let alters = next.is_some();
+        self.next = next.or(self.next.take());
+        alters
     }
 
     /// An epoch begins with the members that the log approved: those that are known from elsewhere, at the size that
@@ -240,6 +274,11 @@ impl LogAudit {
             return fault("the contract, or a handover, has the epoch before end elsewhere");
         }
         self.group = Arc::new(next);
+        self.left.retain(|member| self.group.member(*member).is_some());
+        let convicted: Vec<AgentId> = self.convicted.iter().copied().collect();
+        for replica in std::mem::take(&mut self.leaving).into_iter().chain(convicted) {
+            self.leave_out(replica);
+        }
         Ok(())
     }
 
@@ -257,13 +296,9 @@ impl LogAudit {
             SystemEvent::EpochStarted { epoch, members_hash } => {
                 return self.check_epoch(index, *epoch, *members_hash);
             }
-            SystemEvent::InboxTaken { .. } => return Ok(()),
-            SystemEvent::ProposalExecuted { proposal } => {
-                self.ballots.executed(*proposal);
-                return Ok(());
-            }
-            SystemEvent::ReplicaConvicted { replica } => {
-                self.note_conviction(*replica);
+            SystemEvent::InboxTaken(_) => return Ok(()),
+            SystemEvent::OnChain(event) => {
+                self.note_event(event);
                 return Ok(());
             }
         };
@@ -325,6 +360,7 @@ impl LogAudit {
         if !self.effective.insert((agent, command.nonce)) {
             return Err(Fault::NonceReused { agent, nonce: command.nonce });
         }
+        let has_left = self.left.contains(&agent);
         for (position, operation) in command.operations.iter().enumerate() {
             let unreadable = Fault::Operation { operation: position };
             if operation.service == MembersOperation::SERVICE {
@@ -338,7 +374,7 @@ impl LogAudit {
                 }
             } else {
                 self.ballots
-                    .apply(&self.group, agent, time, operation)
+                    .apply(&self.group, (agent, has_left), time, operation)
                     .map_err(|fault| fault.unwrap_or(unreadable))?;
             }
         }

@@ -17,14 +17,16 @@ use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::rpc::types::TransactionReceipt;
 use alloy::signers::local::PrivateKeySigner;
 use quorate_contracts::rpc::bounded_client;
-use quorate_contracts::{AgentCoordinator, AgentCoordinator::AgentCoordinatorInstance, Refusal};
+use quorate_contracts::{
+    self as contract, AgentCoordinator, AgentCoordinator::AgentCoordinatorInstance, Ballot, Content, Refusal,
+};
 use quorate_protocol::api::ProposalView;
-use quorate_protocol::group::group_id;
+use quorate_protocol::group::{group_id, members_hash};
 use quorate_protocol::operations::proposals::Propose;
-use quorate_protocol::proposal::{ChainVote, actions_hash, proposal_id};
+use quorate_protocol::proposal::proposal_id;
 use quorate_protocol::{
-    AccountKey, AccountSignature, AgentId, Call, Choice, Epoch, GroupId, GroupIdentity, Member, ProposalId,
-    PublicKey, Receipt, SignedCheckpoint, SignedCommand, Terms, U256,
+    AccountKey, AccountSignature, AgentId, ChainVote, Choice, Epoch, GroupId, GroupIdentity, Member,
+    Objection, ProposalId, PublicKey, Receipt, SignedCheckpoint, SignedCommand, Terms, U256, VoterSignature,
 };
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -38,6 +40,8 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a transaction is sent in all when others take its nonce.
 const NONCE_TRIES: u32 = 16;
+/// The contract's inbox costs its fee for so many bytes begun.
+const INBOX_FEE_UNIT_BYTES: usize = 1024;
 /// The longest pause before it is sent again.
 const NONCE_PAUSE: Duration = Duration::from_millis(400);
 /// The first pause between two questions whether a transaction is included; it doubles up to …
@@ -127,10 +131,20 @@ impl ChainAgent {
         terms: &Terms,
         salt: B256,
     ) -> Result<(GroupId, Included), SdkError> {
-        let id = group_id(self.chain_id, *self.coordinator.address(), self.account.address(), salt);
-        let members = members.iter().map(convert::member).collect();
-        let included = self.send(self.coordinator.createGroup(members, convert::terms(terms), salt)).await?;
+        let contract = *self.coordinator.address();
+        let (members_hash, terms_hash) = (members_hash(members), terms.hash());
+        let id = group_id(self.chain_id, contract, self.account.address(), salt, members_hash, terms_hash);
+        let members = members.iter().map(contract::Member::from).collect();
+        let included = self.send(self.coordinator.createGroup(members, terms.into(), salt)).await?;
         Ok((id, included))
+    }
+
+    /// Gives up the account's vote in a group, on-chain and, once the log is told, there. Nobody else can.
+    ///
+    /// # Errors
+    /// As [`Self::register`].
+    pub async fn leave(&self, group: GroupId) -> Result<Included, SdkError> {
+        self.send(self.coordinator.leave(group.0)).await
     }
 
     /// Proposes in the on-chain lane. The account must be a voter of the group.
@@ -143,8 +157,8 @@ impl ChainAgent {
         propose: &Propose,
     ) -> Result<(ProposalId, Included), SdkError> {
         let Propose { salt, description, calls, class } = propose;
-        let id = proposal_id(&group, self.id(), *salt, *class, actions_hash(calls), description);
-        let calls = convert::calls(calls);
+        let id = proposal_id(&group, self.id(), *salt, *class, calls, description);
+        let calls = calls.iter().map(contract::Call::from).collect();
         let included =
             self.send(self.coordinator.propose(group.0, *class, calls, description.clone(), *salt)).await?;
         Ok((id, included))
@@ -154,65 +168,65 @@ impl ChainAgent {
     ///
     /// # Errors
     /// As [`Self::register`].
-    pub async fn vote(&self, proposal: ProposalId, choice: Choice) -> Result<Included, SdkError> {
-        self.send(self.coordinator.vote(proposal.0, choice as u8)).await
-    }
-
-    /// The account's signature on a vote, for somebody else to send with [`Self::vote_by_sig`].
-    pub fn sign_vote(&self, group: GroupId, vote: &ChainVote) -> AccountSignature {
-        let contract = AgentId(*self.coordinator.address());
-        let identity = GroupIdentity { chain_id: self.chain_id, contract, group };
-        self.account.sign_digest(&vote.digest(&identity))
-    }
-
-    /// What a voter signs who has not voted on a proposal of the on-chain lane: its epoch and the end of its voting are
-    /// the contract's.
-    ///
-    /// # Errors
-    /// [`SdkError::Reverted`] when there is no such proposal or group, [`SdkError::ChainUnreachable`].
-    pub async fn first_vote(&self, proposal: ProposalId, choice: Choice) -> Result<ChainVote, SdkError> {
-        let known = self.ask(self.coordinator.proposal(proposal.0)).await?;
-        let group = self.ask(self.coordinator.group(known.groupId)).await?;
-        let voting_ends = known.votingEnds;
-        Ok(ChainVote { proposal, choice, epoch: Epoch(group.epoch), voting_ends, nonce: 0 })
-    }
-
-    /// Sends the vote that `voter` signed. Anybody may.
-    ///
-    /// # Errors
-    /// As [`Self::register`].
-    pub async fn vote_by_sig(
+    pub async fn vote(
         &self,
+        group: GroupId,
         proposal: ProposalId,
-        voter: AgentId,
         choice: Choice,
-        signature: &AccountSignature,
     ) -> Result<Included, SdkError> {
-        let signature = Bytes::copy_from_slice(&signature.0);
-        self.send(self.coordinator.voteBySig(proposal.0, voter.0, choice as u8, signature)).await
+        self.send(self.coordinator.vote(group.0, proposal.0, choice as u8)).await
     }
 
-    /// Sends several votes on one proposal that their voters signed. Those that are counted already are passed over.
+    /// The account's signature on a vote, for somebody else to send with [`Self::vote_by_sigs`].
+    pub fn sign_vote(&self, group: GroupId, vote: &ChainVote) -> AccountSignature {
+        self.account.sign_digest(&vote.digest(&self.identity(group)))
+    }
+
+    /// The account's signature on its objection to an approved proposal, for somebody to send with [`Self::veto`].
+    pub fn sign_objection(&self, group: GroupId, proposal: ProposalId) -> AccountSignature {
+        let objection = Objection { voter: self.id(), proposal };
+        self.account.sign_digest(&objection.digest(&self.identity(group)))
+    }
+
+    /// What the account signs if it has not voted on a proposal of the on-chain lane: the proposal's epoch and the end of its
+    /// voting are the contract's.
+    ///
+    /// # Errors
+    /// [`SdkError::Reverted`] when there is no such group, [`SdkError::ChainUnreachable`].
+    pub async fn first_vote(
+        &self,
+        group: GroupId,
+        proposal: ProposalId,
+        choice: Choice,
+    ) -> Result<ChainVote, SdkError> {
+        let known = self.ask(self.coordinator.proposal(group.0, proposal.0)).await?;
+        let (epoch, voting_ends) = (Epoch(known.epoch), known.votingEnds);
+        Ok(ChainVote { voter: self.id(), proposal, choice, epoch, voting_ends, nonce: 0 })
+    }
+
+    /// Sends votes on one proposal that their voters signed. Those that do not count are passed over, with an event that
+    /// says why.
     ///
     /// # Errors
     /// As [`Self::register`].
     pub async fn vote_by_sigs(
         &self,
+        group: GroupId,
         proposal: ProposalId,
-        ballots: &[(AgentId, Choice, AccountSignature)],
+        ballots: &[(AgentId, Choice, VoterSignature)],
     ) -> Result<Included, SdkError> {
         let ballots =
-            ballots.iter().map(|(voter, choice, signature)| convert::ballot(*voter, *choice, signature));
-        self.send(self.coordinator.voteBySigs(proposal.0, ballots.collect())).await
+            ballots.iter().map(|(voter, choice, signature)| Ballot::of(*voter, *choice, signature)).collect();
+        self.send(self.coordinator.voteBySigs(group.0, proposal.0, ballots)).await
     }
 
-    /// Approves a proposal that began off-chain by the votes that it has there, when anchors have stalled; then it is
+    /// Approves a proposal that began off-chain by the votes that it has there, when the group has stalled; then it is
     /// executed with [`Self::execute`]. Anybody may. The proposal is as a node shows it: the contract checks the votes'
     /// signatures, which name the proposal.
     ///
     /// # Errors
     /// As [`Self::register`].
-    pub async fn approve_from_log(
+    pub async fn approve_by_sigs(
         &self,
         group: GroupId,
         proposal: &ProposalView,
@@ -221,37 +235,96 @@ impl ChainAgent {
             .votes
             .iter()
             .filter(|vote| vote.choice == Choice::For)
-            .filter_map(|vote| Some(convert::ballot(vote.voter, vote.choice, vote.signature.as_ref()?)))
+            .filter_map(|vote| Some(Ballot::of(vote.voter, vote.choice, vote.signature.as_ref()?)))
             .collect();
         let voting_ends = proposal.closes.seconds();
-        let content = convert::content(proposal);
-        self.send(self.coordinator.approveFromLog(group.0, content, voting_ends, ballots)).await
+        self.send(self.coordinator.approveBySigs(group.0, proposal.into(), voting_ends, ballots)).await
+    }
+
+    /// Shows the contract that an anchored log refused a proposal: nobody approves it there by signatures any more.
+    ///
+    /// # Errors
+    /// [`SdkError::NotExecutable`] when the receipt is not of a refusing decision or carries no anchor proof yet, and as
+    /// [`Self::register`].
+    pub async fn close_from_log(&self, receipt: &Receipt) -> Result<Included, SdkError> {
+        let convert::AnchoredRefusal { group, size, refusal, proof } = convert::anchored_refusal(receipt)?;
+        self.send(self.coordinator.closeFromLog(group, size, refusal, proof)).await
+    }
+
+    /// Takes back an approved proposal by the objections of voters that could have blocked it.
+    ///
+    /// # Errors
+    /// As [`Self::register`].
+    pub async fn veto(
+        &self,
+        group: GroupId,
+        proposal: ProposalId,
+        objections: &[(AgentId, VoterSignature)],
+    ) -> Result<Included, SdkError> {
+        let mut objections: Vec<_> = objections.iter().collect();
+        objections.sort_by_key(|(voter, _)| *voter);
+        let objection = |(voter, signature): &(AgentId, VoterSignature)| {
+            Ballot::objection(&Objection { voter: *voter, proposal }, signature)
+        };
+        let objections = objections.into_iter().map(objection).collect();
+        self.send(self.coordinator.veto(group.0, proposal.0, objections)).await
     }
 
     /// Puts a signed command into the group's inbox: its replicas have to take it into the log. For an agent whose
-    /// commands no node takes. The account must be registered, and need not be the agent's.
+    /// commands no node takes. The account need not be the agent's; if it is no member of the group, it pays the terms'
+    /// fee, and nothing where they close the inbox to it.
     ///
     /// # Errors
     /// As [`Self::register`].
     pub async fn enqueue(&self, group: GroupId, command: &SignedCommand) -> Result<Included, SdkError> {
-        self.send(self.coordinator.enqueue(group.0, command.encode().into())).await
+        let bytes = command.encode();
+        let member = self.ask(self.coordinator.memberOf(group.0, self.account.address())).await?;
+        let fee = if member.flags == 0 {
+            let known = self.ask(self.coordinator.group(group.0)).await?;
+            let units = U256::from(bytes.len().div_ceil(INBOX_FEE_UNIT_BYTES));
+            U256::from(known.terms.inboxFee) * units
+        } else {
+            U256::ZERO
+        };
+        self.send(self.coordinator.enqueue(group.0, bytes.into()).value(fee)).await
     }
 
-    /// Adds `wei` to a replica's bond. Only the replica gets it back.
+    /// Adds `wei` to the account's own bond.
     ///
     /// # Errors
     /// As [`Self::register`].
-    pub async fn deposit(&self, group: GroupId, replica: AgentId, wei: U256) -> Result<Included, SdkError> {
-        self.send(self.coordinator.deposit(group.0, replica.0).value(wei)).await
+    pub async fn deposit(&self, group: GroupId, wei: U256) -> Result<Included, SdkError> {
+        self.send(self.coordinator.deposit(group.0).value(wei)).await
     }
 
-    /// Asks for the account's bond, once it is no replica any more. It can be withdrawn after the evidence window and a
-    /// day.
+    /// Adds `wei` to the bond of a replica of the current epoch. Only the replica gets it back.
+    ///
+    /// # Errors
+    /// As [`Self::register`].
+    pub async fn deposit_for(
+        &self,
+        group: GroupId,
+        replica: AgentId,
+        wei: U256,
+    ) -> Result<Included, SdkError> {
+        self.send(self.coordinator.depositFor(group.0, replica.0).value(wei)).await
+    }
+
+    /// Asks for the account's bond. A replica's signature counts for 14 days more; the bond can be withdrawn the evidence
+    /// window and a day after.
     ///
     /// # Errors
     /// As [`Self::register`].
     pub async fn request_withdrawal(&self, group: GroupId) -> Result<Included, SdkError> {
         self.send(self.coordinator.requestWithdrawal(group.0)).await
+    }
+
+    /// Takes back [`Self::request_withdrawal`].
+    ///
+    /// # Errors
+    /// As [`Self::register`].
+    pub async fn stay(&self, group: GroupId) -> Result<Included, SdkError> {
+        self.send(self.coordinator.stay(group.0)).await
     }
 
     /// Takes the account's bond back, after [`Self::request_withdrawal`].
@@ -262,21 +335,25 @@ impl ChainAgent {
         self.send(self.coordinator.withdraw(group.0)).await
     }
 
-    /// Shows the contract that a replica signed two different checkpoints of one sequence. It forfeits its bond, of
-    /// which the account has its share.
+    /// Shows the contract that a replica signed two checkpoints that contradict each other. It forfeits its bond, of
+    /// which the account has its share. `members` are those of the epoch of either checkpoint, where the replica has no
+    /// seat in the current one.
     ///
     /// # Errors
     /// As [`Self::register`].
-    pub async fn report_equivocation(
+    pub async fn report_contradiction(
         &self,
         first: &SignedCheckpoint,
         second: &SignedCheckpoint,
+        members: &[Member],
     ) -> Result<Included, SdkError> {
-        let call = self.coordinator.reportEquivocation(
+        let call = self.coordinator.reportContradiction(
             (&first.checkpoint).into(),
             Bytes::copy_from_slice(&first.signature.0),
             (&second.checkpoint).into(),
             Bytes::copy_from_slice(&second.signature.0),
+            members.iter().map(contract::Member::from).collect(),
+            contract::Fork::default(),
         );
         self.send(call).await
     }
@@ -285,39 +362,97 @@ impl ChainAgent {
     ///
     /// # Errors
     /// As [`Self::register`].
-    pub async fn cancel(&self, proposal: ProposalId) -> Result<Included, SdkError> {
-        self.send(self.coordinator.cancel(proposal.0)).await
+    pub async fn cancel(&self, group: GroupId, content: &Content) -> Result<Included, SdkError> {
+        self.send(self.coordinator.cancel(group.0, content.clone())).await
     }
 
-    /// Makes the calls of a proposal that was approved in the on-chain lane. Anybody may.
+    /// Makes the calls of a proposal that is approved on-chain: by votes there, by the escape lane, or from the queue.
+    /// Anybody may.
     ///
     /// # Errors
     /// As [`Self::register`].
-    pub async fn execute(&self, proposal: ProposalId, calls: &[Call]) -> Result<Included, SdkError> {
-        self.send(self.coordinator.execute(proposal.0, convert::calls(calls))).await
+    pub async fn execute(&self, group: GroupId, content: &Content) -> Result<Included, SdkError> {
+        self.send(self.coordinator.execute(group.0, content.clone())).await
     }
 
-    /// Makes the calls of a decision that was taken off-chain and is anchored. Anybody may. The contract checks
-    /// the receipt's proof; nothing is checked twice here.
+    /// Makes the calls of a decision that was taken off-chain and is anchored, in a class without a timelock. Anybody may.
+    /// The contract checks the receipt's proof; nothing is checked twice here.
     ///
     /// # Errors
     /// [`SdkError::NotExecutable`] when the receipt is not of an approved decision or carries no anchor proof
     /// yet, and as [`Self::register`].
     pub async fn execute_anchored(&self, receipt: &Receipt) -> Result<Included, SdkError> {
-        let convert::AnchoredDecision { group, size, approval, proof } = convert::anchored_decision(receipt)?;
+        let convert::AnchoredDecision { group, size, approval, proof } = self.anchored(receipt).await?;
         self.send(self.coordinator.executeAnchored(group, size, approval, proof)).await
     }
 
-    /// Makes the calls of several decisions in one transaction with one proof, all or none, in the order of the log.
-    /// That costs less than half of what they cost singly. The receipts are of one group and of one anchor.
+    /// Approves on-chain a decision that was taken off-chain and is anchored, in a class with a timelock, which runs from
+    /// there: then it is executed with [`Self::execute`], unless voters object. Anybody may.
+    ///
+    /// # Errors
+    /// As [`Self::execute_anchored`].
+    pub async fn queue_anchored(&self, receipt: &Receipt) -> Result<Included, SdkError> {
+        let convert::AnchoredDecision { group, size, approval, proof } = self.anchored(receipt).await?;
+        self.send(self.coordinator.queueAnchored(group, size, approval, proof)).await
+    }
+
+    /// Makes the calls of several decisions in one transaction with one proof, in the order of the log; what was executed or
+    /// revoked meanwhile is passed over. That costs less than half of what they cost singly. The receipts are of one group
+    /// and of one anchor.
     ///
     /// # Errors
     /// As [`Self::execute_anchored`], and [`SdkError::NotExecutable`] when there are none, one is there twice, or they
     /// are not of one anchor.
     pub async fn execute_anchored_batch(&self, receipts: &[Receipt]) -> Result<Included, SdkError> {
-        let convert::AnchoredDecisions { group, size, approvals, proof } =
-            convert::anchored_decisions(receipts)?;
+        let mut decisions = Vec::with_capacity(receipts.len());
+        for receipt in receipts {
+            decisions.push(self.anchored(receipt).await?);
+        }
+        let convert::AnchoredDecisions { group, size, approvals, proof } = convert::joined(decisions)?;
         self.send(self.coordinator.executeAnchoredBatch(group, size, approvals, proof)).await
+    }
+
+    /// The decision in a receipt, as the contract takes it.
+    async fn anchored(&self, receipt: &Receipt) -> Result<convert::AnchoredDecision, SdkError> {
+        let (group, index) = (receipt.identity.group, receipt.record.entry.index.0);
+        // What cannot be executed is refused before the contract is asked anything.
+        let decision = convert::anchored_decision(receipt, receipt.epoch)?;
+        let epoch = self.epoch_of(group, index, receipt.epoch).await?;
+        Ok(decision.of_epoch(epoch))
+    }
+
+    /// The epoch in which the entry at `index` was made, which is not after `newest`: the last that began with no more
+    /// entries than that, by the contract.
+    async fn epoch_of(&self, group: GroupId, index: u64, newest: Epoch) -> Result<Epoch, SdkError> {
+        let current = Epoch(self.ask(self.coordinator.group(group.0)).await?.epoch);
+        let mut epoch = newest.min(current);
+        loop {
+            let start = self.ask(self.coordinator.epochStart(group.0, epoch.0)).await?;
+            if !start.membersHash.is_zero() && start.logSize <= index {
+                return Ok(epoch);
+            }
+            epoch = match (epoch.era(), epoch.number()) {
+                (0, 0) => return Ok(epoch),
+                (_, number) if number > 0 => Epoch(epoch.0 - 1),
+                (era, _) => self.last_of_era(group, era - 1).await?,
+            };
+        }
+    }
+
+    /// The last epoch of an era that is over.
+    async fn last_of_era(&self, group: GroupId, era: u32) -> Result<Epoch, SdkError> {
+        let mut last = Epoch(u64::from(era) << 32);
+        loop {
+            let start = self.ask(self.coordinator.epochStart(group.0, last.0 + 1)).await?;
+            if start.membersHash.is_zero() {
+                return Ok(last);
+            }
+            last = Epoch(last.0 + 1);
+        }
+    }
+
+    fn identity(&self, group: GroupId) -> GroupIdentity {
+        GroupIdentity { chain_id: self.chain_id, contract: AgentId(*self.coordinator.address()), group }
     }
 
     /// Asks the contract, at the latest block.

@@ -1,10 +1,10 @@
 //! The contract's refusals in words, with what to do about them.
 
-use alloy::primitives::hex;
+use alloy::primitives::{Address, U256, hex};
 use alloy::sol_types::{Revert, SolError as _};
-use quorate_contracts::AgentCoordinator::AgentCoordinatorErrors as E;
+use quorate_contracts::AgentCoordinator::{AgentCoordinatorErrors as E, InvalidTerm};
 use quorate_contracts::GroupAccount::GroupAccountErrors;
-use quorate_contracts::{ProposalStatus, Refusal};
+use quorate_contracts::{ProposalStatus, Refusal, Term};
 
 /// What a refusal of the contracts says.
 pub(super) fn of(refusal: &Refusal) -> String {
@@ -16,6 +16,16 @@ pub(super) fn of(refusal: &Refusal) -> String {
             .unwrap_or_else(|| "a condition that this version does not know".into()),
         Refusal::Account(GroupAccountErrors::CallFailed(e)) => {
             format!("call {} to {} failed: {}", e.position, e.target, of_foreign(&e.reason))
+        }
+        Refusal::Account(GroupAccountErrors::NotEnoughGas(e)) => format!(
+            "call {} names more gas than the {} that are left for it; send the transaction with more",
+            e.position, e.left
+        ),
+        Refusal::Account(GroupAccountErrors::InvalidApprovalEnd(e)) => {
+            format!("an approval until {} seconds since the Unix epoch; at most {}", e.until, e.latest)
+        }
+        Refusal::Account(GroupAccountErrors::InvalidTypedData(e)) => {
+            format!("{} bytes of typed data, which is words of 32 bytes", e.length)
         }
         Refusal::Account(GroupAccountErrors::NotSelf(e)) => {
             format!("{} is not the account itself, in a call that the group decided on", e.caller)
@@ -59,36 +69,16 @@ fn of_groups(error: &E) -> Option<String> {
         E::InvalidWeight(e) => {
             format!("weight {} of {}: a voter has weight, and nobody else has", e.weight, e.account)
         }
-        E::InvalidClassCount(e) => {
-            format!("{} classes of decisions, 1 to {} are allowed", e.count, e.maximum)
+        E::InvalidTerm(e) => invalid_term(e),
+        E::ReplicaHasCode(e) => {
+            format!("{} is a contract, which signs no checkpoints, and cannot be a replica", e.account)
         }
-        E::InvalidName(e) => format!("class {} has no name, or that of another", e.class),
-        E::InvalidThreshold(e) => format!(
-            "class {}: threshold {} is not above 5000 basis points, or is above 10000",
-            e.class, e.threshold
-        ),
-        E::InvalidTurnout(e) => {
-            format!("class {}: turnout {} is above 10000, or 0 where votes cast decide", e.class, e.turnout)
+        E::NotDelegated(_) => "this is a module's own address; use the coordinator's".into(),
+        E::NoCode(e) => format!("there is no code at {}, the coordinator's module", e.module),
+        E::WrongFee(e) => format!("{} wei were sent, the fee is {} wei", e.given, e.fee),
+        E::InboxClosed(e) => {
+            format!("the inbox takes messages of members alone, and {} is none", e.account)
         }
-        E::InvalidVeto(e) => format!("class {}: veto {} is above 10000 basis points", e.class, e.veto),
-        E::InvalidVotingPeriod(e) => {
-            format!("class {}: a voting period of {} seconds; 1 to a year's", e.class, e.votingPeriod)
-        }
-        E::InvalidTimelock(e) => format!("class {}: a timelock of {} s, above a year", e.class, e.timelock),
-        E::InvalidExpiry(e) => format!("class {}: an expiry of {} s, above a year", e.class, e.expiry),
-        E::InvalidEscape(e) => format!(
-            "class {}: the escape lane needs a threshold of all weight, and neither turnout, nor veto, nor votes that change",
-            e.class
-        ),
-        E::InvalidStallTime(e) => format!("a stall time of {} s; 1 to a year's are allowed", e.stallTime),
-        E::InvalidInboxDeadline(e) => {
-            format!("an inbox deadline of {} s; 1 to a year's are allowed", e.inboxDeadline)
-        }
-        E::InvalidEvidenceWindow(e) => format!("an evidence window of {} s, above a year", e.evidenceWindow),
-        E::InvalidReporterShare(e) => {
-            format!("a reporter's share of {} basis points, at most 5000 are allowed", e.reporterShare)
-        }
-        E::NotDelegated(_) => "this is the registry's own address; use the coordinator's".into(),
         E::InvalidCommandLength(e) => {
             format!("a command of {} bytes, 1 to {} are allowed", e.length, e.maximum)
         }
@@ -101,23 +91,26 @@ fn of_groups(error: &E) -> Option<String> {
 
 fn of_proposals(error: &E) -> Option<String> {
     Some(match error {
-        E::UnknownProposal(e) => format!("there is no proposal {} in the on-chain lane", e.proposalId),
-        E::ProposalExists(e) => {
-            format!("proposal {} exists already; propose with another salt", e.proposalId)
+        E::WrongStatus(e) => format!("proposal {} is {}", e.proposalId, status(e.status)),
+        E::RefusedInLog(e) => format!("an anchored log refused proposal {}", e.proposalId),
+        E::NotRefusal(e) => format!("status {} of proposal {} is none that refuses", e.status, e.proposalId),
+        E::NotGroupAccount(e) => {
+            format!("{} is not the group's account; this takes a decision of the group", e.caller)
         }
-        E::ProposalNotOpen(e) => {
-            format!("proposal {} takes no more votes, it is {}", e.proposalId, status(e.status))
-        }
-        E::ProposalNotApproved(e) => {
-            format!("proposal {} is {}, not approved", e.proposalId, status(e.status))
+        E::NotDead(e) => format!(
+            "no message of group {} has waited for the recovery time, or the group has none",
+            e.groupId
+        ),
+        E::SequencerDown(e) => format!(
+            "the chain's sequencer is down, or was within the last hour, by its feed {}",
+            e.uptimeFeed
+        ),
+        E::NotEnoughGasForFeed(e) => {
+            format!("{} gas is too little to ask the uptime feed; send more", e.left)
         }
         E::NotProposer(e) => format!("{} did not make proposal {}", e.account, e.proposalId),
         E::AlreadyVoted(e) => format!("{} has voted on proposal {} already", e.voter, e.proposalId),
         E::InvalidChoice(e) => format!("choice {}: 0 is against, 1 for, 2 abstain", e.choice),
-        E::InvalidVoteSignature(e) => format!("the signature is not the vote of {}", e.voter),
-        E::ActionsMismatch(e) => {
-            format!("the calls hash to {}, decided were those that hash to {}", e.given, e.expected)
-        }
         E::TimelockNotOver(e) => format!(
             "proposal {} may be executed from {} seconds since the Unix epoch on",
             e.proposalId, e.readyAt
@@ -128,26 +121,45 @@ fn of_proposals(error: &E) -> Option<String> {
         ),
         E::UnknownClass(e) => format!("the group has no class {}", e.class),
         E::LaneClosed(e) => {
-            format!("proposals of class {} are made off-chain, unless anchors have stalled", e.class)
+            format!("proposals of class {} are made off-chain, unless the group has stalled", e.class)
         }
         E::CallNotPermitted(e) => format!("call {} is not of a kind that the class permits", e.position),
-        E::ValueNotPermitted(e) => {
-            format!("call {} sends more than the {} wei that the class' limit leaves", e.position, e.left)
+        E::TooManyCalls(e) => format!("{} calls, at most {} are allowed", e.count, e.maximum),
+        E::TooMuchData(e) => {
+            format!("call {} has {} bytes of data, at most {} are allowed", e.position, e.length, e.maximum)
         }
-        E::NoEscape(e) => format!("class {} does not allow the escape lane", e.class),
-        E::NotStalled(e) => format!("the anchors of group {} have not stalled", e.groupId),
-        E::VotingOver(e) => format!("the voting ended at {} seconds since the Unix epoch", e.votingEnds),
-        E::VotersNotAscending(e) => {
+        E::GasNotNamed(e) => format!("call {} has data or may fail, so it has to name its gas", e.position),
+        E::TooMuchGas(e) => format!("the calls name {} gas, at most {} are allowed", e.total, e.maximum),
+        E::AboveLimit(e) => {
             format!(
-                "votes must be in ascending order of their voters, {} comes after {}",
-                e.voter, e.previous
+                "the calls take {} of {}, the class' limit is {} a decision",
+                e.amount,
+                asset(e.asset),
+                e.limit
             )
         }
-        E::NotEnoughWeight(e) => format!("the votes weigh {}, less than the threshold", e.weight),
-        E::AlreadyExecuted(e) => format!("proposal {} has been executed already", e.proposalId),
-        E::InsufficientBalance(e) => {
-            format!("the group's account has {} wei, the call needs {}", e.balance, e.needed)
+        E::AboveWindow(e) => format!(
+            "the calls take {} of {}, the class' window leaves {} at this moment; execute it later",
+            e.amount,
+            asset(e.asset),
+            e.left
+        ),
+        E::HasTimelock(e) => {
+            format!(
+                "class {} has a timelock; the decision has to be queued, and executed when that is over",
+                e.class
+            )
         }
+        E::NoTimelock(e) => {
+            format!("class {} has no timelock; the decision can be executed at once", e.class)
+        }
+        E::NotInEpoch(e) => format!("entry {} is none of epoch {}", e.index, e.epoch),
+        E::NoEscape(e) => format!("class {} does not allow the escape lane", e.class),
+        E::NotStalled(e) => {
+            format!("group {} has not stalled: no message of its inbox has waited that long", e.groupId)
+        }
+        E::VotingOver(e) => format!("the voting ended at {} seconds since the Unix epoch", e.votingEnds),
+        E::NotEnoughWeight(e) => format!("the votes weigh {}, less than the threshold", e.weight),
         E::ReentrancyGuardReentrantCall(_) => "a call tried to execute another proposal meanwhile".into(),
         _ => return None,
     })
@@ -163,10 +175,13 @@ fn of_bonds(error: &E) -> Option<String> {
         E::BondNotReleased(e) => {
             format!("the bond can be withdrawn from {} seconds since the Unix epoch on", e.releasedAt)
         }
-        E::StillReplica(e) => format!("{} is a replica of the current epoch", e.account),
         E::NoContradiction(_) => {
-            "the two checkpoints are not different ones of one group, epoch and sequence".into()
+            "one correct replica may have signed both checkpoints: they do not contradict each other".into()
         }
+        E::NotConvictable(e) => format!(
+            "{} had no replica's seat in the epochs of the checkpoints, and has no full bond",
+            e.account
+        ),
         E::DifferentSigners(e) => format!("{} signed one checkpoint and {} the other", e.first, e.second),
         E::EvidenceTooOld(e) => {
             format!("evidence of epoch {} counted until {} seconds since the Unix epoch", e.epoch, e.until)
@@ -183,9 +198,22 @@ fn of_anchors(error: &E) -> Option<String> {
         }
         E::StaleSequence(e) => format!("sequence {} is not above the last anchor's, {}", e.sequence, e.last),
         E::LogShrunk(e) => format!("{} entries, the last anchor has {}", e.logSize, e.last),
-        E::LogRootMismatch(e) => {
-            format!("root {} for {} entries, anchored is {}", e.given, e.logSize, e.anchored)
+        E::NotConsistent(e) => {
+            format!(
+                "the log of {} entries is not shown to extend the anchored one of {}",
+                e.logSize, e.lastSize
+            )
         }
+        E::InboxHashMismatch(e) => {
+            format!("the inbox hashes to {}, the checkpoint says {}", e.expected, e.given)
+        }
+        E::InboxEntryNotIncluded(e) => {
+            format!("the log is not shown to have taken inbox message {} in", e.index)
+        }
+        E::NoMandate(e) => format!(
+            "the weight of {} changes, and votes of {} weight mandate it, less than the threshold",
+            e.account, e.weight
+        ),
         E::ZeroLogRoot(_) => "no log has the root zero".into(),
         E::InvalidInboxCount(e) => format!(
             "the checkpoint took {} inbox messages in; {} were taken before, and there are {}",
@@ -208,7 +236,10 @@ fn of_anchors(error: &E) -> Option<String> {
         E::SignersNotAscending(e) => {
             format!("signers must be in ascending order, {} comes after {}", e.signer, e.previous)
         }
-        E::NotReplica(e) => format!("{} is not a replica of group {}", e.signer, e.groupId),
+        E::SignatureDoesNotCount(e) => format!(
+            "the signature of {} does not count: no replica, convicted, without its bond, or on its way out",
+            e.signer
+        ),
         E::UnknownAnchor(e) => {
             format!("no log of {} entries is anchored; wait for the next anchor", e.logSize)
         }
@@ -222,14 +253,22 @@ fn of_anchors(error: &E) -> Option<String> {
     })
 }
 
-fn status(number: u8) -> &'static str {
-    match ProposalStatus::try_from(number) {
-        Ok(ProposalStatus::Open) => "open",
-        Ok(ProposalStatus::Approved) => "approved",
-        Ok(ProposalStatus::Rejected) => "rejected",
-        Ok(ProposalStatus::Expired) => "expired",
-        Ok(ProposalStatus::Cancelled) => "cancelled",
-        Ok(ProposalStatus::Executed) => "executed",
-        Err(_) => "in a state that this version does not know",
+fn invalid_term(e: &InvalidTerm) -> String {
+    let of = match e.class {
+        class if class == U256::from(u8::MAX) => "the group's".to_owned(),
+        class => format!("class {class}'s"),
+    };
+    let term = Term::try_from(e.term).map_or_else(|unknown| unknown.to_string(), |term| term.to_string());
+    match (e.least, e.most) {
+        (U256::ZERO, U256::ZERO) => format!("{of} {term} is none that a group can have"),
+        (least, most) => format!("{of} {term} is {}; {least} to {most} are allowed", e.found),
     }
+}
+
+fn asset(asset: Address) -> String {
+    if asset.is_zero() { "wei".into() } else { format!("the token {asset}") }
+}
+
+fn status(number: u8) -> String {
+    ProposalStatus::try_from(number).map_or_else(|unknown| unknown.to_string(), |status| status.to_string())
 }

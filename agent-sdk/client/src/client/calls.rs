@@ -7,11 +7,10 @@ use quorate_protocol::command::{MAX_COMMAND_BYTES, MAX_OPERATIONS};
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::members::{Admit, MembersOperation};
 use quorate_protocol::operations::proposals::{Cancel, ProposalsOperation, ProposalsOutcome, Propose, Vote};
-use quorate_protocol::proposal::ChainVote;
 use quorate_protocol::receipt::MAX_RECEIPT_BYTES;
 use quorate_protocol::{
-    AccountSignature, Choice, Command, DecisionRecord, Digest, Member, MembersChange, Nonce, Operation,
-    Outcome, ProposalId, Receipt, Refusal, Scope, SignedCommand, TimestampMs,
+    ChainVote, Choice, Class, Command, DecisionRecord, Digest, Member, MembersChange, Nonce, Operation,
+    Outcome, ProposalId, Receipt, Refusal, Scope, SignedCommand, TimestampMs, VoterSignature,
 };
 
 use super::retry::{Failed, Patience};
@@ -86,7 +85,11 @@ impl Client {
         let change = MembersChange { epoch: group.epoch, members };
         change.apply(&group)?;
         let calls = vec![change.call(&group.identity)];
-        let class = group.terms.classes.iter().position(|policy| policy.scope == Scope::Anything);
+        // A change of weights takes the voters' signatures, which votes carry in classes with the escape lane alone.
+        let alters = change.alters_weights(&group);
+        let serves =
+            |class: &Class| if alters { class.changes_weights() } else { class.scope == Scope::Anything };
+        let class = group.terms.classes.iter().position(serves);
         let class = class.and_then(|class| u8::try_from(class).ok()).ok_or(SdkError::NoClassForMembers)?;
         self.propose(agent, Propose { salt, description, calls, class }).await
     }
@@ -126,20 +129,21 @@ impl Client {
         agent: &Agent,
         proposal: ProposalId,
         choice: Choice,
-    ) -> Result<Option<AccountSignature>, SdkError> {
+    ) -> Result<Option<VoterSignature>, SdkError> {
         let group = &self.inner.group;
-        if !group.terms.classes.iter().any(|policy| policy.escape) {
+        if !group.terms.classes.iter().any(|class| class.escape) {
             return Ok(None);
         }
         // What a node makes up here gets the vote refused. The class is bound to the proposal's id, and the group
         // refuses a signature for another deadline or epoch.
         let Some(view) = self.proposal(proposal).await? else { return Ok(None) };
-        if !group.terms.class(view.class).is_some_and(|policy| policy.escape) {
+        if !group.terms.class(view.class).is_some_and(|class| class.escape) {
             return Ok(None);
         }
         let voting_ends = view.closes.seconds();
-        let vote = ChainVote { proposal, choice, epoch: view.epoch, voting_ends, nonce: 0 };
-        Ok(Some(agent.account.sign_digest(&vote.digest(&group.identity))))
+        let voter = agent.id();
+        let vote = ChainVote { voter, proposal, choice, epoch: view.epoch, voting_ends, nonce: 0 };
+        Ok(Some(agent.account.sign_digest(&vote.digest(&group.identity)).into()))
     }
 
     /// Withdraws an open proposal that `agent` made.

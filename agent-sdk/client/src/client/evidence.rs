@@ -34,8 +34,7 @@ pub(super) async fn decision(
     let receipt = verified(inner, node, bytes).await?;
     match &receipt.record.body {
         EntryBody::Decision(record)
-            if record.decision.proposal == proposal
-                && record.decision.group == inner.group.identity.group =>
+            if record.decision.proposal == proposal && record.is_consistent(&inner.group.identity.group) =>
         {
             Ok(Decided { record: (**record).clone(), receipt })
         }
