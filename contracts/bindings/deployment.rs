@@ -11,7 +11,7 @@
 
 mod deploy;
 
-pub use deploy::{DeployError, deploy};
+pub use deploy::{DeployError, Sent, deploy, deploy_missing};
 
 use alloy::primitives::{Address, B256, Bytes, address, hex};
 use quorate_protocol::GroupId;

@@ -52,22 +52,45 @@ pub enum DeployError {
     },
 }
 
-/// Deploys the build that this crate was made with through the [`PROXY`], as far as it is not there already: at most three
-/// transactions of `from`, one after the other, each awaited. The provider signs for the account, or its endpoint does.
+/// A transaction that deployed one of the contracts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Which contract.
+    pub part: Part,
+    /// Where it is.
+    pub address: Address,
+    /// The transaction.
+    pub transaction: B256,
+    /// The gas that it used.
+    pub gas: u64,
+}
+
+/// As [`deploy_missing`], and returns the coordinator, whoever deployed it.
 ///
 /// # Errors
-/// [`DeployError`]. What was deployed stays, and the next call goes on from there.
+/// [`DeployError`].
 pub async fn deploy<P: Provider>(
     provider: P,
     from: Address,
 ) -> Result<AgentCoordinatorInstance<P>, DeployError> {
-    let build = Build::built_in();
-    for creation in build.creations() {
+    deploy_missing(&provider, from).await?;
+    Ok(AgentCoordinator::new(Build::built_in().address(), provider))
+}
+
+/// Deploys the build that this crate was made with through the [`PROXY`], as far as it is not there already: at most three
+/// transactions of `from`, one after the other, each awaited. The provider signs for the account, or its endpoint does.
+/// Returns what took effect.
+///
+/// # Errors
+/// [`DeployError`]. What was deployed stays, and the next call goes on from there.
+pub async fn deploy_missing<P: Provider>(provider: P, from: Address) -> Result<Vec<Sent>, DeployError> {
+    let mut sent = Vec::new();
+    for creation in Build::built_in().creations() {
         if !is_there(&provider, &creation).await? {
-            create(&provider, &creation, from).await?;
+            sent.extend(create(&provider, &creation, from).await?);
         }
     }
-    Ok(AgentCoordinator::new(build.address(), provider))
+    Ok(sent)
 }
 
 async fn is_there<P: Provider>(provider: &P, creation: &Creation) -> Result<bool, DeployError> {
@@ -76,8 +99,13 @@ async fn is_there<P: Provider>(provider: &P, creation: &Creation) -> Result<bool
     Ok(!code.map_err(|source| DeployError::Refused { part, source })?.is_empty())
 }
 
-async fn create<P: Provider>(provider: &P, creation: &Creation, from: Address) -> Result<(), DeployError> {
-    let part = creation.part;
+/// Nothing when somebody else was faster: what they deployed is the same contract.
+async fn create<P: Provider>(
+    provider: &P,
+    creation: &Creation,
+    from: Address,
+) -> Result<Option<Sent>, DeployError> {
+    let (part, address) = (creation.part, creation.address);
     let refused = |source| DeployError::Refused { part, source };
     if provider.get_code_at(PROXY).await.map_err(refused)?[..] != PROXY_CODE {
         return Err(DeployError::NoProxy { part });
@@ -88,14 +116,15 @@ async fn create<P: Provider>(provider: &P, creation: &Creation, from: Address) -
         let pending = provider.send_transaction(request).await.map_err(refused)?;
         let receipt = pending.with_timeout(Some(INCLUSION_LIMIT)).get_receipt().await;
         let receipt = receipt.map_err(|source| DeployError::Pending { part, source })?;
+        let (transaction, gas) = (receipt.transaction_hash, receipt.gas_used);
         match receipt.status() {
-            true => Ok(()),
-            false => Err(DeployError::Reverted { part, transaction: receipt.transaction_hash }),
+            true => Ok(Some(Sent { part, address, transaction, gas })),
+            false => Err(DeployError::Reverted { part, transaction }),
         }
     };
     match created.await {
-        // Somebody else was faster, and what they deployed is the same contract: the proxy refuses to create it twice.
-        Err(_) if is_there(provider, creation).await? => Ok(()),
+        // The proxy refuses to create it twice.
+        Err(_) if is_there(provider, creation).await? => Ok(None),
         created => created,
     }
 }
