@@ -2,30 +2,22 @@
 
 use std::time::Duration;
 
-use alloy::network::{EthereumWallet, TransactionBuilder as _};
+use alloy::network::EthereumWallet;
 use alloy::primitives::{Address, B256};
 use alloy::providers::{Provider, ProviderBuilder};
-use alloy::rpc::types::TransactionRequest;
 use alloy::signers::local::PrivateKeySigner;
 use quorate_contracts::code::{Build, Deployed};
-use quorate_contracts::deployment::{PROXY, PROXY_CODE, PROXY_MAKER, calldata};
+use quorate_contracts::deployment::{PROXY, PROXY_CODE, PROXY_MAKER, Sent, deploy_missing};
 use quorate_contracts::reader::DEFAULT_TIMEOUT;
 use quorate_protocol::AccountKey;
 
-use crate::chain::{INCLUSION_LIMIT, connect, parse_url, unreachable_chain};
+use crate::chain::{connect, parse_url, unreachable_chain};
 use crate::error::CliError;
 
 /// How long an endpoint may lag behind the one that told of the transaction: many URLs stand for several nodes.
 const LAG_LIMIT: Duration = Duration::from_secs(10);
 /// How long to wait before it is asked again.
 const LAG_PAUSE: Duration = Duration::from_millis(200);
-
-/// A transaction that deployed the contract.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sent {
-    pub(crate) transaction: B256,
-    pub(crate) gas: u64,
-}
 
 /// The contract of this program's build on one chain.
 #[derive(Debug)]
@@ -43,7 +35,7 @@ impl Deployment {
     pub(crate) async fn find(url: &str) -> Result<Self, CliError> {
         let build = Build::built_in();
         let address = build.address();
-        let deployed = Deployed::read(url, address, DEFAULT_TIMEOUT).await?;
+        let deployed = Deployed::read(url, address, None, &build, DEFAULT_TIMEOUT).await?;
         let is_there = !deployed.coordinator_code.is_empty();
         let found = Self { url: url.to_owned(), build, address, chain_id: deployed.chain_id, is_there };
         if is_there {
@@ -52,20 +44,16 @@ impl Deployment {
         Ok(found)
     }
 
-    /// Deploys the contract from `account`, through the proxy that is there, and checks the code that came of it. Returns nothing when somebody else
-    /// was faster: what they deployed is the same contract.
-    pub(crate) async fn deploy(&self, account: &AccountKey) -> Result<Option<Sent>, CliError> {
-        let sent = match self.send(account).await {
-            Ok(sent) => Some(sent),
-            // The proxy refuses to create a contract that is there.
-            Err(_) if Self::find(&self.url).await?.is_there => None,
-            Err(error) => return Err(error),
-        };
+    /// Deploys what is missing of the contract and its modules from `account`, through the proxy that is there, and checks the
+    /// code that came of it. Returns the transactions that did so; none when somebody else was faster: what they deployed is
+    /// the same contract.
+    pub(crate) async fn deploy(&self, account: &AccountKey) -> Result<Vec<Sent>, CliError> {
+        let sent = self.send(account).await?;
         let started = tokio::time::Instant::now();
         loop {
-            let deployed = Deployed::read(&self.url, self.address, DEFAULT_TIMEOUT).await?;
-            let complete = !deployed.coordinator_code.is_empty() && !deployed.group_account_code.is_empty();
-            if complete || started.elapsed() > LAG_LIMIT {
+            let deployed =
+                Deployed::read(&self.url, self.address, None, &self.build, DEFAULT_TIMEOUT).await?;
+            if self.build.verify(&deployed).is_ok() || started.elapsed() > LAG_LIMIT {
                 self.check(&deployed)?;
                 return Ok(sent);
             }
@@ -99,24 +87,15 @@ impl Deployment {
         })
     }
 
-    async fn send(&self, account: &AccountKey) -> Result<Sent, CliError> {
+    async fn send(&self, account: &AccountKey) -> Result<Vec<Sent>, CliError> {
         let signer = PrivateKeySigner::from_bytes(&B256::from(account.secret()))
             .expect("an account's secret is a secp256k1 key");
         let wallet = EthereumWallet::from(signer);
         let provider = ProviderBuilder::new().wallet(wallet).connect_http(parse_url(&self.url)?);
-        let failed = |cause: String| CliError::Chain {
-            cause: format!("the contract cannot be deployed: {cause}"),
+        deploy_missing(provider, account.address()).await.map_err(|error| CliError::Chain {
+            cause: error.to_string(),
             mend: format!("check --rpc, and that the account {} has funds for gas", account.address()),
-        };
-        let creation = calldata(&self.build.coordinator.bytecode);
-        let transaction = TransactionRequest::default().with_to(PROXY).with_input(creation);
-        let sent = provider.send_transaction(transaction).await;
-        let pending = sent.map_err(|error| failed(error.to_string()))?.with_timeout(Some(INCLUSION_LIMIT));
-        let receipt = pending.get_receipt().await.map_err(|error| failed(error.to_string()))?;
-        if !receipt.status() {
-            return Err(failed(format!("transaction {} reverted", receipt.transaction_hash)));
-        }
-        Ok(Sent { transaction: receipt.transaction_hash, gas: receipt.gas_used })
+        })
     }
 }
 

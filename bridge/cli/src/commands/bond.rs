@@ -22,8 +22,10 @@ pub(crate) enum Bond {
     Show(Show),
     /// Adds to a replica's bond, from the account of --keys
     Deposit(Deposit),
-    /// Asks for the bond of the account of --keys, which is no replica any more
+    /// Asks for the bond of the account of --keys; a replica's signature counts for 14 days more
     Request(Act),
+    /// Takes back `request`
+    Stay(Act),
     /// Takes the bond back, once the time that `request` told is over
     Withdraw(Act),
 }
@@ -66,7 +68,11 @@ struct Bonded {
     amount: u128,
     /// From when on it can be withdrawn, in seconds of Unix time.
     released_at: Option<u64>,
+    /// When its signature stops to count, in seconds of Unix time.
+    exit_at: Option<u64>,
     convicted: bool,
+    /// Whether its signature on a checkpoint counts now.
+    counts: bool,
 }
 
 impl Report for Bonds {
@@ -79,8 +85,10 @@ impl Report for Bonds {
         for bonded in &self.replicas {
             let state = match bonded {
                 Bonded { convicted: true, .. } => "convicted".to_owned(),
-                Bonded { released_at: Some(at), .. } => format!("withdrawn from {at} s on"),
-                Bonded { amount, .. } if *amount < self.expected => "less than agreed".to_owned(),
+                Bonded { released_at: Some(at), exit_at: Some(exit), .. } => {
+                    format!("signs until {exit} s, withdrawn from {at} s on")
+                }
+                Bonded { counts: false, .. } => "less than agreed: its signature does not count".to_owned(),
                 Bonded { .. } => "paid".to_owned(),
             };
             table.row([bonded.replica.to_string(), amount::ether(U256::from(bonded.amount)), state]);
@@ -119,6 +127,7 @@ impl Bond {
             Self::Show(Show { output })
             | Self::Deposit(Deposit { output, .. })
             | Self::Request(Act { output })
+            | Self::Stay(Act { output })
             | Self::Withdraw(Act { output }) => output.json,
         }
     }
@@ -131,11 +140,14 @@ impl Bond {
             let mut replicas = Vec::new();
             for (_, member) in known.replicas().iter() {
                 let bond = reader.bond(group, member.agent).await?;
+                let seat = reader.seat(group, member.agent).await?;
                 replicas.push(Bonded {
                     replica: member.agent,
                     amount: bond.amount,
                     released_at: bond.released_at_s,
-                    convicted: bond.convicted,
+                    exit_at: bond.exit_at_s,
+                    convicted: seat.convicted,
+                    counts: seat.counts,
                 });
             }
             return format.print(&Bonds { expected: known.terms.bond, replicas });
@@ -143,10 +155,12 @@ impl Bond {
         let agent = sdk::agent(&connection).await?;
         let sender = act(connection.rpc()?, contract, &agent).await?;
         let included = match self {
-            Self::Deposit(Deposit { amount, replica, .. }) => {
-                sender.deposit(group, replica.unwrap_or(agent.id()), amount).await?
+            Self::Deposit(Deposit { amount, replica: Some(replica), .. }) if replica != agent.id() => {
+                sender.deposit_for(group, replica, amount).await?
             }
+            Self::Deposit(Deposit { amount, .. }) => sender.deposit(group, amount).await?,
             Self::Request(_) => sender.request_withdrawal(group).await?,
+            Self::Stay(_) => sender.stay(group).await?,
             Self::Withdraw(_) => sender.withdraw(group).await?,
             Self::Show(_) => unreachable!("shown above"),
         };

@@ -64,7 +64,8 @@ impl Contract {
             Self::Deploy(_) => deploy::run(format, &connection).await,
             Self::Address(_) => {
                 let build = Build::built_in();
-                let creation_code_hash = keccak256(&build.coordinator.bytecode);
+                let [.., coordinator] = build.creations();
+                let creation_code_hash = keccak256(&coordinator.calldata[SALT.len()..]);
                 format.print(&Addressed {
                     contract: build.address(),
                     proxy: PROXY,

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use quorate_contracts::ProposalStatus;
+use quorate_contracts::reader::CoordinatorReader;
 use quorate_protocol::{B256, Decision, DecisionRecord, DecisionStatus, ProposalId, TimestampMs};
-use quorate_sdk::{Client, Decided};
+use quorate_sdk::{ChainAgent, Client, Decided, Included};
 use serde::Serialize;
 
 use crate::args::OutputOptions;
@@ -23,7 +25,7 @@ pub(crate) struct DecisionCommand {
     /// Waits so many seconds for the decision
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     wait: u64,
-    /// Makes the decided calls on-chain by the proof, from the account of --keys; within --wait it waits for the anchor
+    /// Makes the decided calls on-chain by the proof, from the account of --keys; within --wait it waits for the anchor. In a class with a timelock the first time queues the decision, and the next, once the timelock is over, makes its calls
     #[arg(long)]
     execute: bool,
     /// Writes the receipt, which proves the decision to anybody who knows the contract, to a file
@@ -51,6 +53,8 @@ struct Verified {
 struct Execution {
     transaction: B256,
     gas: u64,
+    /// Nothing if the calls were made; else it was queued, and this is the first second (Unix time) at which they may be.
+    executable_from: Option<u64>,
 }
 
 impl Verified {
@@ -90,11 +94,45 @@ impl Report for Verified {
             Some(size) => text.push_str(&format!("; it is under the anchor of {size} entries\n")),
             None => text.push_str("; it is not anchored yet\n"),
         }
-        if let Some(Execution { transaction, gas }) = &self.execution {
-            text.push_str(&format!("executed in transaction {transaction} for {gas} gas\n"));
+        match &self.execution {
+            Some(Execution { transaction, gas, executable_from: None }) => {
+                text.push_str(&format!("executed in transaction {transaction} for {gas} gas\n"));
+            }
+            Some(Execution { transaction, gas, executable_from: Some(from) }) => text.push_str(&format!(
+                "queued on-chain in transaction {transaction} for {gas} gas; --execute makes its calls from {from} s on, unless voters object\n"
+            )),
+            None => {}
         }
         text
     }
+}
+
+/// Makes the decision's calls; in a class with a timelock queues it first, and makes them once that is over.
+async fn carry_out(
+    account: &ChainAgent,
+    connection: &Connection,
+    decided: &Decided,
+) -> Result<Execution, CliError> {
+    let reader = CoordinatorReader::connect(connection.rpc()?, connection.contract()?.0).await?;
+    let group = reader.group(connection.group()?).await?;
+    let record = &decided.record;
+    let done = |included: Included, executable_from| Execution {
+        transaction: included.tx_hash,
+        gas: included.gas_used,
+        executable_from,
+    };
+    let Some(class) = group.terms.class(record.class).filter(|class| class.timelock_s > 0) else {
+        return Ok(done(account.execute_anchored(&decided.receipt).await?, None));
+    };
+    let known = reader.proposal(group.identity.group, record.decision.proposal).await?;
+    if known.is_some_and(|known| known.status == ProposalStatus::Approved) {
+        let included = account.execute(group.identity.group, &record.into()).await?;
+        return Ok(done(included, None));
+    }
+    let included = account.queue_anchored(&decided.receipt).await?;
+    let queued = reader.proposal(group.identity.group, record.decision.proposal).await?;
+    let from = queued.and_then(|queued| queued.executable_s).map_or(u64::from(class.timelock_s), |(from, _)| from);
+    Ok(done(included, Some(from)))
 }
 
 impl DecisionCommand {
@@ -117,8 +155,7 @@ impl DecisionCommand {
             }
             let agent = sdk::agent(&connection).await?;
             let account = chain::act(connection.rpc()?, connection.contract()?, &agent).await?;
-            let included = account.execute_anchored(&decided.receipt).await?;
-            execution = Some(Execution { transaction: included.tx_hash, gas: included.gas_used });
+            execution = Some(carry_out(&account, &connection, &decided).await?);
         }
         if let Some(path) = &self.receipt {
             std::fs::write(path, decided.receipt.encode()).map_err(CliError::io("write", path))?;

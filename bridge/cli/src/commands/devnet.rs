@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use quorate_protocol::{GroupIdentity, Policy, Terms};
+use quorate_protocol::GroupIdentity;
 use serde::Serialize;
 
 use crate::args::OutputOptions;
@@ -12,6 +12,7 @@ use crate::error::CliError;
 use crate::network::layout::{Layout, Ports};
 use crate::network::node_config::Pace;
 use crate::network::running::{Network, Plan, PlannedMember};
+use crate::network::terms;
 use crate::output::progress::Progress;
 use crate::output::{Format, Report};
 use crate::{amount, signals};
@@ -157,7 +158,7 @@ impl Devnet {
         let threshold = u128::from(self.nodes) / 2 + 1;
         Ok(Plan {
             members,
-            terms: Terms::of_class(Policy::of_weight(threshold, self.nodes.into(), VOTING_PERIOD_S, 0)),
+            terms: terms::usual(threshold, self.nodes.into(), VOTING_PERIOD_S),
             funding: amount::whole_ether(FUNDING_ETHER),
             ports: Ports::well_known_or_free(self.nodes)?,
             namespaces: Vec::new(),

@@ -1,4 +1,4 @@
-//! `quorate escape`: finishes on-chain what was proposed off-chain, when anchors have stalled.
+//! `quorate escape`: finishes on-chain what was proposed off-chain, when the group has stalled.
 
 use clap::Args;
 use quorate_protocol::{B256, Choice, ProposalId};
@@ -11,7 +11,7 @@ use crate::error::CliError;
 use crate::output::{Format, Report};
 use crate::sdk;
 
-/// Approves a proposal on-chain by the votes that it was given off-chain. Works when the group's anchors have stalled, for classes that allow it; anybody may
+/// Approves a proposal on-chain by the votes that it was given off-chain. Works when the group has stalled (a message of its inbox waits for the stall time), for classes that allow it; anybody may
 #[derive(Debug, Args)]
 pub(crate) struct Escape {
     /// The proposal's id
@@ -58,9 +58,9 @@ impl Escape {
             |vote: &&quorate_protocol::api::VoteView| vote.choice == Choice::For && vote.signature.is_some();
         let votes = known.votes.iter().filter(signed).count();
         let sender = act(connection.rpc()?, connection.contract()?, &agent).await?;
-        let approved = sender.approve_from_log(connection.group()?, &known).await?;
+        let approved = sender.approve_by_sigs(connection.group()?, &known).await?;
         let execution = match self.execute {
-            true => Some(sender.execute(self.proposal, &known.calls).await?.tx_hash),
+            true => Some(sender.execute(connection.group()?, &(&known).into()).await?.tx_hash),
             false => None,
         };
         format.print(&Escaped {

@@ -15,6 +15,7 @@
 //! | [`founding`] | the contract and the group |
 //! | [`fabric`] | network namespaces, whose links can be cut |
 //! | [`running`] | the network as a whole |
+//! | [`terms`] | what its group agrees on |
 //! | [`wait`] | polling a condition within a limit |
 
 pub(crate) mod anvil;
@@ -25,4 +26,5 @@ pub(crate) mod lifeline;
 pub(crate) mod node_config;
 pub(crate) mod process;
 pub(crate) mod running;
+pub(crate) mod terms;
 pub(crate) mod wait;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use alloy::primitives::U256;
 use quorate_protocol::proposal::MAX_DESCRIPTION_BYTES;
-use quorate_protocol::{Choice, DecisionStatus, Policy, Weights};
+use quorate_protocol::{Choice, Class, DecisionStatus, Weights};
 
 use super::{Lane, Organisation, OrganisationIndex, Proposal, ProposalIndex, Scenario, Step, Target, file};
 use crate::amount;
@@ -28,12 +28,12 @@ pub(super) fn scenario(file: file::File) -> Result<Scenario, String> {
     let organisations = organisations(file.organisations)?;
     let payees: Vec<String> = file.payees.into_iter().map(|payee| payee.name).collect();
     names("payees", payees.iter())?;
-    let policy = policy(&file.policy, &organisations)?;
+    let class = class(&file.policy, &organisations)?;
     let mut checked = Scenario {
         title: file.title,
         funding,
         burst: file.burst,
-        policy,
+        class,
         organisations,
         payees,
         proposals: Vec::new(),
@@ -76,7 +76,7 @@ fn names<'a>(list: &str, names: impl Iterator<Item = &'a String>) -> Result<(), 
     Ok(())
 }
 
-fn policy(policy: &file::Policy, organisations: &[Organisation]) -> Result<Policy, String> {
+fn class(policy: &file::Policy, organisations: &[Organisation]) -> Result<Class, String> {
     let threshold = u128::from(policy.threshold);
     let total = total_weight(organisations);
     if threshold <= total / 2 || threshold > total {
@@ -90,10 +90,15 @@ fn policy(policy: &file::Policy, organisations: &[Organisation]) -> Result<Polic
             policy.voting_period_s
         ));
     }
-    if policy.timelock_s > MAX_VOTING_PERIOD_S {
-        return Err(format!("policy: timelock_s {} is above {MAX_VOTING_PERIOD_S}", policy.timelock_s));
+    let limit = |name: &str, text: &str| {
+        let wei = amount::parse(text).map_err(|cause| format!("policy: {name}: {cause}"))?;
+        u128::try_from(wei).map_err(|_| format!("policy: {name}: so much money there is not"))
+    };
+    let limits = (limit("per_decision", &policy.per_decision)?, limit("per_day", &policy.per_day)?);
+    if limits.0 > limits.1 {
+        return Err("policy: per_decision is above per_day".into());
     }
-    Ok(Policy::of_weight(threshold, total, policy.voting_period_s, policy.timelock_s))
+    Ok(Class::payments(threshold, total, policy.voting_period_s, limits))
 }
 
 fn total_weight(organisations: &[Organisation]) -> u128 {
@@ -228,7 +233,7 @@ impl Scenario {
                 Choice::Against => weights.against += weight,
                 Choice::Abstain => weights.abstain += weight,
             }
-            if let Some(status) = self.policy.verdict(&weights, false) {
+            if let Some(status) = self.class.verdict(&weights, false) {
                 return (Some(status), votes.len() - at - 1);
             }
         }

@@ -26,8 +26,8 @@ fn default_burst() -> usize {
 pub(super) struct Policy {
     pub(super) threshold: u64,
     pub(super) voting_period_s: u32,
-    #[serde(default)]
-    pub(super) timelock_s: u32,
+    pub(super) per_decision: String,
+    pub(super) per_day: String,
 }
 
 #[derive(Debug, Deserialize)]

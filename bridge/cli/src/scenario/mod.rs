@@ -9,7 +9,7 @@ mod file;
 use std::path::Path;
 
 use alloy::primitives::U256;
-use quorate_protocol::{Choice, DecisionStatus, Policy};
+use quorate_protocol::{Choice, Class, DecisionStatus, Opening, Terms};
 
 use crate::error::CliError;
 
@@ -32,8 +32,8 @@ pub(crate) struct Scenario {
     pub(crate) funding: U256,
     /// How many commands the latency is measured over.
     pub(crate) burst: usize,
-    /// When a proposal is decided.
-    pub(crate) policy: Policy,
+    /// The class of what is decided off-chain.
+    pub(crate) class: Class,
     /// Who decides. At least one.
     pub(crate) organisations: Vec<Organisation>,
     /// Names of those who can be paid.
@@ -42,6 +42,26 @@ pub(crate) struct Scenario {
     pub(crate) proposals: Vec<Proposal>,
     /// What happens, in order.
     pub(crate) steps: Vec<Step>,
+}
+
+/// The class of what a scenario decides off-chain, by its place in the terms.
+pub(crate) const OFF_CHAIN_CLASS: u8 = 0;
+/// The class of what a scenario decides on-chain.
+pub(crate) const ON_CHAIN_CLASS: u8 = 1;
+/// How long the on-chain lane takes votes at least, in seconds.
+const ON_CHAIN_VOTING_S: u32 = 60 * 60;
+
+impl Scenario {
+    /// What the group agrees on: the scenario's class, and the same for the on-chain lane, where voting takes an hour at least.
+    pub(crate) fn terms(&self) -> Terms {
+        let on_chain = Class {
+            name: "open".into(),
+            opening: Opening::Always,
+            voting_period_s: self.class.voting_period_s.max(ON_CHAIN_VOTING_S),
+            ..self.class.clone()
+        };
+        Terms::of_classes(vec![self.class.clone(), on_chain])
+    }
 }
 
 /// A party of the group.

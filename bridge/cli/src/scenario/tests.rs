@@ -39,7 +39,8 @@ fn the_vote_that_decides_is_cast_last() {
 fn a_slip_of_the_pen_is_named_with_its_line() {
     let error = treasury_with("burst = 200", "brust = 200").unwrap_err();
     assert!(error.contains("brust") && error.contains("line"), "{error}");
-    refused("timelock_s = 0", "timelock_s = \"soon\"", "timelock_s");
+    refused("per_day = \"30 ether\"", "per_day = \"much\"", "per_day");
+    refused("per_day = \"30 ether\"", "per_day = \"20 ether\"", "above per_day");
     refused("action = \"repeat\"", "action = \"repaet\"", "repaet");
 }
 

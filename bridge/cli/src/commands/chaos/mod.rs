@@ -33,7 +33,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use quorate_protocol::{Policy, Terms};
 use tokio::task::JoinSet;
 
 use fault::Kind;
@@ -48,6 +47,7 @@ use crate::network::fabric::Fabric;
 use crate::network::layout::{Layout, Ports};
 use crate::network::node_config::Pace;
 use crate::network::running::{Network, Plan, PlannedMember};
+use crate::network::terms;
 use crate::output::progress::Progress;
 use crate::output::{Format, Report as _, print, to_json};
 use crate::{amount, signals};
@@ -333,12 +333,7 @@ impl Chaos {
         };
         Ok(Plan {
             members,
-            terms: Terms::of_class(Policy::of_weight(
-                u128::from(voters) / 2 + 1,
-                voters.into(),
-                VOTING_PERIOD_S,
-                0,
-            )),
+            terms: terms::usual(u128::from(voters) / 2 + 1, voters.into(), VOTING_PERIOD_S),
             funding: amount::whole_ether(1),
             ports,
             namespaces: fabric.map(Fabric::namespaces).unwrap_or_default(),

@@ -2,11 +2,12 @@
 
 use alloy::primitives::{Address, B256};
 use clap::Args;
+use quorate_contracts::deployment::Sent;
 use serde::Serialize;
 
 use crate::args::OutputOptions;
 use crate::connection::Connection;
-use crate::deployment::{Deployment, Sent};
+use crate::deployment::Deployment;
 use crate::error::CliError;
 use crate::output::progress::Progress;
 use crate::output::{Format, Report};
@@ -29,17 +30,35 @@ struct Done {
     chain_id: u64,
     /// Whether it was this run that deployed it.
     deployed: bool,
-    transaction: Option<B256>,
-    gas: Option<u64>,
+    /// The transactions that did so, the modules' first.
+    transactions: Vec<Transaction>,
+}
+
+/// What deployed the contract, or one of its modules.
+#[derive(Debug, Serialize)]
+struct Transaction {
+    part: String,
+    address: Address,
+    transaction: B256,
+    gas: u64,
+}
+
+impl From<Sent> for Transaction {
+    fn from(sent: Sent) -> Self {
+        let Sent { part, address, transaction, gas } = sent;
+        Self { part: part.to_string(), address, transaction, gas }
+    }
 }
 
 impl Report for Done {
     fn text(&self) -> String {
-        let how = match (self.transaction, self.gas) {
-            (Some(transaction), Some(gas)) => {
-                format!("transaction {transaction}\ngas         {gas}\nThe code there is that of this build.")
-            }
-            _ => "It is there already, with the code of this build; nothing was done.".into(),
+        let sent = self.transactions.iter().map(|sent| {
+            let Transaction { part, address, transaction, gas } = sent;
+            format!("transaction {transaction}: {part} at {address}, {gas} gas\n")
+        });
+        let how = match self.deployed {
+            true => sent.collect::<String>() + "The code there is that of this build.",
+            false => "It is there already, with the code of this build; nothing was done.".into(),
         };
         format!("contract    {}\nchain       {}\n{how}\n", self.contract, self.chain_id)
     }
@@ -47,17 +66,16 @@ impl Report for Done {
 
 pub(super) async fn run(format: Format, connection: &Connection) -> Result<(), CliError> {
     let found = Deployment::find(connection.rpc()?).await?;
-    let sent = if found.is_there { None } else { deploy(&found, connection).await? };
+    let sent = if found.is_there { Vec::new() } else { deploy(&found, connection).await? };
     format.print(&Done {
         contract: found.address,
         chain_id: found.chain_id,
-        deployed: sent.is_some(),
-        transaction: sent.map(|sent| sent.transaction),
-        gas: sent.map(|sent| sent.gas),
+        deployed: !sent.is_empty(),
+        transactions: sent.into_iter().map(Transaction::from).collect(),
     })
 }
 
-async fn deploy(found: &Deployment, connection: &Connection) -> Result<Option<Sent>, CliError> {
+async fn deploy(found: &Deployment, connection: &Connection) -> Result<Vec<Sent>, CliError> {
     // The proxy may be missing: that is said before anybody is asked for a password.
     found.check_proxy().await?;
     let agent = sdk::agent(connection).await?;

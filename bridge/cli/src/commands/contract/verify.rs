@@ -16,9 +16,9 @@ use crate::output::{Format, Report};
 
 /// Compiles the sources here and compares them with the code at an address, byte for byte
 ///
-/// Every immutable in the code must have the one value that is right for the address and the chain, and the
-/// implementation of the groups' accounts, which the contract created, must be that of the sources, too. Only the RPC
-/// endpoint is trusted.
+/// Every immutable in the code must have the one value that is right for the address and the chain. The contract's two modules,
+/// and the implementation of the groups' accounts, which it created, must be those of the sources, too. Only the RPC endpoint
+/// is trusted.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     /// The contract's address; without it that of --contract
@@ -44,6 +44,8 @@ struct Compared {
     immutables: Vec<String>,
     group_account: Address,
     group_account_code_bytes: usize,
+    on_chain_lane: Address,
+    on_chain_lane_code_bytes: usize,
     group_registry: Address,
     group_registry_code_bytes: usize,
     /// Where `quorate contract deploy` puts a contract of this code.
@@ -64,16 +66,19 @@ struct Differing {
 impl Compared {
     fn new(build: &Build, deployed: &Deployed, sources: Option<PathBuf>) -> (Self, Option<Mismatch>) {
         let mismatch = build.verify(deployed).err();
-        let names = [&build.coordinator, &build.group_account, &build.group_registry];
+        let parts = [&build.coordinator, &build.on_chain_lane, &build.group_registry, &build.group_account];
+        let addresses = build.addresses();
         let compared = Self {
             contract: deployed.contract,
             chain_id: deployed.chain_id,
             sources,
             code_bytes: deployed.coordinator_code.len(),
-            immutables: names.iter().flat_map(|compiled| compiled.immutables.keys().cloned()).collect(),
+            immutables: parts.iter().flat_map(|compiled| compiled.immutables.keys().cloned()).collect(),
             group_account: deployed.group_account(),
             group_account_code_bytes: deployed.group_account_code.len(),
-            group_registry: deployed.group_registry(),
+            on_chain_lane: addresses.on_chain_lane,
+            on_chain_lane_code_bytes: deployed.on_chain_lane_code.len(),
+            group_registry: addresses.group_registry,
             group_registry_code_bytes: deployed.group_registry_code.len(),
             deterministic_address: build.address(),
             constructor_verified: mismatch.is_none() && deployed.contract == build.address(),
@@ -103,12 +108,14 @@ impl Report for Compared {
             )
         };
         format!(
-            "contract {} on chain {}: {} bytes\naccounts {}: {} bytes\nregistry {}: {} bytes\nAll are byte for byte the code {with}, with the right values in all {} immutables.\n{constructor}\n",
+            "contract {} on chain {}: {} bytes\naccounts {}: {} bytes\nlane     {}: {} bytes\nregistry {}: {} bytes\nAll are byte for byte the code {with}, with the right values in all {} immutables.\n{constructor}\n",
             self.contract,
             self.chain_id,
             self.code_bytes,
             self.group_account,
             self.group_account_code_bytes,
+            self.on_chain_lane,
+            self.on_chain_lane_code_bytes,
             self.group_registry,
             self.group_registry_code_bytes,
             self.immutables.len()
@@ -122,12 +129,12 @@ impl Verify {
             Some(address) => address,
             None => connection.contract()?,
         };
-        let deployed = Deployed::read(connection.rpc()?, contract.0, DEFAULT_TIMEOUT).await?;
         let (build, sources) = if self.built_in {
             (Build::built_in(), None)
         } else {
             (sources::compile(self.sources.clone()).await?, Some(self.sources))
         };
+        let deployed = Deployed::read(connection.rpc()?, contract.0, None, &build, DEFAULT_TIMEOUT).await?;
         let (compared, mismatch) = Compared::new(&build, &deployed, sources);
         let Some(mismatch) = mismatch else { return format.print(&compared) };
         if format == Format::Json {

@@ -53,7 +53,7 @@ impl Stage<'_> {
                 salt: rand::random(),
                 description: format!("measurement {round} of {}", self.name(proposer)),
                 calls: Vec::new(),
-                class: 0,
+                class: OFF_CHAIN_CLASS,
             };
             let start = Instant::now();
             let proposed = self.client.propose(self.agent(proposer), operation).await?;
@@ -81,7 +81,7 @@ impl Stage<'_> {
         by_weight
             .into_iter()
             .take_while(|at| {
-                let needed = self.scenario.policy.verdict(&weights, false).is_none();
+                let needed = self.scenario.class.verdict(&weights, false).is_none();
                 weights.in_favour += u128::from(organisations[*at].weight);
                 needed
             })

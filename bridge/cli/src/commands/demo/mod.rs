@@ -162,7 +162,7 @@ impl Demo {
         }
         Ok(Plan {
             members,
-            terms: Terms::of_class(scenario.policy.clone()),
+            terms: scenario.terms(),
             funding: scenario.funding,
             ports: Ports::free(self.nodes)?,
             namespaces: Vec::new(),
@@ -184,7 +184,7 @@ fn tell_start(network: &Network, scenario: &Scenario, progress: &Progress) {
         short(identity.group),
         short(network.founded.account),
         amount::ether(scenario.funding),
-        f64::from(scenario.policy.threshold) / 100.0,
+        f64::from(scenario.class.threshold) / 100.0,
         scenario.organisations.iter().map(|organisation| u128::from(organisation.weight)).sum::<u128>()
     ));
     for (at, node) in network.nodes().iter().enumerate() {

@@ -1,7 +1,7 @@
 //! A decision by transactions alone: propose, vote and execute on the contract.
 
 use alloy::primitives::{Address, U256};
-use quorate_contracts::{AgentCoordinator, ProposalStatus};
+use quorate_contracts::{AgentCoordinator, Content, ProposalStatus};
 use quorate_protocol::operations::proposals::Propose;
 use quorate_protocol::{Choice, DecisionStatus, ProposalId};
 use quorate_sdk::{ChainAgent, Included};
@@ -10,7 +10,7 @@ use super::report::{OnChainCost, Payment};
 use super::stage::{Made, Stage, lane_name};
 use crate::chain::{self, unreachable_chain};
 use crate::error::CliError;
-use crate::scenario::{OrganisationIndex, PayeeIndex, ProposalIndex};
+use crate::scenario::{ON_CHAIN_CLASS, OrganisationIndex, PayeeIndex, ProposalIndex};
 
 impl Stage<'_> {
     /// Takes a proposal through the on-chain lane and executes it if the scenario says so.
@@ -26,13 +26,13 @@ impl Stage<'_> {
         let group = self.network.founded.identity.group;
         let salt = rand::random();
         let operation =
-            Propose { salt, description: proposal.description.clone(), calls: calls.clone(), class: 0 };
+            Propose { salt, description: proposal.description.clone(), calls: calls.clone(), class: ON_CHAIN_CLASS };
         let account = self.account_of(proposal.proposer).await?;
         let (id, proposed) = account.propose(group, &operation).await?;
         let mut cost = OnChainCost { propose_gas: proposed.gas_used, ..OnChainCost::default() };
         let mut row = self.row(index, id);
         for (voter, choice) in &proposal.votes {
-            cost.votes_gas += self.account_of(*voter).await?.vote(id, *choice).await?.gas_used;
+            cost.votes_gas += self.account_of(*voter).await?.vote(group, id, *choice).await?.gas_used;
             cost.votes += 1;
             let weight = u128::from(self.scenario.organisations[*voter].weight);
             match choice {
@@ -46,7 +46,8 @@ impl Stage<'_> {
         self.progress.tell(&format!("    {votes}: {}.", format!("{:?}", proposal.expect).to_lowercase()));
         if let (true, Some((payee, amount))) = (proposal.execute, proposal.payment) {
             let before = self.balance(self.payees[payee]).await?;
-            let execution = account.execute(id, &calls).await?;
+            let content = Content::of(account.id(), salt, ON_CHAIN_CLASS, &operation.description, &calls);
+            let execution = account.execute(group, &content).await?;
             cost.execution_gas = execution.gas_used;
             row.executed = true;
             self.note_payment(index, (payee, amount), before, execution).await?;
@@ -60,9 +61,10 @@ impl Stage<'_> {
     /// Checks that the contract says the same as the scenario.
     async fn check_status(&self, id: ProposalId, expect: DecisionStatus) -> Result<(), CliError> {
         let coordinator = AgentCoordinator::new(self.network.founded.identity.contract.0, &self.provider);
-        let status = coordinator.proposalStatus(id.0).call().await;
+        let group = self.network.founded.identity.group;
+        let known = coordinator.proposal(group.0, id.0).call().await;
         let status =
-            status.map_err(|error| unreachable_chain(format!("ask how a proposal stands: {error}")))?;
+            known.map_err(|error| unreachable_chain(format!("ask how a proposal stands: {error}")))?.status;
         if ProposalStatus::try_from(status) == Ok(on_chain(expect)) {
             return Ok(());
         }

@@ -38,7 +38,7 @@ impl Stage<'_> {
 
     /// Awaits the proposals that nothing but time closes.
     pub(super) async fn await_expiries(&mut self) -> Result<(), CliError> {
-        let limit = Duration::from_secs(self.scenario.policy.voting_period_s.into()) + DECISION_LIMIT;
+        let limit = Duration::from_secs(self.scenario.class.voting_period_s.into()) + DECISION_LIMIT;
         for at in 0..self.made.len() {
             if self.made[at].row.is_none() {
                 let name = &self.scenario.proposals[self.made[at].index].name;
@@ -59,7 +59,7 @@ impl Stage<'_> {
             salt: rand::random(),
             description: proposal.description.clone(),
             calls: self.calls(proposal),
-            class: 0,
+            class: OFF_CHAIN_CLASS,
         };
         let proposed = self.client.propose(self.agent(proposal.proposer), operation).await?;
         self.note_recovery();

@@ -166,7 +166,7 @@ impl Change {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use quorate_protocol::{GroupId, GroupIdentity, Policy, Terms};
+    use quorate_protocol::{Class, GroupId, GroupIdentity, Terms};
 
     use super::*;
 
@@ -187,7 +187,7 @@ mod tests {
     fn group() -> Group {
         let member = |digit| Member { agent: id(digit), key: key(digit), weight: 1, flags: 3 };
         let identity = GroupIdentity { chain_id: 1, contract: id(0xc0), group: GroupId::from([7; 32]) };
-        let terms = Terms::of_class(Policy::of_weight(3, 4, 60, 0));
+        let terms = Terms::of_class(Class::of_weight(3, 4, 60));
         Group { identity, epoch: Epoch(2), members: [1, 2, 3, 4].map(member).to_vec(), terms }
     }
 

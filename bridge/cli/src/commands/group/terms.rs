@@ -1,6 +1,6 @@
 //! How a group's terms are shown.
 
-use quorate_protocol::{Basis, Policy, Scope, Terms, U256};
+use quorate_protocol::{Basis, Class, ETHER, Limit, Opening, Scope, Terms, U256};
 
 use crate::amount;
 use crate::output::table::{Align, Table};
@@ -17,8 +17,16 @@ pub(super) fn summary(terms: &Terms) -> String {
             terms.evidence_window_s
         )
     };
+    let strangers = match terms.inbox_fee {
+        0 => "closed to all but members".to_owned(),
+        fee => format!("{} a KiB for all but members", amount::ether(U256::from(fee))),
+    };
+    let recovery = match terms.recovery_time_s {
+        0 => "never".to_owned(),
+        time => format!("by the voters after {time} s without an answer to the inbox"),
+    };
     format!(
-        "inbox    commands put on-chain are taken in within {} s\nstall    after {} s without an anchor\nbonds    {bonds}\n",
+        "inbox    commands put on-chain are taken in within {} s; {strangers}\nstall    after {} s without an answer to the inbox\nrecovery {recovery}\nbonds    {bonds}\n",
         terms.inbox_deadline_s, terms.stall_time_s
     )
 }
@@ -34,54 +42,73 @@ pub(super) fn classes_table(terms: &Terms) -> String {
         ("expiry", Align::Right),
         ("on-chain", Align::Left),
     ]);
-    for policy in &terms.classes {
+    for class in &terms.classes {
         table.row([
-            policy.name.clone(),
-            approval(policy),
-            about(policy),
-            format!("{} s", policy.voting_period_s),
-            format!("{} s", policy.timelock_s),
-            if policy.expiry_s == 0 { "none".into() } else { format!("{} s", policy.expiry_s) },
-            lane(policy),
+            class.name.clone(),
+            approval(class),
+            about(class),
+            format!("{} s", class.voting_period_s),
+            format!("{} s", class.timelock_s),
+            format!("{} s", class.expiry_s),
+            lane(class),
         ]);
     }
     table.render()
 }
 
-fn approval(policy: &Policy) -> String {
-    let of = match policy.basis {
+fn approval(class: &Class) -> String {
+    let of = match class.basis {
         Basis::All => "of all",
         Basis::Cast => "of votes",
     };
-    let mut text = format!("{} {of}", percent(policy.threshold));
-    if policy.turnout > 0 {
-        text += &format!(", turnout {}", percent(policy.turnout));
+    let mut text = format!("{} {of}", percent(class.threshold));
+    if class.turnout > 0 {
+        text += &format!(", turnout {}", percent(class.turnout));
     }
-    if policy.veto > 0 {
-        text += &format!(", veto {}", percent(policy.veto));
+    if class.veto > 0 {
+        text += &format!(", veto {}", percent(class.veto));
     }
-    if policy.revotes {
+    if class.revotes {
         text += ", votes may change";
     }
     text
 }
 
-fn about(policy: &Policy) -> String {
-    let scope = match policy.scope {
-        Scope::Decisions => return "decisions".to_owned(),
+fn about(class: &Class) -> String {
+    let scope = match class.scope {
+        Scope::Decisions => "decisions",
         Scope::Payments => "payments",
         Scope::Calls => "calls",
         Scope::Anything => "anything",
     };
-    match policy.value_limit {
-        u128::MAX => scope.to_owned(),
-        limit => format!("{scope} up to {}", amount::ether(U256::from(limit))),
+    let limits = class.limits.iter().map(|limit| about_limit(class, limit));
+    let targets = class.targets.iter().map(|target| match target.selector.is_zero() {
+        true => format!("payments to {}", target.target),
+        false => format!("{} at {}", target.selector, target.target),
+    });
+    let parts: Vec<String> = std::iter::once(scope.to_owned()).chain(limits).chain(targets).collect();
+    parts.join("; ")
+}
+
+fn about_limit(class: &Class, limit: &Limit) -> String {
+    let money = |sum: u128| match limit.asset {
+        ETHER => amount::ether(U256::from(sum)),
+        token => format!("{sum} of {token}"),
+    };
+    let once = format!("{} at once", money(limit.per_decision));
+    match class.window_s {
+        0 => once,
+        window => format!("{once}, {} in {window} s", money(limit.per_window)),
     }
 }
 
-fn lane(policy: &Policy) -> String {
-    let open = if policy.only_stalled { "when stalled" } else { "always" };
-    if policy.escape { format!("{open}, escape") } else { open.to_owned() }
+fn lane(class: &Class) -> String {
+    let open = match class.opening {
+        Opening::Never => "never",
+        Opening::Stalled => "when stalled",
+        Opening::Always => "always",
+    };
+    if class.escape { format!("{open}, escape") } else { open.to_owned() }
 }
 
 fn percent(points: u16) -> String {
