@@ -13,6 +13,8 @@ use quorate_protocol::inbox::MAX_INBOX_PAYLOAD_BYTES;
 use quorate_protocol::{B256, CheckpointCertificate, Digest, Handover, InboxMessage, Sequence};
 use tokio::sync::watch;
 
+pub use crate::evidence::HeldEvidence;
+
 /// The log as the contract has it: a stable checkpoint that the contract accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -42,7 +44,7 @@ pub type StableReceiver = watch::Receiver<Option<CheckpointCertificate>>;
 /// those are among them that the contract may still lack.
 pub type HandoverReceiver = watch::Receiver<Arc<Vec<Handover>>>;
 /// Where the anchoring service and the API read the evidence of replicas that contradicted themselves.
-pub type EvidenceReceiver = watch::Receiver<Arc<Vec<Evidence>>>;
+pub type EvidenceReceiver = watch::Receiver<Arc<HeldEvidence>>;
 /// Where the anchoring service publishes the newest anchor.
 pub type AnchorSender = watch::Sender<Option<AnchoredLog>>;
 /// Where the node reads it, and passes it to [`crate::ledger::Ledger::anchor`].
@@ -92,6 +94,8 @@ pub type InboxTakenReceiver = watch::Receiver<u64>;
 pub struct AnchoringLinks {
     /// The newest stable checkpoint.
     pub stable: StableReceiver,
+    /// The newest stable checkpoint with every valid signature on it that the node has.
+    pub gathered: StableReceiver,
     /// How the epochs so far ended.
     pub handovers: HandoverReceiver,
     /// All evidence of replicas that contradicted themselves.

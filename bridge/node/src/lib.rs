@@ -26,6 +26,7 @@ pub mod api;
 pub mod config;
 pub mod core;
 pub mod error;
+pub mod evidence;
 pub mod frame;
 pub mod ledger;
 pub mod metrics;

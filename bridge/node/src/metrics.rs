@@ -64,6 +64,8 @@ pub struct Metrics {
     pub frames_dropped: Counter,
     /// How many proofs of a replica contradicting itself are held.
     pub evidence: Gauge,
+    /// 1 while this replica signs no checkpoints because its log is not the one that its key signed.
+    pub checkpoints_withheld: Gauge,
     /// How many messages of the contract's inbox are taken.
     pub inbox_taken: Gauge,
     /// How many messages this node saw in the contract's inbox that are not taken.
@@ -133,6 +135,11 @@ impl Metrics {
             peers_connected: gauge(r, "peers_connected", "Peers that are connected"),
             frames_dropped: counter(r, "frames_dropped", "Frames to peers dropped from full queues"),
             evidence: gauge(r, "evidence", "Proofs held of replicas that contradicted themselves"),
+            checkpoints_withheld: gauge(
+                r,
+                "checkpoints_withheld",
+                "1 while no checkpoints are signed because the log is not the one that the key signed",
+            ),
             inbox_taken: gauge(r, "inbox_taken_messages", "Messages of the contract's inbox that are taken"),
             inbox_waiting: gauge(
                 r,

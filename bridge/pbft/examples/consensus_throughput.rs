@@ -134,6 +134,7 @@ impl Bench {
                         inbox_count: 0,
                         inbox_hash: Digest::default(),
                         next_members_hash: Digest::default(),
+                        extends_signed: true,
                     };
                     let state = checkpoint.then_some(summary);
                     let executed =

@@ -69,6 +69,10 @@ pub struct StateSummary {
     pub inbox_hash: Digest,
     /// The hash of the next epoch's members where the epoch ends with this state, zero elsewhere.
     pub next_members_hash: Digest,
+    /// Whether the log begins with the log of the last checkpoint that the replica's key signed
+    /// ([`crate::Recovered::signed`], or a later [`Record::Checkpoint`]): it has that root at that size. True
+    /// where there is none.
+    pub extends_signed: bool,
 }
 
 impl StateSummary {
@@ -101,6 +105,9 @@ pub enum Effect {
     },
     /// A checkpoint became stable. Records below it may go (see [`crate::Replica::durable_records`]).
     Stable(CheckpointCertificate),
+    /// The stable checkpoint with every valid signature on it that is known: comes after [`Effect::Stable`] and
+    /// with each further signature.
+    Gathered(CheckpointCertificate),
     /// Answer a replica that is behind with a [`Message::CatchUp`] of committed batches from `from` on.
     SupplyBatches {
         /// Who asked.
@@ -123,6 +130,12 @@ pub enum Effect {
     /// The replica is behind this stable checkpoint and nobody supplies the batches, or they are too many:
     /// fetch the checkpoint's state. Comes again until a replica starts from such a state.
     FetchState(CheckpointCertificate),
+    /// The replica signs no checkpoints from `sequence` on, because its log is not the one that its key signed:
+    /// see [`crate::Replica::is_withholding`].
+    Withheld {
+        /// The first that it does not sign.
+        sequence: Sequence,
+    },
     /// This replica's state differs from a quorum's at `sequence`: it must stop serving.
     Diverged {
         /// Where the states differ.

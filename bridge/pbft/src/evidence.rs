@@ -36,13 +36,14 @@ pub enum Evidence {
         #[n(6)]
         epoch: Epoch,
     },
-    /// Two checkpoints for one sequence.
+    /// Two checkpoints that contradict each other: see [`quorate_protocol::Checkpoint::contradicts`]. They may be
+    /// of two sequences, and of two epochs.
     #[n(1)]
     Checkpoints {
-        /// Who signed both.
+        /// Who signed both, by its number in the epoch in which that was noticed.
         #[n(0)]
         replica: ReplicaIndex,
-        /// One.
+        /// That of the earlier epoch, or the one that was known first.
         #[n(1)]
         first: Box<SignedCheckpoint>,
         /// The other.
@@ -67,9 +68,26 @@ pub enum Phase {
     Commit,
 }
 
+/// What the statements are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvidenceKind {
+    /// Votes on batches: the contract does not know them.
+    Votes,
+    /// Checkpoints, which convict by the contract.
+    Checkpoints,
+}
+
 impl Evidence {
     /// The most bytes of an encoded piece of evidence.
     pub const MAX_BYTES: usize = 4_096;
+
+    /// What it is about.
+    pub fn kind(&self) -> EvidenceKind {
+        match self {
+            Self::Votes { .. } => EvidenceKind::Votes,
+            Self::Checkpoints { .. } => EvidenceKind::Checkpoints,
+        }
+    }
 
     /// Who contradicted itself.
     pub fn replica(&self) -> ReplicaIndex {

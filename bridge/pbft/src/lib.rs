@@ -12,7 +12,9 @@
 //!    and prepares of a quorum in all; then the replica broadcasts COMMIT. A quorum of commits commits it.
 //! 2. **Execution** (`replica/execution.rs`). Committed batches execute in order of sequence.
 //! 3. **Checkpoints** (section 4.3; `replica/checkpoints.rs`). A quorum of equal checkpoints is stable: it moves the
-//!    low watermark and frees what lies below.
+//!    low watermark and frees what lies below. A replica signs only what follows the last checkpoint that its key
+//!    signed (`replica/signing.rs`), so no correct one can be convicted; what the others sign is compared by the
+//!    same order (`replica/words.rs`).
 //! 4. **View change** (section 4.4; `replica/view_change.rs`, `replica/new_view.rs`). A replica that waits too long
 //!    asks for the next view with its stable checkpoint and its prepared certificates. The new primary
 //!    re-proposes what a quorum of such requests shows; every backup recomputes that by itself.
@@ -47,7 +49,10 @@
 //!   that it said it, and never says the opposite.
 //! * Records are replaced by [`Replica::durable_records`] only once the executed batches up to the stable
 //!   checkpoint are durable: below it the records hold no batch any more.
-//! * Evidence, unlike everything else, is not persisted here; it is the caller's to keep.
+//! * The last checkpoint that a key signed is durable, wherever the key is, before the signature leaves: the
+//!   caller takes it from [`Record::Checkpoint`] and gives it back as [`Recovered::signed`].
+//! * Evidence, unlike everything else, is not persisted here; it is the caller's to keep. Nor is what the others
+//!   signed: a replica that starts again compares with what is under the certificates that it has.
 //! * Messages are [`Verified`](quorate_protocol::Verified): [`verify::checks`] names every check.
 
 pub mod batch;
@@ -69,4 +74,4 @@ pub use event::{Effect, Event, Executed, Now};
 pub use evidence::Evidence;
 pub use message::{Message, MessageError};
 pub use record::{Record, Recovered};
-pub use replica::{Replica, ReplicaKeys, ViewState};
+pub use replica::{Replica, ReplicaKeys, ViewState, Words};

@@ -2,12 +2,13 @@
 
 use minicbor::{Decode, Encode};
 use quorate_protocol::codec::{self, CodecError};
-use quorate_protocol::{CheckpointCertificate, Sequence, SignedCheckpoint, TimestampMs};
+use quorate_protocol::{Checkpoint, CheckpointCertificate, Sequence, SignedCheckpoint, TimestampMs};
 
 use crate::batch::{Batch, CommittedBatch};
 use crate::certificate::PreparedCertificate;
 use crate::event::StateSummary;
 use crate::message::{MAX_MESSAGE_BYTES, NewView, PrePrepare, ViewChange};
+use crate::replica::Words;
 
 /// Something that a replica said or relies on, written before it is said.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -31,7 +32,8 @@ pub enum Record {
     /// The replica entered a view.
     #[n(3)]
     NewView(#[n(0)] NewView),
-    /// The replica signed a checkpoint. Whoever signs two for one sequence can be punished by the contract.
+    /// The replica signed a checkpoint. Whoever signs two that contradict each other
+    /// ([`Checkpoint::contradicts`]) can be punished by the contract.
     #[n(4)]
     Checkpoint(#[n(0)] SignedCheckpoint),
     /// The checkpoint below which [`durable_records`](crate::Replica::durable_records) says nothing.
@@ -76,4 +78,11 @@ pub struct Recovered {
     /// them. It then signs nothing in the epoch: it could contradict itself. It executes what the others
     /// commit.
     pub silent: bool,
+    /// The last checkpoint that the replica's key signed, in whatever epoch: to be remembered wherever the key is
+    /// ([`Record::Checkpoint`] says when), so that it outlives everything else here.
+    pub signed: Option<Checkpoint>,
+    /// What the others signed, as the replica before this one kept it.
+    pub words: Words,
+    /// The checkpoint that ended the epoch before.
+    pub before: Option<CheckpointCertificate>,
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use quorate_anchor::{AnchorHandle, AnchorService, Settings};
 use quorate_node::anchored::{
-    AnchorReceiver, AnchoredLog, AnchoringLinks, Evidence, InboxReceiver, InboxTakenSender, InboxView,
+    AnchorReceiver, AnchoredLog, AnchoringLinks, HeldEvidence, InboxReceiver, InboxTakenSender, InboxView,
     StableSender,
 };
 use quorate_node::config::Finality;
@@ -49,7 +49,7 @@ struct Replica {
     stable: StableSender,
     handovers: watch::Sender<Arc<Vec<Handover>>>,
     anchored: AnchorReceiver,
-    evidence: watch::Sender<Arc<Vec<Evidence>>>,
+    evidence: watch::Sender<Arc<HeldEvidence>>,
     inbox: InboxReceiver,
     taken: InboxTakenSender,
 }
@@ -72,6 +72,7 @@ impl Replica {
         let (taken, taken_receiver) = watch::channel(0);
         let links = AnchoringLinks {
             stable: stable_receiver,
+            gathered: watch::channel(None).1,
             handovers: handover_receiver,
             evidence: evidence_receiver,
             inbox_taken: taken_receiver,

@@ -39,7 +39,7 @@ async fn of_all_replicas_that_hold_evidence_one_pays_for_the_report() {
     let mut replicas = Vec::new();
     for key in &deployment.keys {
         let replica = Replica::start(&anvil.url(), settings.clone(), &deployment.group, key).await;
-        replica.evidence.send_replace(Arc::new(vec![evidence.clone()]));
+        replica.evidence.send_replace(Arc::new([evidence.clone()].into_iter().collect()));
         replicas.push(replica);
     }
     let coordinator = AgentCoordinator::new(identity.contract.0, &deployment.provider);

@@ -127,6 +127,6 @@ pub(super) struct EvidenceList {
     responses((status = 200, body = EvidenceList))
 )]
 pub(super) async fn evidence(State(api): State<Api>) -> Json<EvidenceList> {
-    let evidence = api.node().evidence.borrow().to_vec();
+    let evidence = api.node().evidence.borrow().iter().cloned().collect();
     Json(EvidenceList { evidence })
 }

@@ -55,6 +55,7 @@ impl<S: Storage> NodeCore<S> {
         certificate: CheckpointCertificate,
     ) -> Result<(), NodeError> {
         let next = self.write_ledger().state().group().clone();
+        let certificate = self.with_all_signatures(certificate);
         let handover = Handover { certificate, members: next.members.clone() };
         if let Err(gone) = self.place_in(&next) {
             return self.linger(now, handover, gone);
@@ -76,6 +77,13 @@ impl<S: Storage> NodeCore<S> {
         self.round.cut_below = Some(base_of(&self.handovers, &next).next());
         self.attest_head();
         Ok(())
+    }
+
+    /// The same checkpoint with every valid signature on it that is known here: fewer may count for the contract than
+    /// make it stable.
+    fn with_all_signatures(&self, certificate: CheckpointCertificate) -> CheckpointCertificate {
+        let gathered = self.gathered.borrow().clone();
+        gathered.filter(|gathered| gathered.checkpoint == certificate.checkpoint).unwrap_or(certificate)
     }
 
     /// The next epoch has no place for this replica. The checkpoint that ended its own may be stable by its
@@ -144,8 +152,10 @@ impl<S: Storage> NodeCore<S> {
         if !silent {
             self.storage.speaks_in(group.epoch)?;
         }
-        let recovered = Recovered { silent, ..recovered };
-        let pending = self.replica.take().map(Replica::into_pending).unwrap_or_default();
+        let (pending, words) = self.replica.take().map(Replica::into_successor).unwrap_or_default();
+        let before = group.epoch.0.checked_sub(1).and_then(|before| self.handovers.get(&Epoch(before)));
+        let before = before.map(|handover| handover.certificate.clone());
+        let recovered = Recovered { silent, signed: self.signed.clone(), words, before, ..recovered };
         let mut replica =
             Replica::new(self.config.clone(), context.clone(), self.keys.clone(), recovered, now);
         self.metrics.epoch.set(group.epoch.0);

@@ -310,11 +310,13 @@ impl<S: Storage> NodeCore<S> {
             sequence = %target.checkpoint.sequence, epoch = %group.epoch, entries = ledger.head().size,
             "the group's state is fetched"
         );
+        self.signed.iter().for_each(|signed| ledger.note_signed(signed));
         let standing = super::recovery::standing(&mut ledger);
         self.write_ledger().replace_with(ledger);
         self.taken.clear();
         self.supply.restart();
         self.stable.send_replace(Some(target.clone()));
+        self.gathered.send_replace(Some(target.clone()));
         self.rejoin(now, &group, Recovered { stable: Some(target), ..standing })
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use quorate_pbft::{CommittedBatch, Evidence, Executed, Now, Replica};
-use quorate_protocol::{AgentId, Digest, EntryRecord, LogCertificate, Sequence, Verified};
+use quorate_protocol::{AgentId, Checkpoint, Digest, EntryRecord, LogCertificate, Sequence, Verified};
 use quorate_services::Admission;
 
 use super::{NOT_POISONED, NodeCore, Storage, TakenState};
@@ -142,9 +142,18 @@ impl<S: Storage> NodeCore<S> {
 
     pub(super) fn keep_evidence(&mut self, evidence: &Evidence) -> Result<(), NodeError> {
         tracing::warn!(replica = %evidence.replica(), ?evidence, "a replica contradicted itself");
-        self.metrics.evidence.inc();
-        self.evidence.send_modify(|held| Arc::make_mut(held).push(evidence.clone()));
-        self.storage.write(Write::Evidence(quorate_protocol::codec::encode(evidence)))
+        self.evidence.send_modify(|held| Arc::make_mut(held).keep(evidence.clone()));
+        self.metrics.evidence.set(self.evidence.borrow().len() as u64);
+        let (kind, evidence) = (evidence.kind(), quorate_protocol::codec::encode(evidence));
+        self.storage.write(Write::Evidence { kind, evidence })
+    }
+
+    /// Remembers what the key signs, before the signature leaves.
+    pub(super) fn note_signed(&mut self, checkpoint: &Checkpoint) -> Result<(), NodeError> {
+        self.storage.signs(checkpoint)?;
+        self.write_ledger().note_signed(checkpoint);
+        self.signed = Some(checkpoint.clone());
+        Ok(())
     }
 
     /// A quorum signed another state than this replica's at a checkpoint.

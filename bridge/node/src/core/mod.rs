@@ -26,19 +26,21 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, RwLock};
 
-use quorate_pbft::{Config, Context, Effect, Event, Evidence, Message, Now, Record, Replica, ReplicaKeys};
+use quorate_pbft::{Config, Context, Effect, Event, Message, Now, Record, Replica, ReplicaKeys};
 use quorate_protocol::faults::{self, Fault};
 use quorate_protocol::{
-    AgentId, Epoch, Group, GroupIdentity, Handover, LogCertificate, Sequence, SignedCommand, Verified, View,
-    codec,
+    AgentId, Checkpoint, Epoch, Group, GroupIdentity, Handover, LogCertificate, Sequence, SignedCommand,
+    Verified, View, codec,
 };
 use tokio::sync::watch;
 
 use crate::anchored::{
-    AnchoredLog, InboxTakenReceiver, InboxTakenSender, InboxView, StableReceiver, StableSender,
+    AnchoredLog, EvidenceReceiver, InboxTakenReceiver, InboxTakenSender, InboxView, StableReceiver,
+    StableSender,
 };
 use crate::api::{NodeStatus, Readiness};
 use crate::error::NodeError;
+use crate::evidence::HeldEvidence;
 use crate::frame::Frame;
 use crate::ledger::{Ledger, SignedHead};
 use crate::metrics::Metrics;
@@ -141,7 +143,7 @@ pub struct CoreParts<S> {
     /// What was on disk.
     pub restored: Restored,
     /// The evidence that was on disk.
-    pub evidence: Vec<Evidence>,
+    pub evidence: HeldEvidence,
     /// Where records, messages and writes go.
     pub storage: S,
     /// The store that `storage` writes to, to start anew from it when a fetched state is installed.
@@ -159,8 +161,10 @@ pub struct CoreWatch {
     pub status: watch::Receiver<NodeStatus>,
     /// The newest stable checkpoint.
     pub stable: StableReceiver,
+    /// The same with every valid signature on it that the node has. Which of them count is the contract's to say.
+    pub gathered: StableReceiver,
     /// All evidence of replicas that contradicted themselves.
-    pub evidence: watch::Receiver<Arc<Vec<Evidence>>>,
+    pub evidence: EvidenceReceiver,
     /// The epoch that the node is in, with its replicas: who the peers are.
     pub context: watch::Receiver<Arc<Context>>,
     /// How the epochs so far ended, in order.
@@ -193,11 +197,14 @@ pub struct NodeCore<S> {
     /// The group that the node was started with.
     known: Group,
     silent_until: Option<Epoch>,
+    /// The last checkpoint that the key signed.
+    signed: Option<Checkpoint>,
     /// When this node stops, because the group has no place for it any more, and what it says then.
     leaving: Option<(u64, NodeError)>,
     status: watch::Sender<NodeStatus>,
     stable: StableSender,
-    evidence: watch::Sender<Arc<Vec<Evidence>>>,
+    gathered: StableSender,
+    evidence: watch::Sender<Arc<HeldEvidence>>,
     context: watch::Sender<Arc<Context>>,
     proofs: watch::Sender<Arc<Vec<Handover>>>,
     inbox: InboxWatch,
@@ -233,8 +240,18 @@ impl<S: Storage> NodeCore<S> {
     /// the node is in, nor of the latest one that it knows of.
     pub fn new(parts: CoreParts<S>, now: Now) -> Result<Self, NodeError> {
         let CoreParts { config, keys, restored, evidence, storage, store, supply, metrics } = parts;
-        let Restored { ledger, recovered, later, handovers, proven, known, silent_until, fetch, taken } =
-            restored;
+        let Restored {
+            ledger,
+            recovered,
+            later,
+            handovers,
+            proven,
+            known,
+            silent_until,
+            signed,
+            fetch,
+            taken,
+        } = restored;
         metrics.evidence.set(evidence.len() as u64);
         let (group, closed) = (Arc::clone(ledger.group()), ledger.is_closed());
         let proofs: Vec<Handover> = handovers.values().cloned().collect();
@@ -246,6 +263,7 @@ impl<S: Storage> NodeCore<S> {
                 readiness: Readiness::NotReady("the node starts".into()),
             }),
             stable: watch::Sender::new(recovered.stable.clone()),
+            gathered: watch::Sender::new(recovered.stable.clone()),
             evidence: watch::Sender::new(Arc::new(evidence)),
             context: watch::Sender::new(Arc::new(Context::of(&group, epochs::base_of(&handovers, &group)))),
             proofs: watch::Sender::new(Arc::new(proofs)),
@@ -263,6 +281,7 @@ impl<S: Storage> NodeCore<S> {
             taken,
             known,
             silent_until,
+            signed,
             leaving: None,
             inbox: InboxWatch::default(),
             inbox_taken: watch::Sender::new(0),
@@ -290,6 +309,7 @@ impl<S: Storage> NodeCore<S> {
         CoreWatch {
             status: self.status.subscribe(),
             stable: self.stable.subscribe(),
+            gathered: self.gathered.subscribe(),
             evidence: self.evidence.subscribe(),
             context: self.context.subscribe(),
             handovers: self.proofs.subscribe(),
@@ -450,7 +470,12 @@ impl<S: Storage> NodeCore<S> {
     fn carry_out(&mut self, effect: Effect) -> Result<(), NodeError> {
         let epoch = self.context.borrow().epoch;
         match effect {
-            Effect::Persist(record) => self.round.records.push(codec::encode(&EpochRecord { epoch, record })),
+            Effect::Persist(record) => {
+                if let Record::Checkpoint(signed) = &record {
+                    self.note_signed(&signed.checkpoint)?;
+                }
+                self.round.records.push(codec::encode(&EpochRecord { epoch, record }))
+            }
             Effect::Send { to, message } => {
                 let to = self.context.borrow().replicas.at(to).map(|member| member.agent);
                 if let Some(to) = to {
@@ -465,6 +490,15 @@ impl<S: Storage> NodeCore<S> {
                 self.round.cut_below = Some(sequence);
                 self.stable.send_replace(Some(certificate));
                 self.settle_states()?;
+            }
+            Effect::Gathered(certificate) => {
+                self.gathered.send_replace(Some(certificate));
+            }
+            Effect::Withheld { sequence } => {
+                tracing::error!(
+                    %sequence, signed = ?self.signed,
+                    "this replica signs no checkpoints: its log is not the one that its key signed"
+                );
             }
             Effect::SupplyBatches { to, from } => {
                 let to = self.context.borrow().replicas.at(to).map(|member| member.agent);

@@ -32,6 +32,8 @@ pub struct Trust {
     /// The last epoch in which the replica's key is known to have spoken; see
     /// [`Storage::speaks_in`](super::Storage::speaks_in).
     pub spoke: Option<Epoch>,
+    /// The last checkpoint that the key is known to have signed; see [`Storage::signs`](super::Storage::signs).
+    pub signed: Option<Checkpoint>,
 }
 
 /// What was on disk.
@@ -51,6 +53,8 @@ pub struct Restored {
     pub known: Group,
     /// The last epoch in which this replica says nothing.
     pub silent_until: Option<Epoch>,
+    /// The last checkpoint that this replica's key signed.
+    pub signed: Option<Checkpoint>,
     /// A fetch of the group's state that was not finished.
     pub fetch: Option<FetchProgress>,
     /// States at checkpoints that the store has the batches of, and was not yet told that they are stable.
@@ -109,6 +113,8 @@ pub fn restore(
     let mut handovers: BTreeMap<Epoch, Handover> =
         store.handovers()?.into_iter().map(|handover| (handover.from(), handover)).collect();
     let known = store.group()?.unwrap_or_else(|| trust.group.clone());
+    let mut later = records_by_epoch(wal)?;
+    let signed = last_signed(trust, &later);
     let mut taken = Vec::new();
     let mut ledger = match store.state()? {
         None if trust.group.epoch == Epoch(0) => genesis(&Arc::new(trust.group.clone()), &mut write)?,
@@ -118,6 +124,7 @@ pub fn restore(
             let whole = from_store(&known, store, sequence, pairs).and_then(|mut ledger| {
                 // The note of the epoch that consensus is in may be behind the state and the batches after it.
                 enter_proven_epoch(&mut ledger, &handovers);
+                signed.iter().for_each(|signed| ledger.note_signed(signed));
                 taken = execute_again(config, store, &mut ledger)?;
                 Ok(ledger)
             });
@@ -128,12 +135,12 @@ pub fn restore(
         adopt_fetched(store, &mut ledger, &mut handovers, &mut write)?;
     }
     enter_proven_epoch(&mut ledger, &handovers);
+    signed.iter().for_each(|signed| ledger.note_signed(signed));
     if let Some((_, bytes)) = store.latest_anchor()? {
         let anchored: AnchoredLog = codec::decode(&bytes, MAX_ANCHOR_BYTES)
             .map_err(|error| corrupt(wal.path, format!("a stored anchor: {error}")))?;
         ledger.anchor(anchored);
     }
-    let mut later = records_by_epoch(wal)?;
     let epoch = ledger.group().epoch;
     // Without a state there is no replica yet: what it said waits for the state.
     let records = if ledger.is_closed() { None } else { later.remove(&epoch) }.unwrap_or_default();
@@ -153,7 +160,7 @@ pub fn restore(
     };
     let fetch = store.fetch_progress()?;
     let known = trust.group.clone();
-    Ok(Restored { ledger, recovered, later, handovers, proven, known, silent_until, fetch, taken })
+    Ok(Restored { ledger, recovered, later, handovers, proven, known, silent_until, signed, fetch, taken })
 }
 
 /// Enters the epoch that the state is of, if it is proven how the one before ended.
@@ -198,6 +205,16 @@ pub fn last_spoken(store: &Store, trust: &Trust) -> Result<Option<Epoch>, NodeEr
         None => None,
     };
     Ok(here.max(trust.spoke))
+}
+
+/// The last checkpoint that the key signed, as far as its marker and the write-ahead log tell.
+fn last_signed(trust: &Trust, records: &BTreeMap<Epoch, Vec<Record>>) -> Option<Checkpoint> {
+    let recorded = records.values().flatten().filter_map(|record| match record {
+        Record::Checkpoint(signed) => Some(&signed.checkpoint),
+        _ => None,
+    });
+    let all = trust.signed.iter().chain(recorded);
+    all.max_by_key(|signed| (signed.era(), signed.sequence)).cloned()
 }
 
 fn records_by_epoch(wal: WalContents<'_>) -> Result<BTreeMap<Epoch, Vec<Record>>, NodeError> {

@@ -22,6 +22,8 @@ impl<S: Storage> NodeCore<S> {
             (progress, ledger.state().inbox_head())
         };
         self.metrics.set_progress(progress);
+        let withholds = self.replica.as_ref().is_some_and(Replica::is_withholding);
+        self.metrics.checkpoints_withheld.set(u64::from(withholds));
         self.metrics.inbox_taken.set(taken);
         self.metrics.inbox_waiting.set(self.inbox.seen_beyond(taken));
         if !progress.closed {

@@ -1,6 +1,6 @@
 //! What the core writes to, without saying how.
 
-use quorate_protocol::{Epoch, Sequence};
+use quorate_protocol::{Checkpoint, Epoch, Sequence};
 
 use super::Outgoing;
 use crate::error::NodeError;
@@ -42,6 +42,13 @@ pub trait Storage {
     /// # Errors
     /// When that cannot be made durable: the node must stop before it speaks.
     fn speaks_in(&mut self, epoch: Epoch) -> Result<(), NodeError>;
+
+    /// The replica's key signs `checkpoint`, and from here on nothing that does not follow it. Durable when this
+    /// returns, and whoever starts with that key again, with this node's memory or without, must learn of it.
+    ///
+    /// # Errors
+    /// When that cannot be made durable: the node must stop before the signature leaves.
+    fn signs(&mut self, checkpoint: &Checkpoint) -> Result<(), NodeError>;
 }
 
 /// How far a store is with what was written to it.

@@ -29,8 +29,8 @@ use std::sync::Arc;
 use quorate_pbft::event::StateSummary;
 use quorate_protocol::merkle::{MerkleLog, ProofError};
 use quorate_protocol::{
-    Digest, EntryBody, EntryIndex, EntryRecord, Group, LogCertificate, LogHead, ReplicaSet, Sequence,
-    SignedCommand, TimestampMs,
+    Checkpoint, Digest, EntryBody, EntryIndex, EntryRecord, Group, LogCertificate, LogHead, ReplicaSet,
+    Sequence, SignedCommand, TimestampMs,
 };
 use quorate_services::{Admission, Disposition, StateMachine};
 use tokio::sync::watch;
@@ -69,6 +69,8 @@ pub struct Ledger {
     /// An anchor beyond the log, not compared with it yet.
     pending_anchor: Option<AnchoredLog>,
     divergence: Option<Divergence>,
+    /// The size and the root of the log that the replica's key signed last.
+    signed: Option<(u64, Digest)>,
     /// Whether it stands in for a state that is yet to be fetched.
     closed: bool,
     waiters: Waiters,
@@ -171,6 +173,7 @@ impl Ledger {
             anchor: None,
             pending_anchor: None,
             divergence: None,
+            signed: None,
             closed: false,
             waiters: Waiters::default(),
             progress: watch::Sender::default(),
@@ -266,7 +269,21 @@ impl Ledger {
         };
         let (inbox_count, inbox_hash) = self.state.inbox_head();
         let (log_size, log_root) = (self.head.size, self.head.root);
-        StateSummary { log_size, log_root, state_root, inbox_count, inbox_hash, next_members_hash }
+        let extends_signed = self.signed.is_none_or(|(size, root)| self.log.root_at(size) == Some(root));
+        StateSummary {
+            log_size,
+            log_root,
+            state_root,
+            inbox_count,
+            inbox_hash,
+            next_members_hash,
+            extends_signed,
+        }
+    }
+
+    /// The replica's key signed a checkpoint: later ones say whether the log begins with that one's.
+    pub fn note_signed(&mut self, checkpoint: &Checkpoint) {
+        self.signed = Some((checkpoint.log_size, checkpoint.log_root));
     }
 
     /// Whether the last batch executed ended the epoch that consensus is in.

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use quorate_pbft::Now;
-use quorate_protocol::{Epoch, TimestampMs};
+use quorate_protocol::{Checkpoint, Epoch, TimestampMs};
 use tokio::sync::watch;
 
 use super::marker::SpokenMarker;
@@ -83,7 +83,12 @@ impl Storage for DiskThreads {
     }
 
     fn speaks_in(&mut self, epoch: Epoch) -> Result<(), NodeError> {
-        self.marker.as_ref().map_or(Ok(()), |marker| marker.write(epoch))
+        self.marker.as_ref().map_or(Ok(()), |marker| marker.speaks_in(epoch))
+    }
+
+    // Rare enough for the core's thread, and so nothing can leave before it.
+    fn signs(&mut self, checkpoint: &Checkpoint) -> Result<(), NodeError> {
+        self.marker.as_ref().map_or(Ok(()), |marker| marker.signs(checkpoint))
     }
 }
 

@@ -24,6 +24,7 @@ use crate::core::{
     CoreEvent, CoreParts, NodeCore, Outgoing, Restored, Supply, Trust, WalContents, last_spoken, restore,
 };
 use crate::error::NodeError;
+use crate::evidence::HeldEvidence;
 use crate::frame::MAX_FRAME_BYTES;
 use crate::ledger::{Ledger, LedgerReader};
 use crate::metrics::Metrics;
@@ -72,7 +73,7 @@ struct Opened {
     store: Store,
     writer: StoreWriter,
     restored: Restored,
-    evidence: Vec<Evidence>,
+    evidence: HeldEvidence,
 }
 
 /// The group as the caller knows it: from the contract, or from [`Node::known_group`].
@@ -154,8 +155,8 @@ fn open(
 ) -> Result<Opened, NodeError> {
     let wal_dir = config.wal_dir();
     let store = Store::open(&config.store_dir(), &group.identity, agent)?;
-    let spoke = marker.map_or(Ok(None), SpokenMarker::read)?;
-    let trust = Trust { group, previous, spoke };
+    let spoken = marker.map(SpokenMarker::read).transpose()?.unwrap_or_default();
+    let trust = Trust { group, previous, spoke: spoken.epoch, signed: spoken.signed };
     if let Some(epoch) = last_spoken(&store, &trust)?.filter(|_| !wal_dir.exists()) {
         // Before there is a write-ahead log again: a crash in between must not make the loss forgotten.
         store.commit(vec![Write::SilentUntil(epoch)])?;
@@ -275,6 +276,7 @@ fn assemble(
     ];
     let links = AnchoringLinks {
         stable: watched.stable,
+        gathered: watched.gathered,
         handovers: watched.handovers,
         evidence: watched.evidence,
         inbox_taken: watched.inbox_taken,

@@ -42,7 +42,7 @@ pub use snapshot::{ChunkBounds, StateSnapshot};
 pub use writer::{MAX_EVIDENCE, StoreStatus, StoreWriter, Write};
 
 /// The version of the tables and of what is in them.
-pub const FORMAT: u64 = 2;
+pub const FORMAT: u64 = 3;
 
 const FILE_NAME: &str = "store.redb";
 

@@ -163,14 +163,17 @@ impl Store {
         Ok(last.map(|(size, anchor)| (size.value(), anchor.value().to_vec())))
     }
 
-    /// All evidence, in no particular order; at most [`super::MAX_EVIDENCE`].
+    /// All evidence, in no particular order; at most [`super::MAX_EVIDENCE`] of each kind.
     pub fn evidence(&self) -> Result<Vec<Vec<u8>>, NodeError> {
-        let table = self.table(tables::EVIDENCE)?;
-        let all = table.iter().map_err(|error| self.failed("read", error))?;
-        all.map(|item| {
-            item.map(|(_, evidence)| evidence.value().to_vec()).map_err(|error| self.failed("read", error))
-        })
-        .collect()
+        let mut all = Vec::new();
+        for kind in [tables::CHECKPOINT_EVIDENCE, tables::VOTE_EVIDENCE] {
+            let table = self.table(kind)?;
+            for item in table.iter().map_err(|error| self.failed("read", error))? {
+                let (_, evidence) = item.map_err(|error| self.failed("read", error))?;
+                all.push(evidence.value().to_vec());
+            }
+        }
+        Ok(all)
     }
 
     /// Whose store it is; nothing in a new one.

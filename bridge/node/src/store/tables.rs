@@ -23,8 +23,12 @@ pub(super) const FETCHED_COMMANDS: TableDefinition<'_, &[u8; 32], u64> =
     TableDefinition::new("fetched commands");
 /// Anchors that the chain had, by the size of the anchored log. The largest is the newest.
 pub(super) const ANCHORS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("anchors");
-/// Evidence of contradicting messages, by its SHA-256.
-pub(super) const EVIDENCE: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("evidence");
+/// Evidence of contradicting votes, by its SHA-256.
+pub(super) const VOTE_EVIDENCE: TableDefinition<'_, &[u8; 32], &[u8]> =
+    TableDefinition::new("evidence of votes");
+/// Evidence of contradicting checkpoints, by its SHA-256.
+pub(super) const CHECKPOINT_EVIDENCE: TableDefinition<'_, &[u8; 32], &[u8]> =
+    TableDefinition::new("evidence of checkpoints");
 /// Encoded [`quorate_protocol::Handover`]s, by the epoch that ended.
 pub(super) const HANDOVERS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("handovers");
 /// Single values, by the names below.
@@ -67,7 +71,8 @@ pub(super) fn create(write: &WriteTransaction, owner: &Owner) -> Result<(), redb
     write.open_table(FETCHED_ENTRIES)?;
     write.open_table(FETCHED_COMMANDS)?;
     write.open_table(ANCHORS)?;
-    write.open_table(EVIDENCE)?;
+    write.open_table(VOTE_EVIDENCE)?;
+    write.open_table(CHECKPOINT_EVIDENCE)?;
     write.open_table(HANDOVERS)?;
     write.open_table(META)?.insert(OWNER, codec::encode(owner).as_slice())?;
     Ok(())

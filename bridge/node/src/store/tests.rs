@@ -1,3 +1,4 @@
+use quorate_pbft::evidence::EvidenceKind;
 use quorate_protocol::entry::SystemEvent;
 use quorate_protocol::{
     AgentKey, Command, Decision, DecisionRecord, DecisionStatus, Digest, EntryBody, EntryIndex, EntryRecord,
@@ -180,12 +181,17 @@ fn the_newest_anchor_is_found_and_those_that_the_chain_dropped_are_forgotten() {
 }
 
 #[test]
-fn evidence_is_kept_once_and_bounded() {
+fn h1_evidence_is_kept_once_and_bounded_by_its_kind() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let pieces = (0..MAX_EVIDENCE + 5).flat_map(|i| vec![Write::Evidence(i.to_be_bytes().to_vec()); 2]);
-    write(&store, pieces.collect());
+    let piece = |kind, i: u64| Write::Evidence { kind, evidence: i.to_be_bytes().to_vec() };
+    let votes = (0..MAX_EVIDENCE + 5).flat_map(|i| vec![piece(EvidenceKind::Votes, i); 2]);
+    write(&store, votes.collect());
     assert_eq!(store.evidence().unwrap().len() as u64, MAX_EVIDENCE);
+    write(&store, vec![piece(EvidenceKind::Checkpoints, u64::MAX)]);
+    let all = store.evidence().unwrap();
+    assert_eq!(all.len() as u64, MAX_EVIDENCE + 1, "what convicts is not kept out by what does not");
+    assert!(all.contains(&u64::MAX.to_be_bytes().to_vec()));
 }
 
 #[test]
@@ -267,7 +273,7 @@ fn another_format_is_told() {
     transaction.commit().unwrap();
     drop(store);
     let error = Store::open(dir.path(), &identity(), agent()).expect_err("another format");
-    assert!(matches!(error, NodeError::DataFormat { found: 3, supported: 2, .. }), "{error}");
+    assert!(matches!(error, NodeError::DataFormat { found: 4, supported: 3, .. }), "{error}");
 }
 
 #[test]

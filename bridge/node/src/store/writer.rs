@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
 
+use quorate_pbft::evidence::EvidenceKind;
 use quorate_protocol::{
     CheckpointCertificate, Digest, EntryBody, EntryRecord, Epoch, Group, Handover, Sequence, codec,
 };
@@ -14,8 +15,8 @@ use super::fetch::{self, FetchWrite};
 use super::{Store, tables};
 use crate::error::NodeError;
 
-/// The most pieces of evidence that are kept. One is enough to convict a replica; a faulty replica must not
-/// fill the disk with more.
+/// The most pieces of evidence of one kind that are kept. One is enough to convict a replica; a faulty replica must
+/// not fill the disk with more.
 pub const MAX_EVIDENCE: u64 = 1024;
 
 /// The most writes that share one transaction.
@@ -65,8 +66,13 @@ pub enum Write {
     },
     /// The chain has no anchor: all stored ones are forgotten.
     NoAnchor,
-    /// A replica contradicted itself. Beyond [`MAX_EVIDENCE`], and when it is known, it is not kept.
-    Evidence(Vec<u8>),
+    /// A replica contradicted itself. Beyond [`MAX_EVIDENCE`] of its kind, and when it is known, it is not kept.
+    Evidence {
+        /// What it is about.
+        kind: EvidenceKind,
+        /// The proof, opaque to the store.
+        evidence: Vec<u8>,
+    },
     /// A step of a fetch of the group's state.
     Fetch(FetchWrite),
 }
@@ -207,8 +213,11 @@ fn apply(transaction: &WriteTransaction, write: Write) -> Result<(), ApplyError>
             Ok(())
         }
         Write::NoAnchor => Ok(transaction.open_table(tables::ANCHORS)?.retain(|_, _| false)?),
-        Write::Evidence(evidence) => {
-            let mut table = transaction.open_table(tables::EVIDENCE)?;
+        Write::Evidence { kind, evidence } => {
+            let mut table = transaction.open_table(match kind {
+                EvidenceKind::Votes => tables::VOTE_EVIDENCE,
+                EvidenceKind::Checkpoints => tables::CHECKPOINT_EVIDENCE,
+            })?;
             if table.len()? < MAX_EVIDENCE {
                 table.insert(Digest::of(&[&evidence]).as_bytes(), evidence.as_slice())?;
             }

@@ -3,48 +3,16 @@
 use quorate_protocol::checkpoint::CheckpointSignature;
 use quorate_protocol::faults::{self, Fault};
 use quorate_protocol::{
-    AgentId, Checkpoint, CheckpointCertificate, ReplicaIndex, Sequence, SignedCheckpoint, View,
+    AccountSignature, AgentId, Checkpoint, CheckpointCertificate, ReplicaIndex, Sequence, SignedCheckpoint,
 };
 
 use super::Replica;
+use super::words::MAX_AHEAD;
 use crate::event::{Effect, Now, StateSummary};
 use crate::evidence::Evidence;
-use crate::message::Message;
-use crate::record::Record;
-
-/// How many checkpoints above the stable one are kept for each replica.
-const MAX_CHECKPOINTS_AHEAD: usize = 8;
 
 impl Replica {
-    /// The first checkpoint that this replica has taken and not signed, because it may be lost in a crash.
-    pub fn awaits_storage(&self) -> Option<Sequence> {
-        self.unsigned.first_key_value().map(|(sequence, _)| *sequence)
-    }
-
-    /// Keeps a checkpoint until it can be signed.
-    ///
-    /// A stable checkpoint says that f + 1 correct replicas have its state: everybody drops the messages below it,
-    /// and those who are behind ask for the batches or the state. So nobody may sign what it could still lose. A
-    /// group that did would stand still after a loss of power everywhere: all know that the checkpoint is stable,
-    /// and nobody can get there.
-    pub(super) fn keep_checkpoint(&mut self, sequence: Sequence, state: StateSummary) {
-        if sequence <= self.low() {
-            self.compare_with_stable(&self.checkpoint_of(sequence, state));
-        } else {
-            self.unsigned.insert(sequence, state);
-        }
-    }
-
-    /// Signs the checkpoints that no crash can take any more.
-    pub(super) fn on_stored(&mut self, now: Now, stored: Sequence) {
-        let later = self.unsigned.split_off(&stored.next());
-        for (sequence, state) in std::mem::replace(&mut self.unsigned, later) {
-            self.sign_checkpoint(now, sequence, state);
-        }
-        self.hand_over();
-    }
-
-    fn checkpoint_of(&self, sequence: Sequence, state: StateSummary) -> Checkpoint {
+    pub(super) fn checkpoint_of(&self, sequence: Sequence, state: StateSummary) -> Checkpoint {
         Checkpoint {
             group: self.context.identity.group,
             epoch: self.context.epoch,
@@ -58,35 +26,8 @@ impl Replica {
         }
     }
 
-    /// Signs and broadcasts this replica's checkpoint.
-    pub(super) fn sign_checkpoint(&mut self, now: Now, sequence: Sequence, state: StateSummary) {
-        let checkpoint = self.checkpoint_of(sequence, state);
-        if sequence <= self.low() {
-            self.compare_with_stable(&checkpoint);
-            return;
-        }
-        match self.checkpoints.get(&sequence).and_then(|signers| signers.get(&self.me)) {
-            // Executed again after a crash: this was said before, and nothing else may be.
-            Some(said) if said.checkpoint == checkpoint => {}
-            Some(_) => self.effects.push(Effect::Diverged { sequence }),
-            None if self.silent => {}
-            None => {
-                if faults::is_on(Fault::CheckpointEquivocated) {
-                    let other = Checkpoint { log_root: checkpoint.state_root, ..checkpoint.clone() };
-                    let other = SignedCheckpoint::sign(&self.context.identity, other, &self.keys.account);
-                    self.broadcast(Message::Checkpoint(other));
-                }
-                let signed = SignedCheckpoint::sign(&self.context.identity, checkpoint, &self.keys.account);
-                self.checkpoints.entry(sequence).or_default().insert(self.me, signed.clone());
-                self.effects.push(Effect::Persist(Record::Checkpoint(signed.clone())));
-                self.broadcast(Message::Checkpoint(signed));
-                self.try_stabilise(now, sequence);
-            }
-        }
-    }
-
     /// A replica that reaches a checkpoint which a quorum signed long ago must find the same state.
-    fn compare_with_stable(&mut self, own: &Checkpoint) {
+    pub(super) fn compare_with_stable(&mut self, own: &Checkpoint) {
         let sequence = own.sequence;
         let differs = self
             .stable
@@ -97,67 +38,76 @@ impl Replica {
         }
     }
 
+    /// Whether this is the stable checkpoint.
+    pub(super) fn is_stable(&self, checkpoint: &Checkpoint) -> bool {
+        self.stable.as_ref().is_some_and(|stable| stable.checkpoint == *checkpoint)
+    }
+
     pub(super) fn on_checkpoint(&mut self, now: Now, from: ReplicaIndex, signed: SignedCheckpoint) {
+        self.hear(&signed);
         let sequence = signed.checkpoint.sequence;
-        if sequence <= self.low() {
-            let said = self.stable.as_ref().and_then(|stable| said_in(stable, signed.replica));
-            if let Some(earlier) = said {
-                self.compare_words(from, earlier, signed);
-            }
+        if self.is_stable(&signed.checkpoint) {
+            self.gather([(signed.replica, signed.signature)]);
+        }
+        let known = |replica: &Self| {
+            replica.checkpoints.get(&sequence).is_some_and(|signers| signers.contains_key(&from))
+        };
+        if sequence <= self.low() || known(self) || !self.makes_room_for(from, sequence) {
             return;
         }
-        let known = self.checkpoints.get(&sequence).and_then(|signers| signers.get(&from));
-        if let Some(earlier) = known {
-            self.compare_words(from, earlier.clone(), signed);
-            return;
-        }
-        self.make_room_for_checkpoint_of(from);
         self.checkpoints.entry(sequence).or_default().insert(from, signed);
         self.try_stabilise(now, sequence);
     }
 
-    /// Reports a replica that signed two different checkpoints of one sequence.
-    fn compare_words(&mut self, replica: ReplicaIndex, first: SignedCheckpoint, second: SignedCheckpoint) {
-        let sequence = first.checkpoint.sequence;
-        if sequence == second.checkpoint.sequence && first.checkpoint != second.checkpoint {
+    /// Compares what a replica signed with all that is kept of it.
+    fn hear(&mut self, signed: &SignedCheckpoint) {
+        let me = self.me;
+        let Some(replica) = self.context.replicas.index_of(signed.replica).filter(|index| *index != me)
+        else {
+            return;
+        };
+        let low = self.low();
+        if let Some(earlier) = self.words.hear(&self.context.identity, low, signed) {
+            let later = signed.clone();
+            let back = later.checkpoint.epoch < earlier.checkpoint.epoch;
+            let (first, second) = if back { (later, earlier) } else { (earlier, later) };
             let (first, second) = (Box::new(first), Box::new(second));
-            self.report(Evidence::Checkpoints { replica, first, second }, sequence, View(0));
+            self.tell_of(Evidence::Checkpoints { replica, first, second });
         }
     }
 
-    /// Compares what replicas said here with what they signed for the others.
-    fn compare_with_certificate(&mut self, certificate: &CheckpointCertificate) {
-        let Some(held) = self.checkpoints.get(&certificate.checkpoint.sequence) else { return };
-        let both: Vec<_> = held
-            .iter()
-            .filter_map(|(&from, here)| Some((from, said_in(certificate, here.replica)?, here.clone())))
-            .collect();
-        for (from, there, here) in both {
-            self.compare_words(from, there, here);
+    /// Compares what the signers of a certificate said here with what they signed for the others.
+    pub(super) fn hear_certificate(&mut self, certificate: &CheckpointCertificate) {
+        let CheckpointCertificate { checkpoint, signatures } = certificate;
+        for &CheckpointSignature { replica, signature } in signatures {
+            self.hear(&SignedCheckpoint { checkpoint: checkpoint.clone(), replica, signature });
         }
     }
 
-    /// Drops the oldest checkpoint of a replica that already has many: it can only crowd out its own.
-    fn make_room_for_checkpoint_of(&mut self, from: ReplicaIndex) {
+    /// Whether there is room for a checkpoint of a replica: it can only crowd out its own, and only those that
+    /// the group comes to later.
+    fn makes_room_for(&mut self, from: ReplicaIndex, sequence: Sequence) -> bool {
         let held: Vec<Sequence> = self
             .checkpoints
             .iter()
             .filter(|(_, signers)| signers.contains_key(&from))
             .map(|(&sequence, _)| sequence)
             .collect();
-        if held.len() < MAX_CHECKPOINTS_AHEAD {
-            return;
+        let Some(&highest) = held.last().filter(|_| held.len() >= MAX_AHEAD) else { return true };
+        if highest < sequence {
+            return false;
         }
-        if let Some(signers) = self.checkpoints.get_mut(&held[0]) {
+        if let Some(signers) = self.checkpoints.get_mut(&highest) {
             signers.remove(&from);
             if signers.is_empty() {
-                self.checkpoints.remove(&held[0]);
+                self.checkpoints.remove(&highest);
             }
         }
+        true
     }
 
     /// A quorum of equal checkpoints is stable.
-    fn try_stabilise(&mut self, now: Now, sequence: Sequence) {
+    pub(super) fn try_stabilise(&mut self, now: Now, sequence: Sequence) {
         let Some(signers) = self.checkpoints.get(&sequence) else { return };
         let certificate = signers.values().find_map(|candidate| {
             let agrees = |signed: &SignedCheckpoint| {
@@ -178,6 +128,10 @@ impl Replica {
     }
 
     pub(super) fn on_stable(&mut self, now: Now, certificate: CheckpointCertificate) {
+        if self.is_stable(&certificate.checkpoint) {
+            self.gather(certificate.signatures.iter().map(|signed| (signed.replica, signed.signature)));
+        }
+        self.hear_certificate(&certificate);
         self.adopt_stable(now, certificate);
     }
 
@@ -196,10 +150,12 @@ impl Replica {
             .is_some_and(|own| own != certificate.checkpoint)
         {
             self.effects.push(Effect::Diverged { sequence });
+            self.unsigned.remove(&sequence);
         }
-        self.compare_with_certificate(&certificate);
+        self.hear_certificate(&certificate);
         self.move_low_watermark(certificate.clone());
         self.effects.push(Effect::Stable(certificate));
+        self.effects.extend(self.gathered().map(Effect::Gathered));
         self.hand_over();
         self.execute_committed(now);
     }
@@ -211,18 +167,37 @@ impl Replica {
         if sequence <= self.low() {
             return;
         }
+        let signatures = certificate.signatures.iter().map(|signed| (signed.replica, signed.signature));
+        let here = self.checkpoints.get(&sequence).into_iter().flat_map(|signers| signers.values());
+        let here = here.filter(|signed| signed.checkpoint == certificate.checkpoint);
+        self.gathered = signatures.chain(here.map(|signed| (signed.replica, signed.signature))).collect();
         let above = sequence.next();
         self.slots = self.slots.split_off(&above);
         self.checkpoints = self.checkpoints.split_off(&above);
-        self.unsigned = self.unsigned.split_off(&above);
+        // That of the stable checkpoint itself is still to be signed: the contract may want another quorum.
+        self.unsigned = self.unsigned.split_off(&sequence);
         self.next_sequence = self.next_sequence.max(above);
+        self.words.settle(sequence);
         self.stable = Some(certificate);
     }
-}
 
-/// What the replica signed, if its signature is under the certificate.
-fn said_in(certificate: &CheckpointCertificate, replica: AgentId) -> Option<SignedCheckpoint> {
-    let CheckpointCertificate { checkpoint, signatures } = certificate;
-    let own = signatures.iter().find(|signature| signature.replica == replica)?;
-    Some(SignedCheckpoint { checkpoint: checkpoint.clone(), replica, signature: own.signature })
+    /// Takes more signatures on the stable checkpoint, which are checked.
+    pub(super) fn gather(&mut self, signatures: impl IntoIterator<Item = (AgentId, AccountSignature)>) {
+        let before = self.gathered.len();
+        self.gathered.extend(signatures);
+        if self.gathered.len() > before {
+            self.effects.extend(self.gathered().map(Effect::Gathered));
+        }
+    }
+
+    /// The stable checkpoint with every valid signature on it that this replica knows of: at least a quorum's. Not
+    /// all of them need to count for the contract.
+    pub fn gathered(&self) -> Option<CheckpointCertificate> {
+        let checkpoint = self.stable.as_ref()?.checkpoint.clone();
+        let signed = |(&replica, &signature): (&AgentId, &AccountSignature)| CheckpointSignature {
+            replica,
+            signature,
+        };
+        Some(CheckpointCertificate { checkpoint, signatures: self.gathered.iter().map(signed).collect() })
+    }
 }

@@ -80,8 +80,12 @@ impl Replica {
 
     /// Once the epoch's last batch is executed and its checkpoint stable, the next epoch begins.
     pub(super) fn hand_over(&mut self) {
-        let ended =
-            |replica: &Self| replica.ended && !replica.handed_over && replica.low() == replica.last_executed;
+        // Not before it signed that checkpoint itself.
+        let ended = |replica: &Self| {
+            let stable =
+                replica.low() == replica.last_executed && !replica.unsigned.contains_key(&replica.low());
+            replica.ended && !replica.handed_over && stable
+        };
         if let Some(stable) = self.stable.clone().filter(|_| ended(self)) {
             self.handed_over = true;
             self.effects.push(Effect::EpochEnded(stable));

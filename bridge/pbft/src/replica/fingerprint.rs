@@ -47,6 +47,10 @@ impl Replica {
             unsaid_end,
             silent,
             stable,
+            gathered,
+            signed,
+            withholding,
+            words,
             checkpoints,
             unsigned,
             unsettled_since_ms,
@@ -64,7 +68,7 @@ impl Replica {
             overdue_since_ms,
             waits_from_ms: _,
             in_touch_from_ms: _,
-            reported,
+            reported_votes,
             effects,
         } = self;
         debug_assert!(effects.is_empty(), "a step hands all its effects out");
@@ -77,10 +81,11 @@ impl Replica {
         change_pending_since_ms.is_some().hash(hasher);
         new_view.as_ref().map(opened).hash(hasher);
         stable.as_ref().map(settled).hash(hasher);
-        let signers = |stable: &CheckpointCertificate| {
-            stable.signatures.iter().map(|signature| signature.replica).collect::<Vec<_>>()
-        };
-        stable.as_ref().filter(|_| evidence).map(signers).hash(hasher);
+        (signed.as_ref().map(codec::encode), withholding).hash(hasher);
+        if evidence {
+            gathered.keys().collect::<Vec<_>>().hash(hasher);
+            words.fingerprint(hasher);
+        }
         view_changes.len().hash(hasher);
         for (replica, view_change) in view_changes {
             let leads = view_change.view.primary(self.context.replicas.len()) == *me;
@@ -107,7 +112,7 @@ impl Replica {
             (replica, peer.status.map(stands), peer.heard_ms.is_some()).hash(hasher);
         }
         let mut accused: Vec<_> =
-            reported.iter().filter(|_| evidence).map(|(accused, _, _)| accused).collect();
+            reported_votes.iter().filter(|_| evidence).map(|(accused, _, _)| accused).collect();
         accused.dedup();
         accused.hash(hasher);
     }

@@ -7,8 +7,10 @@ mod fingerprint;
 mod new_view;
 mod normal_case;
 mod recovery;
+mod signing;
 mod timers;
 mod view_change;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,8 +18,8 @@ use quorate_protocol::faults::{self, Fault};
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::inbox::InboxOperation;
 use quorate_protocol::{
-    AccountKey, AgentKey, CheckpointCertificate, ReplicaIndex, Sequence, SignedCheckpoint, SignedCommand,
-    TimestampMs, Verified, View,
+    AccountKey, AccountSignature, AgentId, AgentKey, Checkpoint, CheckpointCertificate, ReplicaIndex,
+    Sequence, SignedCheckpoint, SignedCommand, TimestampMs, Verified, View,
 };
 
 use crate::batch::CommittedBatch;
@@ -31,10 +33,12 @@ use crate::slot::Slot;
 
 use catch_up::Peer;
 pub(crate) use new_view::reproposals;
+pub use words::Words;
 
-/// How much evidence against one replica is reported; more of the same says nothing new, and must not crowd
-/// out what there is against another.
-const MAX_EVIDENCE: usize = 16;
+/// How many contradictory votes of one replica are reported; more of the same says nothing new, and must not
+/// crowd out what there is against another. Checkpoints are counted apart ([`Words`]): votes convict nobody, so
+/// a replica that contradicts itself in them must not come to be free to do so in what the contract anchors.
+const MAX_VOTE_EVIDENCE: usize = 16;
 
 /// A command that waits for this part of the time-out is told to every replica. Early, because only then do
 /// the others begin to wait: the group gives up its primary that much later than the first replica does. Not
@@ -99,6 +103,14 @@ pub struct Replica {
     silent: bool,
 
     stable: Option<CheckpointCertificate>,
+    /// Every valid signature that is known on the stable checkpoint.
+    gathered: BTreeMap<AgentId, AccountSignature>,
+    /// The last checkpoint that this replica's key signed.
+    signed: Option<Checkpoint>,
+    /// Whether nothing may be signed because it would contradict that.
+    withholding: bool,
+    /// What the others signed.
+    words: Words,
     /// Checkpoints above the stable one, by sequence and signer, this replica's own included.
     checkpoints: BTreeMap<Sequence, BTreeMap<ReplicaIndex, SignedCheckpoint>>,
     /// The states of checkpoints that are taken and not signed: a crash could still take them.
@@ -134,7 +146,8 @@ pub struct Replica {
     /// When this replica was last out of touch.
     in_touch_from_ms: u64,
 
-    reported: BTreeSet<(ReplicaIndex, Sequence, View)>,
+    /// The contradictory votes that were reported.
+    reported_votes: BTreeSet<(ReplicaIndex, Sequence, View)>,
     effects: Vec<Effect>,
 }
 
@@ -168,6 +181,10 @@ impl Replica {
             unsaid_end: recovered.ended,
             silent: recovered.silent,
             stable: None,
+            gathered: BTreeMap::new(),
+            signed: recovered.signed.clone(),
+            withholding: false,
+            words: Words::default(),
             checkpoints: BTreeMap::new(),
             unsigned: BTreeMap::new(),
             unsettled_since_ms: None,
@@ -185,7 +202,7 @@ impl Replica {
             overdue_since_ms: None,
             waits_from_ms: now.elapsed_ms,
             in_touch_from_ms: now.elapsed_ms,
-            reported: BTreeSet::new(),
+            reported_votes: BTreeSet::new(),
             effects: Vec::new(),
         };
         replica.recover(recovered, now);
@@ -280,11 +297,17 @@ impl Replica {
         self.effects.push(Effect::Broadcast(message));
     }
 
-    fn report(&mut self, evidence: Evidence, sequence: Sequence, view: View) {
+    /// Tells of contradictory votes, unless there are many of the replica already.
+    fn tell_of_votes(&mut self, evidence: Evidence, sequence: Sequence, view: View) {
         let accused = evidence.replica();
-        let against = self.reported.iter().filter(|(of, _, _)| *of == accused).count();
-        let news = against < MAX_EVIDENCE && self.reported.insert((accused, sequence, view));
-        if news && !faults::is_on(Fault::EvidenceDropped) {
+        let against = self.reported_votes.iter().filter(|(of, _, _)| *of == accused).count();
+        if against < MAX_VOTE_EVIDENCE && self.reported_votes.insert((accused, sequence, view)) {
+            self.tell_of(evidence);
+        }
+    }
+
+    fn tell_of(&mut self, evidence: Evidence) {
+        if !faults::is_on(Fault::EvidenceDropped) {
             self.effects.push(Effect::Evidence(evidence));
         }
     }
@@ -307,6 +330,11 @@ impl Replica {
     fn within_watermarks(&self, sequence: Sequence) -> bool {
         let below_high = sequence <= self.high() || faults::is_on(Fault::HighWatermarkIgnored);
         sequence > self.low() && below_high
+    }
+
+    /// This replica's account.
+    fn account(&self) -> AgentId {
+        self.context.replicas.at(self.me).expect("it is one of them").agent
     }
 
     /// This replica's position in the epoch.
@@ -354,9 +382,10 @@ impl Replica {
         self.pool.retain(now.elapsed_ms, keep);
     }
 
-    /// The commands that wait, in order of arrival, for the replica of the next epoch.
-    pub fn into_pending(self) -> Vec<SignedCommand> {
-        self.pool.into_commands()
+    /// What the replica of the next epoch takes over: the commands that wait, in order of arrival, and what the
+    /// others signed.
+    pub fn into_successor(self) -> (Vec<SignedCommand>, Words) {
+        (self.pool.into_commands(), self.words)
     }
 
     /// The replicas that it takes part with, and since when.

@@ -54,6 +54,9 @@ impl Replica {
         let news =
             new_view.view > self.view || (new_view.view == self.view && self.state == ViewState::Changing);
         if news {
+            for stable in new_view.view_changes.iter().filter_map(|view_change| view_change.stable.as_ref()) {
+                self.hear_certificate(stable);
+            }
             self.effects.push(Effect::Persist(Record::NewView(new_view.clone())));
             self.enter_view(now, new_view);
         }

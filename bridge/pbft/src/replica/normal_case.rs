@@ -103,7 +103,7 @@ impl Replica {
                     second: Box::new((digest, signature)),
                     epoch: self.context.epoch,
                 };
-                self.report(evidence, sequence, view);
+                self.tell_of_votes(evidence, sequence, view);
             }
             return;
         }
@@ -186,7 +186,7 @@ impl Replica {
                 self.confront(vote.sequence, &[vote.replica]);
             }
             Counted::New | Counted::Known => {}
-            Counted::Contradiction(evidence) => self.report(*evidence, vote.sequence, vote.view),
+            Counted::Contradiction(evidence) => self.tell_of_votes(*evidence, vote.sequence, vote.view),
         }
         self.advance(now, vote.sequence);
     }

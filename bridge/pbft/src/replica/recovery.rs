@@ -14,7 +14,10 @@ impl Replica {
     /// Replays the records. They do what living through them did, without saying anything again.
     pub(super) fn recover(&mut self, recovered: Recovered, now: Now) {
         // The last checkpoint of the epoch before is the start of this one, and named by nothing.
-        self.stable = recovered.stable.filter(|stable| stable.checkpoint.epoch == self.context.epoch);
+        if let Some(stable) = recovered.stable.filter(|stable| stable.checkpoint.epoch == self.context.epoch)
+        {
+            self.move_low_watermark(stable);
+        }
         self.next_sequence = self.low().max(self.last_executed).next();
         if self.last_executed > self.low() {
             self.unsettled_since_ms = Some(now.elapsed_ms);
@@ -25,6 +28,11 @@ impl Replica {
         let low = self.low();
         self.unsigned.extend(recovered.taken.into_iter().filter(|(sequence, _)| *sequence > low));
         self.effects.clear();
+        self.words = recovered.words;
+        self.words.retain(&self.context.replicas);
+        for certificate in recovered.before.into_iter().chain(self.stable.clone()) {
+            self.hear_certificate(&certificate);
+        }
     }
 
     fn replay(&mut self, now: Now, record: Record) {

@@ -42,6 +42,9 @@ impl Replica {
 
     pub(super) fn on_view_change(&mut self, now: Now, view_change: ViewChange) {
         self.compare_proposals(&view_change);
+        if let Some(stable) = &view_change.stable {
+            self.hear_certificate(stable);
+        }
         let earlier = self.view_changes.get(&view_change.replica);
         if earlier.is_some_and(|earlier| earlier.view >= view_change.view) {
             return;
@@ -74,7 +77,7 @@ impl Replica {
                 second: Box::new((digest, pre_prepare)),
                 epoch: self.context.epoch,
             };
-            self.report(evidence, sequence, view);
+            self.tell_of_votes(evidence, sequence, view);
         }
     }
 

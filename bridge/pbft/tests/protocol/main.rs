@@ -4,6 +4,7 @@
 mod bounds;
 mod byzantine;
 mod catch_up;
+mod checkpoints;
 mod epoch;
 mod harness;
 mod liveness;

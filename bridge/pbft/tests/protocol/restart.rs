@@ -160,6 +160,7 @@ fn executed_to_checkpoint(sequence: u64) -> Executed {
         inbox_count: 0,
         inbox_hash: Digest::default(),
         next_members_hash: Digest::default(),
+        extends_signed: true,
     };
     let sequence = Sequence(sequence);
     Executed { sequence, entries: 1, next_due: None, state: Some(state), change_pending: false }

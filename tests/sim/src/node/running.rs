@@ -108,7 +108,8 @@ impl Running {
         let (group, previous) = known;
         let agent = AgentId(keys.account.address());
         let store = Store::open_on(disk.backend(), Path::new(STORE), &group.identity, agent)?;
-        let trust = Trust { group, previous, spoke: marker.read() };
+        let (spoke, signed) = marker.read();
+        let trust = Trust { group, previous, spoke, signed };
         if let Some(epoch) = last_spoken(&store, &trust)?.filter(|_| !disk.has_log()) {
             store.commit(vec![Write::SilentUntil(epoch)])?;
         }

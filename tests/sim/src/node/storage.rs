@@ -1,12 +1,12 @@
 //! What a core writes to: queues that the world empties in its own time, onto the simulated disk.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quorate_node::NodeError;
 use quorate_node::core::{Outgoing, Storage, Stored};
 use quorate_node::store::Write;
-use quorate_protocol::Epoch;
+use quorate_protocol::{Checkpoint, Epoch};
 
 /// What the core gave to its write-ahead log, in order.
 #[derive(Debug)]
@@ -17,24 +17,24 @@ pub enum LogJob {
     Rotate(Vec<Vec<u8>>),
 }
 
-/// The file beside a keystore: the last epoch in which the key spoke. It outlives the data directory.
+/// The file beside a keystore: the last epoch in which the key spoke, and the last checkpoint that it signed. It
+/// outlives the data directory, and is replaced as a whole before the core goes on.
 #[derive(Clone, Debug, Default)]
-pub struct Marker(Arc<Mutex<Option<Epoch>>>);
+pub struct Marker(Arc<Mutex<(Option<Epoch>, Option<Checkpoint>)>>);
 
 impl Marker {
     /// What it says.
-    pub fn read(&self) -> Option<Epoch> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn read(&self) -> (Option<Epoch>, Option<Checkpoint>) {
+        self.content().clone()
     }
 
-    fn write(&self, epoch: Epoch) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = (*known).max(Some(epoch));
+    fn content(&self) -> MutexGuard<'_, (Option<Epoch>, Option<Checkpoint>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A new key has said nothing.
     pub fn clear(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.content() = (None, None);
     }
 }
 
@@ -87,7 +87,14 @@ impl Storage for SimStorage {
     }
 
     fn speaks_in(&mut self, epoch: Epoch) -> Result<(), NodeError> {
-        self.marker.write(epoch);
+        let mut said = self.marker.content();
+        said.0 = said.0.max(Some(epoch));
+        Ok(())
+    }
+
+    fn signs(&mut self, checkpoint: &Checkpoint) -> Result<(), NodeError> {
+        self.check()?;
+        self.marker.content().1 = Some(checkpoint.clone());
         Ok(())
     }
 }

@@ -292,7 +292,7 @@ impl World {
                     self.highest_stable = self.highest_stable.max(handover.certificate.checkpoint.sequence);
                     self.register(&handover);
                 }
-                Write::Evidence(bytes) => self.judge_evidence(&name, &bytes)?,
+                Write::Evidence { evidence, .. } => self.judge_evidence(&name, &evidence)?,
                 Write::Fetch(FetchWrite::Install) => self.totals.fetches += 1,
                 Write::State { .. }
                 | Write::Group(_)
@@ -322,14 +322,17 @@ impl World {
     fn judge_evidence(&mut self, name: &str, bytes: &[u8]) -> Verdict {
         let evidence: Evidence =
             codec::decode(bytes, Evidence::MAX_BYTES).expect("the core encodes evidence");
-        let epoch = match &evidence {
-            Evidence::Votes { epoch, .. } => *epoch,
-            Evidence::Checkpoints { first, .. } => first.checkpoint.epoch,
+        let against = match &evidence {
+            Evidence::Votes { epoch, replica, .. } => self
+                .groups
+                .get(epoch.0 as usize)
+                .and_then(|group| group.replicas().at(*replica).map(|member| member.agent)),
+            Evidence::Checkpoints { first, second, .. } => {
+                let identity = &self.groups[0].identity;
+                let signed = [first, second].iter().all(|signed| signed.verify(identity));
+                (signed && first.replica == second.replica).then_some(first.replica)
+            }
         };
-        let against = self
-            .groups
-            .get(epoch.0 as usize)
-            .and_then(|group| group.replicas().at(evidence.replica()).map(|member| member.agent));
         let Some(against) = against else {
             return violation("evidence", format!("{name} holds evidence against nobody: {evidence:?}"));
         };

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use quorate_pbft::Evidence;
 use quorate_protocol::api::{CBOR, ErrorBody, ErrorDetail};
 use quorate_protocol::{CheckpointCertificate, LogHead, Receipt, SignedCommand, View};
 use reqwest::{Method, RequestBuilder, Response};
@@ -14,6 +13,7 @@ use crate::api::{
     CommandVerifier, NodeHandle, NodeStatus, Readiness, Submission, Verdict, VerifyError, serve,
 };
 use crate::config::HttpConfig;
+use crate::evidence::HeldEvidence;
 use crate::ledger::fixture::{Fixture, SharedLedger};
 use crate::metrics::Metrics;
 
@@ -49,7 +49,7 @@ pub(super) struct Node {
     pub(super) runtime: watch::Sender<Runtime>,
     pub(super) status: watch::Sender<NodeStatus>,
     pub(super) stable: watch::Sender<Option<CheckpointCertificate>>,
-    pub(super) evidence: watch::Sender<Arc<Vec<Evidence>>>,
+    pub(super) evidence: watch::Sender<Arc<HeldEvidence>>,
     pub(super) stop: Option<oneshot::Sender<()>>,
     pub(super) server: JoinHandle<()>,
 }

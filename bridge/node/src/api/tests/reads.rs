@@ -22,6 +22,7 @@ use quorate_protocol::{
 
 use super::harness::{Node, Runtime, error};
 use crate::anchored::AnchoredLog;
+use crate::evidence::HeldEvidence;
 use crate::ledger::Ledger;
 
 /// The id of the proposal that [`crate::ledger::fixture::Fixture::command`] makes.
@@ -234,7 +235,7 @@ async fn the_stable_checkpoint_and_evidence_are_shown() {
     let [first, second] =
         [checkpoint, other].map(|checkpoint| Box::new(SignedCheckpoint::sign(identity, checkpoint, account)));
     let held = Evidence::Checkpoints { replica: ReplicaIndex(2), first, second };
-    node.evidence.send_replace(Arc::new(vec![held.clone()]));
+    node.evidence.send_replace(Arc::new(HeldEvidence::from_iter([held.clone()])));
     let shown: serde_json::Value = node.json("/evidence").await;
     assert_eq!(shown, serde_json::json!({ "evidence": [held] }));
 }

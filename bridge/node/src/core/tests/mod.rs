@@ -16,6 +16,7 @@ use quorate_protocol::{
 use super::recovery::EpochRecord;
 use super::{CoreParts, NodeCore, Outgoing, Storage, Stored, Supply, Trust, WalContents, restore};
 use crate::error::NodeError;
+use crate::evidence::HeldEvidence;
 use crate::frame::Frame;
 use crate::ledger::Ledger;
 use crate::ledger::fixture::{Fixture, START};
@@ -30,6 +31,8 @@ struct Memory {
     store: Store,
     log: Vec<Vec<u8>>,
     sent: Vec<Outgoing>,
+    /// What lies beside the key, with all that it replaced.
+    signed: Vec<Checkpoint>,
 }
 
 impl Storage for Memory {
@@ -55,6 +58,11 @@ impl Storage for Memory {
     fn speaks_in(&mut self, _epoch: Epoch) -> Result<(), NodeError> {
         Ok(())
     }
+
+    fn signs(&mut self, checkpoint: &Checkpoint) -> Result<(), NodeError> {
+        self.signed.push(checkpoint.clone());
+        Ok(())
+    }
 }
 
 /// The core of the first member, whose write-ahead log holds `records`.
@@ -67,7 +75,7 @@ fn core_on(fixture: &Fixture, store: Store, records: Vec<Vec<u8>>) -> NodeCore<M
 }
 
 fn core_of(fixture: &Fixture, member: usize, store: Store, records: Vec<Vec<u8>>) -> NodeCore<Memory> {
-    let trust = Trust { group: (*fixture.group).clone(), previous: None, spoke: None };
+    let trust = Trust { group: (*fixture.group).clone(), previous: None, spoke: None, signed: None };
     let wal = WalContents { records: &records, tail: TailReport::default(), path: Path::new("memory") };
     let write = |write| store.commit(vec![write]);
     let restored = restore(&Config::default(), &trust, &store, wal, write).unwrap();
@@ -76,8 +84,8 @@ fn core_of(fixture: &Fixture, member: usize, store: Store, records: Vec<Vec<u8>>
         config: Config::default(),
         keys: ReplicaKeys { agent, account },
         restored,
-        evidence: Vec::new(),
-        storage: Memory { store: store.clone(), log: records, sent: Vec::new() },
+        evidence: HeldEvidence::default(),
+        storage: Memory { store: store.clone(), log: records, sent: Vec::new(), signed: Vec::new() },
         supply: Supply::new(store.clone()),
         store,
         metrics: Metrics::new(),

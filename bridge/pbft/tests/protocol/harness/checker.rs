@@ -6,7 +6,7 @@ use quorate_pbft::certificate::vote_bytes;
 use quorate_pbft::evidence::Phase;
 use quorate_pbft::message::ViewChange;
 use quorate_pbft::{CommittedBatch, Evidence, Message};
-use quorate_protocol::{Digest, ReplicaIndex, Sequence, SignatureCheck, View, codec, domain};
+use quorate_protocol::{Checkpoint, Digest, ReplicaIndex, Sequence, SignatureCheck, View, codec, domain};
 
 use super::members::Members;
 
@@ -160,8 +160,9 @@ impl Checker {
                 }
             }
             Evidence::Checkpoints { first, second, .. } => {
-                assert_ne!(first.checkpoint, second.checkpoint, "evidence is of two checkpoints");
-                assert_eq!(first.checkpoint.sequence, second.checkpoint.sequence);
+                let (one, other) = (&first.checkpoint, &second.checkpoint);
+                assert_ne!(one, other, "evidence is of two checkpoints");
+                assert!(!follows(one, other) && !follows(other, one), "{evidence:?}");
                 assert!(first.verify(&self.members.context.identity));
                 assert!(second.verify(&self.members.context.identity));
             }
@@ -173,4 +174,15 @@ impl Checker {
     pub(crate) fn history(&self) -> &BTreeMap<Sequence, Digest> {
         &self.batches
     }
+}
+
+/// Whether a correct replica may sign `later` after `earlier`.
+fn follows(earlier: &Checkpoint, later: &Checkpoint) -> bool {
+    let log = earlier.log_size < later.log_size
+        || (earlier.log_size, earlier.log_root) == (later.log_size, later.log_root);
+    let inbox = earlier.inbox_count < later.inbox_count
+        || (earlier.inbox_count, earlier.inbox_hash) == (later.inbox_count, later.inbox_hash);
+    let goes_on = earlier.epoch < later.epoch
+        || (earlier.epoch == later.epoch && earlier.next_members_hash == Digest::default());
+    earlier.sequence < later.sequence && log && inbox && goes_on
 }

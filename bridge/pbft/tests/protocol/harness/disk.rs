@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use quorate_pbft::{CommittedBatch, Config, Record, Recovered};
-use quorate_protocol::{CheckpointCertificate, Sequence, TimestampMs};
+use quorate_protocol::{Checkpoint, CheckpointCertificate, Sequence, TimestampMs};
 
 use super::machine::Machine;
 use super::random::Random;
@@ -22,10 +22,17 @@ pub(crate) struct Disk {
     pub(crate) change_after: Option<usize>,
     /// Whether the replica lost its records: it may have said things that it does not know of.
     pub(crate) silent: bool,
+    /// What lies beside the key: the last checkpoint that it signed. Written at once.
+    pub(crate) signed: Option<Checkpoint>,
+    /// As [`Machine::strange`].
+    pub(crate) strange: bool,
 }
 
 impl Disk {
     pub(crate) fn append(&mut self, record: &Record) {
+        if let Record::Checkpoint(signed) = record {
+            self.signed = Some(signed.checkpoint.clone());
+        }
         self.unsynced.push(record.encode());
     }
 
@@ -59,6 +66,7 @@ impl Disk {
         let mut machine = Machine::default();
         machine.due.extend(&self.due);
         machine.change_after = self.change_after;
+        machine.strange = self.strange;
         let mut taken = Vec::new();
         for committed in self.batches.values() {
             let checkpoint = config.takes_checkpoint(committed.sequence, &committed.batch);
@@ -79,6 +87,8 @@ impl Disk {
             taken,
             ended: machine.ended.map(|_| machine.summary()),
             silent: self.silent,
+            signed: self.signed.clone(),
+            ..Recovered::default()
         };
         (machine, recovered)
     }

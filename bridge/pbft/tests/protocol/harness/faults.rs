@@ -54,6 +54,11 @@ impl Group {
         self.nodes.iter_mut().for_each(|node| node.crash_before = None);
     }
 
+    /// From its next start on, the replica's log is not the one that its key signed.
+    pub(crate) fn estrange(&mut self, index: ReplicaIndex) {
+        self.node_mut(index).disk.strange = true;
+    }
+
     /// Turns the replica into a liar that passes its messages through `tamper`.
     pub(crate) fn corrupt(&mut self, index: ReplicaIndex, tamper: Tamper) {
         self.checker.is_faulty_now(index);

@@ -59,6 +59,7 @@ pub(super) struct Node {
     pub(super) crash_before: Option<u64>,
     pub(super) restart_at: Option<u64>,
     pub(super) diverged: Vec<Sequence>,
+    pub(super) withheld: Vec<Sequence>,
     pub(super) handovers: Vec<CheckpointCertificate>,
     pub(super) wanted_state: Option<Sequence>,
     pub(super) ticked_ms: Option<u64>,
@@ -123,6 +124,7 @@ impl Group {
                 crash_before: None,
                 restart_at: None,
                 diverged: Vec::new(),
+                withheld: Vec::new(),
                 handovers: Vec::new(),
                 wanted_state: None,
                 ticked_ms: None,
@@ -170,6 +172,11 @@ impl Group {
 
     pub(crate) fn diverged(&self, index: ReplicaIndex) -> &[Sequence] {
         &self.node(index).diverged
+    }
+
+    /// Where the replica began to sign no checkpoints.
+    pub(crate) fn withheld(&self, index: ReplicaIndex) -> &[Sequence] {
+        &self.node(index).withheld
     }
 
     /// The checkpoints that ended the replica's epoch: one or none.

@@ -12,6 +12,8 @@ pub(crate) struct Machine {
     pub(crate) last: Sequence,
     pub(crate) commands: Vec<Digest>,
     seen: BTreeSet<Digest>,
+    /// How many entries the log has.
+    entries: u64,
     pub(crate) root: Digest,
     pub(crate) time: TimestampMs,
     /// What falls due, each brought by the first batch whose time has come.
@@ -22,6 +24,8 @@ pub(crate) struct Machine {
     pub(crate) ended: Option<Sequence>,
     /// A machine with a fault computes other roots from here on.
     pub(crate) corrupt: bool,
+    /// Its log is not the one that the replica's key signed.
+    pub(crate) strange: bool,
 }
 
 impl Machine {
@@ -65,13 +69,14 @@ impl Machine {
 
     fn chain(&mut self, what: &[u8]) {
         let fault: &[u8] = if self.corrupt { b"fault" } else { b"" };
+        self.entries += 1;
         self.root = Digest::of(&[self.root.as_bytes(), what, fault]);
     }
 
     pub(crate) fn summary(&self) -> StateSummary {
         let inbox_count = self.commands.len() as u64 / 2;
         StateSummary {
-            log_size: self.commands.len() as u64,
+            log_size: self.entries,
             log_root: self.root,
             state_root: Digest::of(&[b"state", self.root.as_bytes()]),
             inbox_count,
@@ -80,6 +85,7 @@ impl Machine {
                 count => Digest::of(&[b"inbox", &count.to_be_bytes()]),
             },
             next_members_hash: self.ended.map_or(Digest::default(), |_| Digest::from([9; 32])),
+            extends_signed: !self.strange,
         }
     }
 }

@@ -107,7 +107,8 @@ impl Group {
                     self.send(index, &[to], &Message::CatchUp(CatchUp { batches }));
                 }
             }
-            Effect::ViewChanged { .. } => {}
+            Effect::ViewChanged { .. } | Effect::Gathered(_) => {}
+            Effect::Withheld { sequence } => self.node_mut(index).withheld.push(sequence),
             Effect::EpochEnded(certificate) => self.node_mut(index).handovers.push(certificate),
             Effect::FetchState(certificate) => {
                 self.node_mut(index).wanted_state = Some(certificate.checkpoint.sequence);
