@@ -54,9 +54,12 @@ impl<S: Storage> NodeCore<S> {
         now: Now,
         certificate: CheckpointCertificate,
     ) -> Result<(), NodeError> {
-        let next = self.write_ledger().state().group().clone();
+        let (next, mandate) = {
+            let ledger = self.write_ledger();
+            (ledger.state().group().clone(), ledger.state().mandate().cloned())
+        };
         let certificate = self.with_all_signatures(certificate);
-        let handover = Handover { certificate, members: next.members.clone() };
+        let handover = Handover { certificate, members: next.members.clone(), mandate };
         if let Err(gone) = self.place_in(&next) {
             return self.linger(now, handover, gone);
         }

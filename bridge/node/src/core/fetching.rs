@@ -298,7 +298,9 @@ impl<S: Storage> NodeCore<S> {
         let group = ledger.state().group().clone();
         ledger.adopt_group();
         if target.checkpoint.next_members_hash != Default::default() {
-            let handover = Handover { certificate: target.clone(), members: group.members.clone() };
+            let mandate = ledger.state().mandate().cloned();
+            let handover =
+                Handover { certificate: target.clone(), members: group.members.clone(), mandate };
             self.keep_handover(handover, Some(group.clone()))?;
         } else {
             self.storage.write(Write::Group(group.clone()))?;

@@ -255,7 +255,8 @@ fn adopt_fetched(
     let ends = |checkpoint: &Checkpoint| checkpoint.next_members_hash != Digest::default();
     match store.stable_checkpoint()?.filter(|stable| ends(&stable.checkpoint)) {
         Some(certificate) if certificate.checkpoint.epoch.0 + 1 == group.epoch.0 => {
-            let handover = Handover { certificate, members: group.members.clone() };
+            let mandate = ledger.state().mandate().cloned();
+            let handover = Handover { certificate, members: group.members.clone(), mandate };
             handovers.insert(handover.from(), handover.clone());
             write(Write::Handover { handover, group: Some(group) })
         }
