@@ -11,6 +11,7 @@
 //! * A certificate is only ever kept for a size that this replica has executed and whose root is its own.
 //! * A ledger that contradicts a quorum executes and certifies nothing any more.
 
+mod anchoring;
 mod attestations;
 mod certify;
 mod error;
@@ -35,6 +36,7 @@ use quorate_protocol::{
 use quorate_services::{Admission, Disposition, StateMachine};
 use tokio::sync::watch;
 
+pub use anchoring::{AnchorProofs, TakenProof};
 pub use attestations::{Divergence, MAX_SIZES_PER_REPLICA, SignedHead};
 pub use certify::Attested;
 pub use error::{LedgerError, SourceError};
