@@ -9,17 +9,17 @@ use std::time::Duration;
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::providers::{Provider, ProviderBuilder};
 use alloy::signers::local::PrivateKeySigner;
-use quorate_contracts::AgentCoordinator;
 use quorate_contracts::reader::{CoordinatorReader, ReaderError};
+use quorate_contracts::{AgentCoordinator, Content, Taken, deployment};
 use quorate_protocol::operations::proposals::Propose;
 use quorate_protocol::{
-    AgentId, Call, Choice, Epoch, Group, GroupId, Member, Policy, ProposalId, ReceiptError, Terms,
+    AgentId, Call, Choice, Epoch, Group, GroupId, Member, ProposalId, ReceiptError, Terms, VoterSignature,
 };
 use quorate_sdk::audit::{self, AuditOptions};
 use quorate_sdk::{Agent, ChainAgent, Client, SdkError, verify_receipt, verify_receipt_with};
 
 use crate::node::{Behaviour, Node};
-use crate::world::{World, agents, members};
+use crate::world::{World, agents, members, terms};
 
 /// The secrets of anvil's first development accounts, which are funded.
 const SECRETS: [&str; 4] = [
@@ -86,7 +86,7 @@ impl Stage {
         let signer = PrivateKeySigner::from_slice(&secrets[0]).unwrap();
         let provider =
             || ProviderBuilder::new().wallet(signer.clone()).connect_http(anvil.url.parse().unwrap());
-        let contract = *AgentCoordinator::deploy(provider()).await.unwrap().address();
+        let contract = *deployment::deploy(provider(), signer.address()).await.unwrap().address();
 
         let mut chain = Vec::new();
         for agent in &agents {
@@ -95,7 +95,7 @@ impl Stage {
             assert!(included.gas_used > 21_000 && included.block > 0);
             chain.push(account);
         }
-        let terms = Terms::of_class(Policy::of_weight(3, 4, 3600, 0));
+        let terms = terms(4);
         let salt = B256::repeat_byte(5);
         let (id, _) = chain[0].create_group(&members(&agents), &terms, salt).await.unwrap();
 
@@ -127,7 +127,7 @@ impl Stage {
 }
 
 fn payment(to: u8, wei: u64) -> Vec<Call> {
-    vec![Call { target: AgentId::from([to; 20]), value: U256::from(wei), data: vec![] }]
+    vec![Call::payment(AgentId::from([to; 20]), U256::from(wei))]
 }
 
 fn refusal(result: Result<quorate_sdk::Included, SdkError>) -> String {
@@ -165,32 +165,68 @@ async fn the_on_chain_lane_decides_and_pays() {
     let calls = payment(0xaa, 300);
     let propose = Propose { salt: 1, description: "pay".into(), calls: calls.clone(), class: 0 };
     let (id, _) = stage.chain[0].propose(stage.id(), &propose).await.unwrap();
-    let again = stage.chain[0].propose(stage.id(), &propose).await.unwrap_err();
-    assert!(again.to_string().contains("exists already"), "{again}");
-    stage.chain[0].vote(id, Choice::For).await.unwrap();
-    assert!(refusal(stage.chain[0].vote(id, Choice::Against).await).contains("voted"));
-    assert!(refusal(stage.chain[0].execute(id, &calls).await).contains("is open, not approved"));
-    stage.chain[1].vote(id, Choice::For).await.unwrap();
-    let vote = stage.chain[2].first_vote(id, Choice::For).await.unwrap();
-    let signature = stage.chain[2].sign_vote(stage.id(), &vote);
+    let group = stage.id();
+    let again = stage.chain[0].propose(group, &propose).await.unwrap_err();
+    assert!(again.to_string().contains("is open"), "{again}");
+    let content = |calls: &[Call]| Content::of(stage.agents[0].id(), 1, 0, "pay", calls);
+    stage.chain[0].vote(group, id, Choice::For).await.unwrap();
+    assert!(refusal(stage.chain[0].vote(group, id, Choice::Against).await).contains("voted"));
+    assert!(refusal(stage.chain[0].execute(group, &content(&calls)).await).contains("is open"));
+    stage.chain[1].vote(group, id, Choice::For).await.unwrap();
+    let vote = stage.chain[2].first_vote(group, id, Choice::For).await.unwrap();
+    let signature: VoterSignature = stage.chain[2].sign_vote(group, &vote).into();
     let (sender, voter) = (&stage.chain[0], stage.agents[2].id());
-    assert!(
-        refusal(sender.vote_by_sig(id, voter, Choice::Against, &signature).await).contains("not the vote")
-    );
-    sender.vote_by_sig(id, voter, Choice::For, &signature).await.unwrap();
-    assert!(refusal(stage.chain[0].execute(id, &payment(0xbb, 300)).await).contains("hash to"));
-    stage.chain[3].execute(id, &calls).await.unwrap();
+    // What does not count is passed over.
+    sender.vote_by_sigs(group, id, &[(voter, Choice::Against, signature.clone())]).await.unwrap();
+    assert_eq!(stage.reader.proposal(group, id).await.unwrap().unwrap().against_weight, 0);
+    sender.vote_by_sigs(group, id, &[(voter, Choice::For, signature)]).await.unwrap();
+    assert_eq!(stage.reader.proposal(group, id).await.unwrap().unwrap().for_weight, 3);
+    let others = content(&payment(0xbb, 300));
+    assert!(refusal(stage.chain[0].execute(group, &others).await).contains("unknown on-chain"));
+    stage.chain[3].execute(group, &content(&calls)).await.unwrap();
     assert_eq!(stage.balance(Address::repeat_byte(0xaa)).await, U256::from(300));
-    assert!(stage.reader.executed(stage.id(), id).await.unwrap());
-    assert!(refusal(stage.chain[3].execute(id, &calls).await).contains("executed"));
+    assert!(stage.reader.executed(group, id).await.unwrap());
+    assert!(refusal(stage.chain[3].execute(group, &content(&calls)).await).contains("is executed"));
 
     let cancelled = Propose { salt: 2, ..propose };
-    let (id, _) = stage.chain[1].propose(stage.id(), &cancelled).await.unwrap();
-    assert!(refusal(stage.chain[0].cancel(id).await).contains("did not make"));
-    stage.chain[1].cancel(id).await.unwrap();
-    assert!(refusal(stage.chain[0].vote(id, Choice::For).await).contains("cancelled"));
-    let unknown = stage.chain[0].vote(ProposalId::from([9; 32]), Choice::For).await;
-    assert!(refusal(unknown).contains("no proposal"));
+    let (id, _) = stage.chain[1].propose(group, &cancelled).await.unwrap();
+    let content = Content::of(stage.agents[1].id(), 2, 0, "pay", &calls);
+    assert!(refusal(stage.chain[0].cancel(group, &content).await).contains("did not make"));
+    stage.chain[1].cancel(group, &content).await.unwrap();
+    assert!(refusal(stage.chain[0].vote(group, id, Choice::For).await).contains("cancelled"));
+    let unknown = stage.chain[0].vote(group, ProposalId::from([9; 32]), Choice::For).await;
+    assert!(refusal(unknown).contains("unknown on-chain"));
+}
+
+/// What waits on-chain can be taken back: by those who could have blocked it.
+#[tokio::test]
+async fn a_decision_with_a_timelock_is_queued_and_objected_to() {
+    let stage = Stage::new().await;
+    let group = stage.id();
+    let mut world = World::of(stage.group.clone(), stage.agents.clone());
+    let calls = payment(0xee, 900);
+    let waits = world.decide_in(1, "above what the class for payments lets pass", calls, &[Choice::For; 3]);
+    anchor(&stage, &world.checkpoint()).await;
+    world.anchored = Some(world.size());
+    let receipt = world.receipt(world.decision_index(waits).unwrap());
+    let refused = refusal(stage.chain[0].execute_anchored(&receipt).await);
+    assert!(refused.contains("has to be queued"), "{refused}");
+    stage.chain[0].queue_anchored(&receipt).await.unwrap();
+    let known = stage.reader.proposal(group, waits).await.unwrap().unwrap();
+    assert!(known.from_log && known.executable_s.is_some(), "{known:?}");
+    let quorate_protocol::EntryBody::Decision(record) = &receipt.record.body else { panic!("a decision") };
+    let content = Content::from(&**record);
+    assert!(refusal(stage.chain[0].execute(group, &content).await).contains("may be executed from"));
+
+    let objections: Vec<_> = stage.chain[1..3]
+        .iter()
+        .map(|voter| (voter.id(), VoterSignature::from(voter.sign_objection(group, waits))))
+        .collect();
+    let few = refusal(stage.chain[3].veto(group, waits, &objections[..1]).await);
+    assert!(few.contains("less than"), "one of four could not have blocked three of four: {few}");
+    stage.chain[3].veto(group, waits, &objections).await.unwrap();
+    assert!(refusal(stage.chain[0].queue_anchored(&receipt).await).contains("revoked"));
+    assert_eq!(stage.balance(Address::repeat_byte(0xee)).await, U256::ZERO);
 }
 
 #[tokio::test]
@@ -294,7 +330,9 @@ async fn a_decision_is_anchored_proved_executed_and_audited() {
     stage.chain[3].execute_anchored_batch(&receipts).await.unwrap();
     assert_eq!(stage.balance(Address::repeat_byte(0xdd)).await, U256::from(150));
     assert_eq!(stage.balance(stage.funds).await, U256::from(150));
-    assert!(refusal(stage.chain[3].execute_anchored_batch(&receipts).await).contains("executed"));
+    // What is executed already is passed over.
+    stage.chain[3].execute_anchored_batch(&receipts).await.unwrap();
+    assert_eq!(stage.balance(stage.funds).await, U256::from(150));
     assert!(refusal(stage.chain[3].execute_anchored(&decided.receipt).await).contains("executed"));
     let no = client.decision(rejected).await.unwrap().unwrap();
     let refused = stage.chain[0].execute_anchored(&no.receipt).await.unwrap_err();
@@ -321,47 +359,30 @@ async fn anchor(stage: &Stage, stable: &quorate_protocol::CheckpointCertificate)
     let secret = stage.agents[0].account.secret();
     let signer = PrivateKeySigner::from_slice(&secret).unwrap();
     let provider = ProviderBuilder::new().wallet(signer).connect_http(stage.anvil.url.parse().unwrap());
-    let typed = quorate_contracts::Checkpoint {
-        groupId: checkpoint.group.0,
-        epoch: checkpoint.epoch.0,
-        sequence: checkpoint.sequence.0,
-        logSize: checkpoint.log_size,
-        logRoot: checkpoint.log_root.0,
-        stateRoot: checkpoint.state_root.0,
-        inboxCount: 0,
-        nextMembersHash: B256::ZERO,
-    };
     let signatures = Bytes::from(stable.packed_signatures());
     let coordinator = AgentCoordinator::new(stage.contract, provider);
-    let included = coordinator.anchor(typed, signatures).send().await.unwrap().get_receipt().await.unwrap();
-    assert!(included.status());
+    let call = coordinator.anchor(checkpoint.into(), signatures, vec![], Taken::default());
+    assert!(call.send().await.unwrap().get_receipt().await.unwrap().status());
 }
 
 /// The contract's call for the end of an epoch, signed by the replicas of `world`.
 async fn rotate(stage: &Stage, world: &World) {
     let handover = world.handovers.last().unwrap();
     let checkpoint = &handover.certificate.checkpoint;
-    let members = handover.members.iter().map(|member| quorate_contracts::Member {
-        account: member.agent.0,
-        key: B256::from(member.key.0),
-        weight: member.weight,
-        flags: member.flags,
-    });
     let provider = ProviderBuilder::new().connect_http(stage.anvil.url.parse().unwrap());
     let sender = provider.get_accounts().await.unwrap()[9];
-    let on_chain = quorate_contracts::Checkpoint {
-        groupId: checkpoint.group.0,
-        epoch: checkpoint.epoch.0,
-        sequence: checkpoint.sequence.0,
-        logSize: checkpoint.log_size,
-        logRoot: checkpoint.log_root.0,
-        stateRoot: checkpoint.state_root.0,
-        inboxCount: checkpoint.inbox_count,
-        nextMembersHash: checkpoint.next_members_hash.0,
-    };
     let signatures = Bytes::from(handover.certificate.packed_signatures());
     let coordinator = AgentCoordinator::new(stage.contract, provider);
-    let call = coordinator.anchorAndRotate(on_chain, signatures, members.collect());
+    let members = handover.members.iter().map(quorate_contracts::Member::from).collect();
+    let mandate = handover.mandate.as_ref().into();
+    let call = coordinator.anchorAndRotate(
+        checkpoint.into(),
+        signatures,
+        vec![],
+        Taken::default(),
+        members,
+        mandate,
+    );
     assert!(call.from(sender).send().await.unwrap().get_receipt().await.unwrap().status());
 }
 

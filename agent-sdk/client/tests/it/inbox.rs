@@ -5,24 +5,28 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use quorate_protocol::entry::SystemEvent;
-use quorate_protocol::inbox::{KIND_COMMAND, KIND_PROPOSAL_EXECUTED, KIND_REPLICA_CONVICTED};
+use quorate_protocol::inbox::KIND_COMMAND;
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::inbox::{InboxOperation, Observe};
 use quorate_protocol::operations::proposals::{ProposalsOperation, Propose};
 use quorate_protocol::{
-    AgentId, Choice, EntryBody, EntryRecord, Epoch, Group, GroupIdentity, InboxMessage, Policy, Terms,
+    AgentId, Choice, EntryBody, EntryRecord, Epoch, Group, GroupIdentity, InboxEvent, InboxMessage,
+    InboxTaken, OnChainStatus,
 };
 use quorate_sdk::audit::{self, AuditOptions, AuditReport};
 
 use crate::node::{Behaviour, Node, Tamper};
-use crate::world::{World, agents, members};
+use crate::world::{World, agents, members, terms};
 
 /// Five members of weight 1, of whom the last is convicted.
 fn five() -> World {
     let agents = agents(&[[1; 32], [2; 32], [3; 32], [4; 32], [5; 32]]);
     let identity: GroupIdentity = World::new(7).group.identity;
-    let terms = Terms::of_class(Policy::of_weight(3, 5, 3600, 0));
-    World::of(Group { identity, epoch: Epoch(0), members: members(&agents), terms }, agents)
+    let account = AgentId::from([0xac; 20]);
+    World::of(
+        Group { identity, account, epoch: Epoch(0), members: members(&agents), terms: terms(5) },
+        agents,
+    )
 }
 
 /// A proposal that is open, another one through the inbox, the first one executed by the contract, and a
@@ -37,8 +41,8 @@ fn story() -> (World, Group) {
     let contents = [
         (KIND_COMMAND, forced.encode()),
         (KIND_COMMAND, vec![1, 2, 3]),
-        (KIND_PROPOSAL_EXECUTED, open.as_bytes().to_vec()),
-        (KIND_REPLICA_CONVICTED, [&[0; 12], last.id().as_bytes().as_slice()].concat()),
+        of_event(InboxEvent::ProposalClosedOnChain { proposal: open, status: OnChainStatus::Executed }),
+        of_event(InboxEvent::ReplicaConvicted { replica: last.id() }),
     ];
     let message = |(index, (kind, payload))| {
         let (sender, enqueued_at) = (AgentId::from([8; 20]), 1_700_000_000);
@@ -72,6 +76,14 @@ async fn a_log_that_took_the_inbox_is_intact() {
     assert_eq!((report.counts.approved, report.counts.refused), (1, 0));
 }
 
+fn of_event(event: InboxEvent) -> (u8, Vec<u8>) {
+    (event.kind(), event.payload())
+}
+
+fn is_conviction(event: &SystemEvent) -> bool {
+    matches!(event, SystemEvent::OnChain(InboxEvent::ReplicaConvicted { .. }))
+}
+
 fn place(log: &[EntryRecord], is: fn(&SystemEvent) -> bool) -> usize {
     let matches = |record: &EntryRecord| matches!(&record.body, EntryBody::System(event) if is(event));
     log.iter().position(matches).expect("the story has one")
@@ -94,10 +106,11 @@ async fn a_log_that_lies_about_the_inbox_is_found_out() {
         (
             "a message that is passed over",
             |world, log| {
-                let at = place(log, |event| matches!(event, SystemEvent::InboxTaken { index: 1, .. }));
+                let at =
+                    place(log, |event| matches!(event, SystemEvent::InboxTaken(InboxTaken { index: 1, .. })));
                 tell(world, log, at, |event| {
-                    if let SystemEvent::InboxTaken { index, .. } = event {
-                        *index = 2;
+                    if let SystemEvent::InboxTaken(taken) = event {
+                        taken.index = 2;
                     }
                 });
             },
@@ -106,18 +119,24 @@ async fn a_log_that_lies_about_the_inbox_is_found_out() {
         (
             "a conviction that no message asks for",
             |world, log| {
-                let at = place(log, |event| matches!(event, SystemEvent::ProposalExecuted { .. }));
+                let at = place(log, |event| {
+                    matches!(event, SystemEvent::OnChain(InboxEvent::ProposalClosedOnChain { .. }))
+                });
                 let replica = world.agents[3].id();
-                tell(world, log, at, |event| *event = SystemEvent::ReplicaConvicted { replica });
+                tell(world, log, at, |event| {
+                    *event = SystemEvent::OnChain(InboxEvent::ReplicaConvicted { replica });
+                });
             },
             "inbox",
         ),
         (
             "another replica convicted",
             |world, log| {
-                let at = place(log, |event| matches!(event, SystemEvent::ReplicaConvicted { .. }));
+                let at = place(log, is_conviction);
                 let replica = world.agents[3].id();
-                tell(world, log, at, |event| *event = SystemEvent::ReplicaConvicted { replica });
+                tell(world, log, at, |event| {
+                    *event = SystemEvent::OnChain(InboxEvent::ReplicaConvicted { replica });
+                });
             },
             "epoch",
         ),

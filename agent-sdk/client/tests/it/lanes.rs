@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::U64;
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
-use quorate_contracts::AgentCoordinator;
+use quorate_contracts::{AgentCoordinator, Content, ProposalStatus as OnChain};
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::proposals::{Cancel, ProposalsOperation, Propose, Vote};
-use quorate_protocol::proposal::{actions_hash, proposal_id};
+use quorate_protocol::proposal::proposal_id;
+use quorate_protocol::terms::LONGEST_S;
 use quorate_protocol::{
-    Basis, Choice, Command, Group, Member, Nonce, Operation, Outcome, Policy, ProposalId, Sequence,
+    Basis, Choice, Class, Command, Group, Member, Nonce, Opening, Operation, Outcome, ProposalId, Sequence,
     SignedCommand, Terms, TimestampMs,
 };
 use quorate_sdk::SdkError;
@@ -19,7 +20,11 @@ use quorate_services::{ProposalStatus, StateMachine};
 
 use crate::chain::Stage;
 
-const PERIOD_S: u32 = 60;
+/// As short as a voting on-chain may be.
+const PERIOD_S: u32 = 3600;
+/// Time passes by the minute.
+const MINUTE_S: u64 = 60;
+const DESCRIPTION: &str = "history";
 const STEPS: usize = 22;
 
 /// Small numbers, the same every time for one seed (xorshift64*).
@@ -46,14 +51,24 @@ struct History<'s> {
     machine: StateMachine,
     sequence: u64,
     nonces: BTreeMap<usize, u64>,
-    /// Each with the end of its voting, in seconds.
-    proposals: Vec<(ProposalId, u64)>,
+    proposals: Vec<Proposed>,
     counted: usize,
 }
 
-fn class(name: &str, random: &mut Random) -> Policy {
+/// A proposal of both lanes.
+#[derive(Clone)]
+struct Proposed {
+    id: ProposalId,
+    content: Content,
+    /// The end of its voting, in seconds.
+    ends: u64,
+}
+
+/// Open on-chain when the group has stalled, whatever decides in it.
+fn class(name: &str, random: &mut Random) -> Class {
     let threshold = random.pick(&[5_001, 6_000, 6_666, 7_500, 10_000]);
-    Policy { name: name.into(), threshold, ..Policy::of_weight(3, 4, PERIOD_S, 0) }
+    let (name, opening, expiry_s) = (name.into(), Opening::Stalled, LONGEST_S);
+    Class { name, threshold, opening, expiry_s, ..Class::decisions(3, 4, PERIOD_S) }
 }
 
 /// A class of every kind, with random numbers.
@@ -62,12 +77,12 @@ fn terms(random: &mut Random) -> Terms {
     let veto = random.pick(&[1, 2_500, 3_334, 6_000]);
     let classes = vec![
         class("all", random),
-        Policy { basis: Basis::Cast, turnout, ..class("cast", random) },
-        Policy { veto, turnout: random.pick(&[0, 5_000]), ..class("veto", random) },
-        Policy { revotes: true, veto: random.pick(&[0, 5_000]), ..class("revotes", random) },
-        Policy { basis: Basis::Cast, turnout, veto, revotes: true, ..class("mixed", random) },
+        Class { basis: Basis::Cast, turnout, ..class("cast", random) },
+        Class { veto, turnout: random.pick(&[0, 5_000]), ..class("veto", random) },
+        Class { revotes: true, veto: random.pick(&[0, 5_000]), ..class("revotes", random) },
+        Class { basis: Basis::Cast, turnout, veto, revotes: true, ..class("mixed", random) },
     ];
-    Terms { classes, ..Terms::of_class(Policy::of_weight(1, 1, 1, 0)) }
+    Terms::of_classes(classes)
 }
 
 impl<'s> History<'s> {
@@ -82,7 +97,14 @@ impl<'s> History<'s> {
         let (machine, _) = StateMachine::genesis(&group);
         let provider = ProviderBuilder::new().connect_http(stage.anvil.url.parse().unwrap()).erased();
         let (nonces, proposals) = (BTreeMap::new(), Vec::new());
-        Self { stage, provider, group, machine, sequence: 0, nonces, proposals, counted: 0 }
+        let mut history =
+            Self { stage, provider, group, machine, sequence: 0, nonces, proposals, counted: 0 };
+        // Somebody asks on-chain, and nobody serves: the group has stalled, and the lane is open to all classes.
+        let propose = Propose { salt: u64::MAX, description: String::new(), calls: vec![], class: 0 };
+        let asked = history.command(0, ProposalsOperation::Propose(propose).to_operation());
+        stage.chain[0].enqueue(history.group.identity.group, &asked).await.unwrap();
+        history.pass(u64::from(history.group.terms.stall_time_s)).await;
+        history
     }
 
     /// The time of the latest block.
@@ -95,16 +117,17 @@ impl<'s> History<'s> {
     /// fall to different sides of it.
     async fn pass(&self, seconds: u64) {
         let mut at = self.now().await + seconds;
-        if let Some((_, ends)) = self.proposals.iter().find(|(_, ends)| (at..=at + 3).contains(ends)) {
-            at = *ends;
+        let near = |proposed: &&Proposed| (at..=at + 3).contains(&proposed.ends);
+        if let Some(proposed) = self.proposals.iter().find(near) {
+            at = proposed.ends;
         }
         let _: serde_json::Value =
             self.provider.raw_request("evm_setNextBlockTimestamp".into(), [U64::from(at)]).await.unwrap();
         let _: serde_json::Value = self.provider.raw_request("evm_mine".into(), ()).await.unwrap();
     }
 
-    /// What the state machine makes of an operation at this second: whether it took effect.
-    fn off_chain(&mut self, agent: usize, operation: Operation, second: u64) -> bool {
+    /// The next command of an agent.
+    fn command(&mut self, agent: usize, operation: Operation) -> SignedCommand {
         let agent_keys = &self.stage.agents[agent];
         let nonce = self.nonces.entry(agent).or_default();
         let command = Command {
@@ -116,7 +139,12 @@ impl<'s> History<'s> {
             operations: vec![operation],
         };
         *nonce += 1;
-        let command = SignedCommand::sign(command, &agent_keys.key);
+        SignedCommand::sign(command, &agent_keys.key)
+    }
+
+    /// What the state machine makes of an operation at this second: whether it took effect.
+    fn off_chain(&mut self, agent: usize, operation: Operation, second: u64) -> bool {
+        let command = self.command(agent, operation);
         self.sequence += 1;
         let executed = self.machine.execute(Sequence(self.sequence), TimestampMs(second * 1000), &[command]);
         executed.records.iter().any(|record| matches!(record.outcome, Outcome::Applied { .. }))
@@ -144,7 +172,7 @@ impl<'s> History<'s> {
 
     async fn propose(&mut self, random: &mut Random) {
         let (agent, class) = (random.below(4) as usize, random.below(5) as u8);
-        let (salt, description) = (self.proposals.len() as u64, String::from("history"));
+        let (salt, description) = (self.proposals.len() as u64, String::from(DESCRIPTION));
         let propose = Propose { salt, description, calls: vec![], class };
         let group = self.group.identity.group;
         let sent = self.stage.chain[agent].propose(group, &propose).await.map(|(_, included)| included);
@@ -152,23 +180,24 @@ impl<'s> History<'s> {
         self.act(agent, ProposalsOperation::Propose(propose.clone()), sent).await;
         let opened = self.provider.get_block(block.into()).await.unwrap().unwrap().header.timestamp;
         let proposer = self.stage.agents[agent].id();
-        let id = proposal_id(&group, proposer, salt, class, actions_hash(&[]), &propose.description);
-        self.proposals.push((id, opened + u64::from(PERIOD_S)));
+        let id = proposal_id(&group, proposer, salt, class, &[], DESCRIPTION);
+        let content = Content::of(proposer, salt, class, DESCRIPTION, &[]);
+        self.proposals.push(Proposed { id, content, ends: opened + u64::from(PERIOD_S) });
     }
 
     async fn vote(&mut self, random: &mut Random) {
         let agent = random.below(4) as usize;
-        let (proposal, _) = random.pick(&self.proposals);
+        let Proposed { id: proposal, .. } = random.pick(&self.proposals);
         let choice = random.pick(&[Choice::For, Choice::For, Choice::Against, Choice::Abstain]);
-        let sent = self.stage.chain[agent].vote(proposal, choice).await;
+        let sent = self.stage.chain[agent].vote(self.group.identity.group, proposal, choice).await;
         let vote = Vote { proposal, choice, signature: None };
         self.counted += usize::from(self.act(agent, ProposalsOperation::Vote(vote), sent).await);
     }
 
     async fn cancel(&mut self, random: &mut Random) {
         let agent = random.below(4) as usize;
-        let (proposal, _) = random.pick(&self.proposals);
-        let sent = self.stage.chain[agent].cancel(proposal).await;
+        let Proposed { id: proposal, content, .. } = random.pick(&self.proposals);
+        let sent = self.stage.chain[agent].cancel(self.group.identity.group, &content).await;
         self.act(agent, ProposalsOperation::Cancel(Cancel { proposal }), sent).await;
     }
 
@@ -179,18 +208,19 @@ impl<'s> History<'s> {
         self.machine.execute(Sequence(self.sequence), TimestampMs(second * 1000), &[]);
         let coordinator = AgentCoordinator::new(self.stage.contract, &self.provider);
         let mut statuses = Vec::new();
-        for (id, ends) in &self.proposals {
-            let on_chain = coordinator.proposalStatus(id.0).call().await.unwrap();
+        for Proposed { id, ends, .. } in &self.proposals {
+            let tally = coordinator.proposal(self.group.identity.group.0, id.0).call().await.unwrap();
+            let on_chain = tally.status;
             let view = self.machine.proposal(id).unwrap();
             let off_chain = match view.status {
-                ProposalStatus::Open => 0,
-                ProposalStatus::Approved => 1,
-                ProposalStatus::Rejected => 2,
-                ProposalStatus::Expired => 3,
-                ProposalStatus::Cancelled => 4,
+                ProposalStatus::Open => OnChain::Open,
+                ProposalStatus::Approved => OnChain::Approved,
+                ProposalStatus::Rejected => OnChain::Rejected,
+                ProposalStatus::Expired => OnChain::Expired,
+                ProposalStatus::Cancelled => OnChain::Cancelled,
+                ProposalStatus::Moved => panic!("no message says so"),
             };
-            assert_eq!(off_chain, on_chain, "{view:?} at {second} s, voting ends at {ends} s");
-            let tally = coordinator.proposal(id.0).call().await.unwrap();
+            assert_eq!(off_chain as u8, on_chain, "{view:?} at {second} s, voting ends at {ends} s");
             let weights = (tally.forWeight, tally.againstWeight, tally.abstainWeight);
             assert_eq!(weights, (view.for_weight, view.against_weight, view.abstain_weight));
             statuses.push(on_chain);
@@ -213,7 +243,7 @@ async fn random_histories_come_to_the_same_in_both_lanes() {
             match random.below(16) {
                 0..2 if history.proposals.len() < 5 => history.propose(&mut random).await,
                 2 => history.cancel(&mut random).await,
-                3 => history.pass(1 + random.below(40)).await,
+                3 => history.pass(MINUTE_S * (1 + random.below(40))).await,
                 _ => history.vote(&mut random).await,
             }
             if random.below(4) == 0 {
@@ -227,5 +257,9 @@ async fn random_histories_come_to_the_same_in_both_lanes() {
         counted += history.counted;
     }
     println!("{histories} histories, {counted} votes counted, proposals by status: {seen:?}");
-    assert!(counted > 0 && (1..=4).all(|status| seen.contains_key(&status)), "every end was seen: {seen:?}");
+    let ends = [OnChain::Approved, OnChain::Rejected, OnChain::Expired, OnChain::Cancelled];
+    assert!(
+        counted > 0 && ends.iter().all(|end| seen.contains_key(&(*end as u8))),
+        "every end was seen: {seen:?}"
+    );
 }

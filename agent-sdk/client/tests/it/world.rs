@@ -9,10 +9,10 @@ use quorate_protocol::merkle::MerkleLog;
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::proposals::{ProposalsOperation, Propose, Vote};
 use quorate_protocol::{
-    AccountKey, AgentId, AgentKey, AnchorProof, Attestation, Call, Checkpoint, CheckpointCertificate, Choice,
-    Command, Digest, EntryBody, EntryRecord, Epoch, Group, GroupId, GroupIdentity, Handover, LogCertificate,
-    LogHead, Member, MembersChange, Nonce, Operation, Policy, ProposalId, Receipt, Sequence,
-    SignedCheckpoint, SignedCommand, Terms, TimestampMs,
+    AccountKey, AgentId, AgentKey, AnchorProof, Attestation, Call, ChainVote, Checkpoint,
+    CheckpointCertificate, Choice, Class, Command, Digest, EntryBody, EntryRecord, Epoch, Group, GroupId,
+    GroupIdentity, Handover, LogCertificate, LogHead, Member, MembersChange, Nonce, Opening, Operation,
+    ProposalId, Receipt, Sequence, SignedCheckpoint, SignedCommand, Terms, TimestampMs,
 };
 use quorate_sdk::Agent;
 use quorate_services::{Admission, StateMachine};
@@ -55,6 +55,12 @@ pub(crate) fn members(agents: &[Agent]) -> Vec<Member> {
     agents.iter().map(member).collect()
 }
 
+/// Payments, which three of so many decide in either lane; and changes of the members.
+pub(crate) fn terms(total: u128) -> Terms {
+    let pay = Class { opening: Opening::Always, ..Class::payments(3, total, 3600, (20_000, 1_000_000)) };
+    Terms::of_classes(vec![pay, Class::constitution(3, total, 7200)])
+}
+
 impl World {
     /// Four members of weight 1; three of them approve.
     pub(crate) fn new(group: u8) -> Self {
@@ -64,8 +70,11 @@ impl World {
             contract: AgentId::from([0xc0; 20]),
             group: GroupId::from([group; 32]),
         };
-        let terms = Terms::of_class(Policy::of_weight(3, 4, 3600, 0));
-        Self::of(Group { identity, epoch: Epoch(0), members: members(&agents), terms }, agents)
+        let account = AgentId::from([0xac; 20]);
+        Self::of(
+            Group { identity, account, epoch: Epoch(0), members: members(&agents), terms: terms(4) },
+            agents,
+        )
     }
 
     pub(crate) fn of(group: Group, agents: Vec<Agent>) -> Self {
@@ -133,8 +142,19 @@ impl World {
 
     /// Proposes as member 0 and has the members from 0 on vote, each in a batch of its own.
     pub(crate) fn decide(&mut self, description: &str, calls: Vec<Call>, choices: &[Choice]) -> ProposalId {
+        self.decide_in(0, description, calls, choices)
+    }
+
+    /// As [`Self::decide`], in another class.
+    pub(crate) fn decide_in(
+        &mut self,
+        class: u8,
+        description: &str,
+        calls: Vec<Call>,
+        choices: &[Choice],
+    ) -> ProposalId {
         let propose =
-            Propose { salt: self.records.len() as u64, description: description.into(), calls, class: 0 };
+            Propose { salt: self.records.len() as u64, description: description.into(), calls, class };
         let proposer = self.agents[0].clone();
         let command = self.sign(&proposer, ProposalsOperation::Propose(propose.clone()).to_operation());
         self.execute(&[command]);
@@ -142,12 +162,25 @@ impl World {
             &self.group.identity.group,
             proposer.id(),
             propose.salt,
-            0,
-            quorate_protocol::proposal::actions_hash(&propose.calls),
+            class,
+            &propose.calls,
             &propose.description,
         );
+        let known = self.machine.proposal(&proposal);
         for (voter, choice) in self.agents.clone().iter().zip(choices) {
-            let vote = ProposalsOperation::Vote(Vote { proposal, choice: *choice, signature: None });
+            let signature = known.as_ref().filter(|_| self.group.terms.classes[usize::from(class)].escape);
+            let signature = signature.map(|known| {
+                let vote = ChainVote {
+                    voter: voter.id(),
+                    proposal,
+                    choice: *choice,
+                    epoch: known.epoch,
+                    voting_ends: known.closes.seconds(),
+                    nonce: 0,
+                };
+                voter.account.sign_digest(&vote.digest(&self.group.identity)).into()
+            });
+            let vote = ProposalsOperation::Vote(Vote { proposal, choice: *choice, signature });
             let command = self.sign(voter, vote.to_operation());
             self.execute(&[command]);
         }
@@ -204,7 +237,7 @@ impl World {
     pub(crate) fn change_members(&mut self, agents: Vec<Agent>) {
         let change = MembersChange { epoch: self.group.epoch, members: members(&agents) };
         let call = change.call(&self.group.identity);
-        self.decide("change the members", vec![call], &[Choice::For; 3]);
+        self.decide_in(1, "change the members", vec![call], &[Choice::For; 3]);
         self.begin_epoch();
         self.agents = agents;
     }
@@ -215,7 +248,8 @@ impl World {
         self.push(record);
         let next = self.machine.group().clone();
         let certificate = self.sign_checkpoint(Digest(next.members_hash()));
-        self.handovers.push(Handover { certificate, members: next.members.clone() });
+        let mandate = self.machine.mandate().cloned();
+        self.handovers.push(Handover { certificate, members: next.members.clone(), mandate });
         self.group = next;
     }
 
