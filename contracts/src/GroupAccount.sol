@@ -76,6 +76,8 @@ contract GroupAccount is IGroupAccount, ERC721Holder, ERC1155Holder {
             if (!call.allowFailure) {
                 revert Errors.CallFailed(i, call.target, ignored ? bytes("") : LowLevelCall.returnData());
             }
+            // Bit i it is.
+            // forge-lint: disable-next-line(incorrect-shift)
             failures |= 1 << i;
         }
     }
@@ -161,6 +163,8 @@ contract GroupAccount is IGroupAccount, ERC721Holder, ERC1155Holder {
     /// @dev Whether the data calls a function that returns false where others revert.
     function _saysWhether(bytes calldata data) private pure returns (bool) {
         if (data.length < 4) return false;
+        // The selector is what is cut off.
+        // forge-lint: disable-next-line(unsafe-typecast)
         bytes4 selector = bytes4(data);
         return
             selector == TRANSFER || selector == TRANSFER_FROM || selector == APPROVE || selector == INCREASE_ALLOWANCE;
