@@ -69,10 +69,11 @@ contract GroupAccount is IGroupAccount, ERC721Holder, ERC1155Holder {
 
         for (uint256 i = 0; i < calls.length; ++i) {
             Call calldata call = calls[i];
+            bytes calldata data = call.data;
             if (call.gas != 0) _requireGas(i, call.gas);
             // Data that nothing looks at does nothing, and must not pass for having done it.
-            bool ignored = call.data.length != 0 && !call.allowNoCode && call.target.code.length == 0;
-            if (!ignored && _call(call.target, call.value, call.data)) continue;
+            bool ignored = data.length != 0 && !call.allowNoCode && call.target.code.length == 0;
+            if (!ignored && _call(call.target, call.value, data)) continue;
             if (!call.allowFailure) {
                 revert Errors.CallFailed(i, call.target, ignored ? bytes("") : LowLevelCall.returnData());
             }
