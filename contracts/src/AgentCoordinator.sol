@@ -21,6 +21,7 @@ contract AgentCoordinator is Evidence {
     address public immutable override groupRegistry;
 
     bytes32 private immutable _separator;
+    uint256 private immutable _chainId;
 
     /// @param onChainLane_ The `OnChainLane`.
     /// @param groupRegistry_ The `GroupRegistry`.
@@ -31,6 +32,7 @@ contract AgentCoordinator is Evidence {
         onChainLane = onChainLane_;
         groupRegistry = groupRegistry_;
         _separator = super._domainSeparator();
+        _chainId = block.chainid;
         // The first that this contract creates: its address follows from this contract's, and nobody need remember it.
         new GroupAccount();
     }
@@ -52,7 +54,8 @@ contract AgentCoordinator is Evidence {
 
     /// @inheritdoc Domain
     function _domainSeparator() internal view override returns (bytes32) {
-        return _separator;
+        // Once the chain has forked, what was signed for the other one counts no more; the modules work it out anew as well.
+        return block.chainid == _chainId ? _separator : super._domainSeparator();
     }
 
     /// @dev Whether the lane has this function.

@@ -22,6 +22,9 @@ abstract contract Anchors is Inbox, Members, Mandates, IAnchoredLane {
     /// flood delays anchors, and does not stop them.
     uint256 private constant PROGRESS = 64;
 
+    /// @dev SHA-256 of nothing, RFC 9162 section 2.1.1.
+    bytes32 private constant EMPTY_ROOT = 0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855;
+
     // ---------------------------------------------------------------------------------------------------------
     // Transactions
     // ---------------------------------------------------------------------------------------------------------
@@ -74,7 +77,7 @@ abstract contract Anchors is Inbox, Members, Mandates, IAnchoredLane {
         _checkSignatures(group, checkpoint, signatures, Quorum.size(group.replicaCount));
         _checkConsistency(group, lastSize, checkpoint, consistency);
 
-        if (checkpoint.logSize != lastSize) group.roots[checkpoint.logSize] = checkpoint.logRoot;
+        if (checkpoint.logSize != lastSize || lastSize == 0) group.roots[checkpoint.logSize] = checkpoint.logRoot;
         group.anchorEpoch = uint256(checkpoint.epoch).toUint48();
         group.sequence = checkpoint.sequence;
         group.logSize = checkpoint.logSize;
@@ -169,7 +172,8 @@ abstract contract Anchors is Inbox, Members, Mandates, IAnchoredLane {
         );
     }
 
-    /// @dev The log is append-only on-chain too, over epochs and eras. The first anchor takes any.
+    /// @dev The log is append-only on-chain too, over epochs and eras. The first anchor takes any; a log without entries has one root,
+    /// and any log begins with it.
     function _checkConsistency(
         GroupState storage group,
         uint64 lastSize,
@@ -178,7 +182,7 @@ abstract contract Anchors is Inbox, Members, Mandates, IAnchoredLane {
     ) private view {
         uint64 logSize = checkpoint.logSize;
         bool isConsistent = lastSize == 0
-            ? consistency.length == 0
+            ? consistency.length == 0 && (logSize != 0 || checkpoint.logRoot == EMPTY_ROOT)
             : MerkleLog.verifyConsistency(group.roots[lastSize], lastSize, checkpoint.logRoot, logSize, consistency);
         require(isConsistent, Errors.NotConsistent(lastSize, logSize));
     }

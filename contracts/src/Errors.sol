@@ -219,7 +219,8 @@ library Errors {
     /// bond, or its notice is over.
     error SignatureDoesNotCount(address signer);
 
-    /// @notice A rotation alters the weight of this account, and the mandate is none of the voters: `weight` of ballots count.
+    /// @notice A rotation alters the weight of this account, or, where that is 0, voters only go; and the mandate is none of the
+    /// voters: `weight` of ballots count.
     error NoMandate(bytes32 groupId, address account, uint256 weight);
 
     /// @notice The class has a timelock: the decision has to be queued (`queueAnchored`).

@@ -34,6 +34,7 @@ abstract contract Evidence is AnchoredLane {
         address replica = _recover(digests[0], firstSignature);
         require(replica != address(0), Errors.InvalidSignature(0));
         address other = _recover(digests[1], secondSignature);
+        require(other != address(0), Errors.InvalidSignature(1));
         require(replica == other, Errors.DifferentSigners(replica, other));
         _requireRecent(group, first.epoch, second.epoch);
         _requireConvictable(group, first, second, replica, members);
@@ -53,8 +54,8 @@ abstract contract Evidence is AnchoredLane {
         (seat.convicted, seat.bonded, seat.exitAt) = (true, false, 0);
         delete group.bonds[replica];
         uint256 reward = amount * group.reporterShare / WHOLE;
-        emit ReplicaConvicted(groupId, replica, msg.sender, digests[0], digests[1], amount, reward);
         _append(group, groupId, INBOX_CONVICTED, msg.sender, abi.encode(replica));
+        emit ReplicaConvicted(groupId, replica, msg.sender, digests[0], digests[1], amount, reward);
         if (reward != 0) Address.sendValue(payable(msg.sender), reward);
         if (amount != reward) Address.sendValue(payable(group.account), amount - reward);
     }

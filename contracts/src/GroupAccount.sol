@@ -69,13 +69,16 @@ contract GroupAccount is IGroupAccount, ERC721Holder, ERC1155Holder {
 
         for (uint256 i = 0; i < calls.length; ++i) {
             Call calldata call = calls[i];
+            bytes calldata data = call.data;
             if (call.gas != 0) _requireGas(i, call.gas);
             // Data that nothing looks at does nothing, and must not pass for having done it.
-            bool ignored = call.data.length != 0 && !call.allowNoCode && call.target.code.length == 0;
-            if (!ignored && _call(call.target, call.value, call.data)) continue;
+            bool ignored = data.length != 0 && !call.allowNoCode && call.target.code.length == 0;
+            if (!ignored && _call(call.target, call.value, data)) continue;
             if (!call.allowFailure) {
                 revert Errors.CallFailed(i, call.target, ignored ? bytes("") : LowLevelCall.returnData());
             }
+            // Bit i it is.
+            // forge-lint: disable-next-line(incorrect-shift)
             failures |= 1 << i;
         }
     }
@@ -161,6 +164,8 @@ contract GroupAccount is IGroupAccount, ERC721Holder, ERC1155Holder {
     /// @dev Whether the data calls a function that returns false where others revert.
     function _saysWhether(bytes calldata data) private pure returns (bool) {
         if (data.length < 4) return false;
+        // The selector is what is cut off.
+        // forge-lint: disable-next-line(unsafe-typecast)
         bytes4 selector = bytes4(data);
         return
             selector == TRANSFER || selector == TRANSFER_FROM || selector == APPROVE || selector == INCREASE_ALLOWANCE;

@@ -3,11 +3,12 @@ pragma solidity 0.8.37;
 
 import {IAgentCoordinator} from "../src/IAgentCoordinator.sol";
 import {deployCoordinator} from "./support/Deployment.sol";
+import {Selectors} from "./support/Selectors.sol";
 import {vm} from "./support/Vm.sol";
 
 /// @notice The committed artifacts, which all tests here run on and the Rust bindings are made from. That they are what the
 /// sources compile to is for `compile-contracts --check` to say, which `cargo test` runs.
-contract ArtifactsTest {
+contract ArtifactsTest is Selectors {
     /// @dev Below what EIP-170 allows, so that a mend has room.
     uint256 private constant MOST_CODE = 24_000;
     /// @dev EIP-3860.
@@ -26,5 +27,23 @@ contract ArtifactsTest {
         vm.assertLe(coordinator.onChainLane().code.length, MOST_CODE, "the on-chain lane's code");
         vm.assertLe(coordinator.groupRegistry().code.length, MOST_CODE, "the registry's code");
         vm.assertLe(coordinator.groupAccountImplementation().code.length, MOST_CODE, "the account's code");
+    }
+
+    /// @dev Each of the three has the functions of its interface and no other, so that no selector is in two: what is reached is
+    /// what Coordinator.t.sol says.
+    function test_Functions_AreThoseOfTheInterfaces() external view {
+        vm.assertEq(_functions("AgentCoordinator"), _anchoredLane().length, "the coordinator's");
+        vm.assertEq(_functions("OnChainLane"), _onChainLane().length, "the on-chain lane's");
+        vm.assertEq(_functions("GroupRegistry"), _groupRegistry().length, "the registry's");
+    }
+
+    function _functions(string memory name) private view returns (uint256 count) {
+        string memory artifact = vm.readFile(string.concat("contracts/artifacts/", name, ".json"));
+        for (uint256 i = 0;; ++i) {
+            string memory entry = string.concat(".abi[", vm.toString(i), "]");
+            if (!vm.keyExistsJson(artifact, entry)) return count;
+            string memory kind = vm.parseJsonString(artifact, string.concat(entry, ".type"));
+            if (keccak256(bytes(kind)) == keccak256("function")) ++count;
+        }
     }
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
 import {Ballot, Content} from "../../src/Types.sol";
 import {AnchorFixture} from "./AnchorFixture.sol";
 import {Fixture} from "./Fixture.sol";
@@ -33,3 +36,4 @@ abstract contract EscapeFixture is AnchorFixture, VoteFixture {
         coordinator.approveBySigs(groupId, content, ends, ballots);
     }
 }
+// forge-lint: disable-end(unsafe-typecast)

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
 import {Errors} from "../../src/Errors.sol";
 import {ICoordinatorEvents} from "../../src/ICoordinatorEvents.sol";
 import {IGroupAccount} from "../../src/IGroupAccount.sol";
@@ -211,3 +214,4 @@ contract EnqueueTest is AnchorFixture {
         vm.assertEq(enqueuedAt, time, "time");
     }
 }
+// forge-lint: disable-end(unsafe-typecast)

@@ -8,7 +8,17 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 
 import {Errors} from "../../src/Errors.sol";
 import {ICoordinatorEvents} from "../../src/ICoordinatorEvents.sol";
-import {Approval, CHOICE_AGAINST, Call, Content, INBOX_CLOSED, Lane, ProposalState, Status} from "../../src/Types.sol";
+import {
+    Approval,
+    CHOICE_AGAINST,
+    CHOICE_FOR,
+    Call,
+    Content,
+    INBOX_CLOSED,
+    Lane,
+    ProposalState,
+    Status
+} from "../../src/Types.sol";
 import {AnchorFixture} from "../support/AnchorFixture.sol";
 import {Reenterer, Refuser, Relay, Worker} from "../support/Targets.sol";
 import {Vm, vm} from "../support/Vm.sol";
@@ -236,6 +246,27 @@ contract ExecuteTest is AnchorFixture {
         _expectMessage(INBOX_CLOSED, address(this), abi.encode(_id, Status.Executed));
         coordinator.execute(groupId, content);
         vm.assertEq(coordinator.inbox(groupId).length, messages + 1, "one message");
+    }
+
+    /// @dev The log knows what it has decided itself. Its voting was never here, also where something else was before.
+    function test_L3_Execute_OfWhatWasQueuedFromTheLog_IsNotTold() external {
+        Content memory content = _kept;
+        _vote(0, _id, CHOICE_FOR);
+        _vote(3, _id, CHOICE_AGAINST);
+        Approval memory approval = _appendApproval(content);
+        _anchor(1);
+        coordinator.queueAnchored(groupId, log.size(), approval, log.path(approval.index, log.size()));
+        ProposalState memory state = coordinator.proposal(groupId, _id);
+        vm.assertEq(uint256(state.status), uint256(Status.Approved), "queued");
+        vm.assertTrue(state.fromLog, "from the log");
+        vm.assertEq(state.votingEnds, 0, "no voting here");
+        vm.assertEq(state.class, ROUTINE, "class");
+
+        uint64 messages = coordinator.inbox(groupId).length;
+        vm.warp(START + TIMELOCK);
+        coordinator.execute(groupId, content);
+        vm.assertEq(recorder.calls(1), 1, "made once");
+        vm.assertEq(coordinator.inbox(groupId).length, messages, "no message");
     }
 
     /// @dev An indexer that sees it has seen what the calls did.

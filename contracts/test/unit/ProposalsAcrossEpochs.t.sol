@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
 import {Errors} from "../../src/Errors.sol";
 import {ICoordinatorEvents} from "../../src/ICoordinatorEvents.sol";
 import {Ballot, CHOICE_AGAINST, CHOICE_FOR, Content, FLAG_REPLICA, Member, Skip, Status} from "../../src/Types.sol";
@@ -110,3 +113,4 @@ contract ProposalsAcrossEpochsTest is EpochFixture {
         _assertStatus(_id, Status.Approved);
     }
 }
+// forge-lint: disable-end(unsafe-typecast)

@@ -105,7 +105,8 @@ contract VectorsOfCallsTest is Json {
         (bool taken, bytes memory reason) =
             address(permitter).call(abi.encodeCall(Permitter.permit, (payment, true)));
         vm.assertEq(taken, values[at + 5] == 1, "taken");
-        if (!taken) {
+        // What is above any window is above the limit as well.
+        if (!taken && values[at + 4] <= type(uint112).max) {
             vm.assertEq(
                 reason,
                 abi.encodeWithSelector(Errors.AboveWindow.selector, address(0), values[at + 4], values[at + 6]),
@@ -166,7 +167,7 @@ contract Permitter is Permissions {
     }
 
     function permit(Call[] calldata calls, bool charge) external {
-        _permit(_groups[GROUP], 0, _groups[GROUP].classes[0], calls, charge);
+        _permit(_groups[GROUP], _groups[GROUP].classes[0], calls, charge);
     }
 
     /// @notice Bucket, previous, current.
