@@ -91,6 +91,7 @@ impl Node {
             .route("/commands", post(command))
             .route("/commands/{digest}", get(command_receipt))
             .route("/agents/{agent}", get(agent))
+            .route("/proposals/{id}", get(proposal))
             .route("/proposals/{id}/decision", get(decision))
             .route("/entries", get(entries))
             .route("/handovers", get(handovers))
@@ -195,6 +196,17 @@ async fn agent(State(shared): State<Shared>, Path(agent): Path<AgentId>) -> Resp
         view.next_nonce = Nonce(nonce);
     }
     Json(view).into_response()
+}
+
+async fn proposal(State(shared): State<Shared>, Path(proposal): Path<ProposalId>) -> Response {
+    if let Err(response) = shared.begin().await {
+        return response;
+    }
+    let view = shared.world.lock().unwrap().machine.proposal(&proposal);
+    match view {
+        Some(view) => Json(view).into_response(),
+        None => error(ErrorCode::NotFound, None),
+    }
 }
 
 async fn decision(
