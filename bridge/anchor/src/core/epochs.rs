@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use quorate_protocol::{CheckpointCertificate, Epoch, Group, Handover, Member};
+use quorate_protocol::{Checkpoint, CheckpointCertificate, Epoch, Group, Handover, Member};
 
 use super::report::Report;
 
@@ -75,9 +75,9 @@ impl Epochs {
         self.stable.iter().chain(self.ends.values()).map(|anchorable| &anchorable.certificate)
     }
 
-    /// The epoch of the newest stable checkpoint.
-    pub(super) fn stable_epoch(&self) -> Option<Epoch> {
-        self.stable.as_ref().map(|stable| stable.certificate.checkpoint.epoch)
+    /// The newest stable checkpoint.
+    pub(super) fn stable(&self) -> Option<&Checkpoint> {
+        self.stable.as_ref().map(|stable| &stable.certificate.checkpoint)
     }
 
     /// Takes over what the node says is stable, as far as a quorum signed it.

@@ -11,6 +11,7 @@ mod rotation;
 mod spending;
 mod submission;
 mod transaction;
+mod waiting;
 
 #[cfg(test)]
 mod samples;
