@@ -18,11 +18,11 @@
 //!    it contradicts what was seen, and after `receipt_timeout_ms` where it may be an endpoint that lags.
 //! 5. *Distrust.* An endpoint can withhold, delay and invent. Invented nonces cost at most a transaction that waits or
 //!    reverts, and [`Spending`] bounds what all of them cost. What is signed is always a call that anchors a checkpoint
-//!    that a quorum of its epoch signed, or one that shows what a replica signed twice.
+//!    that a quorum of its epoch signed, or one that shows how a replica contradicted itself.
 //! 6. *Cost.* Units of gas bound an anchor's execution; money bounds what its data costs on the chain's L1, because that
 //!    price is another chain's: what can be spent on it counts into the hour.
-//! 7. *Reports.* That a replica signed two checkpoints of one sequence is shown to the contract once the contract has come
-//!    to their epoch, in turns as in rule 2, and only where the contract has not convicted the replica. A report uses the
+//! 7. *Reports.* That a replica signed two checkpoints that contradict each other is shown to the contract once the
+//!    contract has come to the epochs of both, in turns as in rule 2, and only where the contract has not convicted the replica. A report uses the
 //!    one nonce of rule 3 and counts into the same hour; it goes before an anchor, and after one that is on its way.
 
 use std::sync::Arc;
@@ -252,7 +252,12 @@ impl Anchorer {
             true => self.accusations.turn(now_ms, (&self.identity, &replicas), me, terms),
             false => None,
         };
-        accused.map(Purpose::Conviction).or_else(|| {
+        let conviction = accused.map(|contradiction| {
+            let (accused, epochs) = (contradiction.replica(), contradiction.epochs());
+            let members = self.epochs.members_to_show(view.epoch, accused, epochs);
+            Purpose::Conviction { contradiction, members }
+        });
+        conviction.or_else(|| {
             let anchorable = self.may_submit(now_ms, view).then(|| self.candidate(view).cloned());
             anchorable.flatten().map(Purpose::Anchor)
         })
@@ -287,7 +292,7 @@ impl Anchorer {
             Purpose::Anchor(anchorable) => {
                 Purpose::Anchor(Arc::clone(self.candidate(view).unwrap_or(anchorable)))
             }
-            conviction @ Purpose::Conviction(_) => conviction.clone(),
+            conviction @ Purpose::Conviction { .. } => conviction.clone(),
         }
     }
 
@@ -299,7 +304,7 @@ impl Anchorer {
         match self.submission.take() {
             Some(submission) => self.pursue(now_ms, submission, &view, account, actions),
             None => match self.asked.take() {
-                Some(Purpose::Conviction(contradiction)) if account.convicted => {
+                Some(Purpose::Conviction { contradiction, .. }) if account.convicted => {
                     let replica = contradiction.replica();
                     self.accusations.convicted(replica);
                     self.report(Report::AlreadyConvicted { replica }, actions);
@@ -550,7 +555,9 @@ impl Anchorer {
                 self.pause(now_ms);
                 self.refused_inbox = Some(anchorable.certificate.checkpoint.inbox_count);
             }
-            Purpose::Conviction(contradiction) => self.accusations.refused(now_ms, contradiction.replica()),
+            Purpose::Conviction { contradiction, .. } => {
+                self.accusations.refused(now_ms, contradiction.replica());
+            }
         }
     }
 
