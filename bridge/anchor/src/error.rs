@@ -3,7 +3,7 @@
 use alloy::primitives::Address;
 
 /// Why anchoring cannot start, or why a look at the chain failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnchorError {
     /// A setting with which anchoring cannot work.
     #[error("[anchor] {name} is {value}: it must be at least {least}")]
@@ -78,6 +78,15 @@ pub enum AnchorError {
     )]
     WrongMessage {
         /// The first message that is wrong.
+        index: u64,
+    },
+    /// The endpoint has a state of the contract with a message, and does not give the message, again and again.
+    #[error(
+        "the endpoint does not give message {index} of the inbox, which the contract has; it is asked again: if this \
+         lasts, set chain.rpc_url to another endpoint"
+    )]
+    Withheld {
+        /// The first message that is withheld.
         index: u64,
     },
     /// The chain has no base fee, so that fees cannot be offered as EIP-1559 has it.

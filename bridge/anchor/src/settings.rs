@@ -16,7 +16,8 @@ pub struct Settings {
     /// How many entries a checkpoint must add to the anchored log to be worth an anchor. At least 1. The end of an epoch
     /// is always worth one.
     pub min_entries: u64,
-    /// The least time between two anchors, in milliseconds. The end of an epoch waits for nothing.
+    /// For how long the oldest entry that is not anchored waits before an anchor is due, in milliseconds, unless the chain
+    /// has had no anchor for as long. The end of an epoch waits for nothing.
     pub interval_ms: u64,
     /// How long each replica in the rotation has before the next one steps in, in milliseconds.
     pub takeover_ms: u64,

@@ -1,7 +1,8 @@
-//! Replicas that signed two checkpoints of one sequence, and whether it is our turn to show that to the contract.
+//! Replicas that contradicted themselves, and whether it is our turn to show that to the contract.
 //!
-//! One report is enough, and only the first is worth its fee. So the replicas take turns here as they do with anchors, and
-//! each asks the contract before it sends anything.
+//! What is known is kept by the replica that is accused and the pair of checkpoints. One report of a replica is enough, and
+//! only the first is worth its fee. So the replicas take turns here as they do with anchors, and each asks the contract
+//! before it sends anything.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use alloy::primitives::Bytes;
 use alloy::sol_types::SolCall;
 use quorate_contracts::AgentCoordinator;
-use quorate_protocol::{AgentId, Epoch, GroupIdentity, ReplicaSet, Sequence, SignedCheckpoint};
+use quorate_protocol::{AgentId, Checkpoint, Epoch, GroupIdentity, ReplicaSet, Sequence, SignedCheckpoint};
 
 use super::rotation::rank;
 
@@ -20,22 +21,23 @@ const FIRST_PAUSE_MS: u64 = 1_000;
 /// The longest such pause, in milliseconds. What is too old stays too old.
 const LONGEST_PAUSE_MS: u64 = 3_600_000;
 
-/// Two different checkpoints of one sequence with one replica's signatures, which are checked.
+/// Two checkpoints, with one replica's signatures, which are checked, that no correct replica signs both. They may be of
+/// different sequences and epochs.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Contradiction {
+    /// The earlier of the two.
     first: SignedCheckpoint,
     second: SignedCheckpoint,
 }
 
 impl Contradiction {
     /// Nothing unless the two contradict each other, and one replica of the group signed both.
-    pub fn of(identity: &GroupIdentity, first: SignedCheckpoint, second: SignedCheckpoint) -> Option<Self> {
-        let (one, other) = (&first.checkpoint, &second.checkpoint);
-        let contradict = one.group == identity.group
-            && (one.group, one.epoch, one.sequence) == (other.group, other.epoch, other.sequence)
-            && one != other
-            && first.replica == second.replica;
-        let signed = contradict && first.verify(identity) && second.verify(identity);
+    pub fn of(identity: &GroupIdentity, one: SignedCheckpoint, other: SignedCheckpoint) -> Option<Self> {
+        let (first, second) = in_order(one, other);
+        let signed = contradict(identity, &first.checkpoint, &second.checkpoint)
+            && first.replica == second.replica
+            && first.verify(identity)
+            && second.verify(identity);
         signed.then_some(Self { first, second })
     }
 
@@ -44,14 +46,20 @@ impl Contradiction {
         self.first.replica
     }
 
-    /// The checkpoints' epoch.
-    pub fn epoch(&self) -> Epoch {
-        self.first.checkpoint.epoch
+    /// The checkpoints' epochs, the later one last.
+    pub fn epochs(&self) -> [Epoch; 2] {
+        [self.first.checkpoint.epoch, self.second.checkpoint.epoch]
     }
 
-    /// The checkpoints' sequence.
+    /// The later of the checkpoints' sequences.
     pub fn sequence(&self) -> Sequence {
-        self.first.checkpoint.sequence
+        self.first.checkpoint.sequence.max(self.second.checkpoint.sequence)
+    }
+
+    /// Whether it is of these two checkpoints of this replica, whatever their signatures: of those there can be many.
+    fn is_of(&self, first: &SignedCheckpoint, second: &SignedCheckpoint) -> bool {
+        self.replica() == first.replica
+            && (&self.first.checkpoint, &self.second.checkpoint) == (&first.checkpoint, &second.checkpoint)
     }
 
     /// The data of the call that reports it.
@@ -65,6 +73,22 @@ impl Contradiction {
         };
         call.abi_encode().into()
     }
+}
+
+/// One pair has one order, whoever found it: by epoch and sequence, and by what else the checkpoints say.
+fn in_order(one: SignedCheckpoint, other: SignedCheckpoint) -> (SignedCheckpoint, SignedCheckpoint) {
+    let place = |signed: &SignedCheckpoint| {
+        let checkpoint = &signed.checkpoint;
+        (checkpoint.epoch, checkpoint.sequence, checkpoint.clone())
+    };
+    if place(&other) < place(&one) { (other, one) } else { (one, other) }
+}
+
+/// Whether the contract convicts whoever signed both.
+fn contradict(identity: &GroupIdentity, one: &Checkpoint, other: &Checkpoint) -> bool {
+    one.group == identity.group
+        && (one.group, one.epoch, one.sequence) == (other.group, other.epoch, other.sequence)
+        && one != other
 }
 
 /// What is known against one replica.
@@ -90,17 +114,16 @@ impl Accusations {
         identity: &GroupIdentity,
         held: impl IntoIterator<Item = (SignedCheckpoint, SignedCheckpoint)>,
     ) {
-        for (first, second) in held {
-            let known = |contradiction: &Arc<Contradiction>| {
-                contradiction.first == first && contradiction.second == second
-            };
+        for (one, other) in held {
+            let (first, second) = in_order(one, other);
+            let known = |contradiction: &Arc<Contradiction>| contradiction.is_of(&first, &second);
             let of_replica = self.0.get(&first.replica);
             if of_replica.is_some_and(|accusation| accusation.contradictions.iter().any(known)) {
                 continue;
             }
             let Some(contradiction) = Contradiction::of(identity, first, second) else { continue };
             let accusation = self.0.entry(contradiction.replica()).or_default();
-            let place = |known: &Arc<Contradiction>| (known.epoch(), known.sequence());
+            let place = |known: &Arc<Contradiction>| (known.epochs()[1], known.sequence());
             accusation.contradictions.push(Arc::new(contradiction));
             accusation.contradictions.sort_by_key(place);
             if accusation.contradictions.len() > MAX_OF_REPLICA {
@@ -122,7 +145,7 @@ impl Accusations {
         for (accused, accusation) in
             self.0.iter_mut().filter(|(accused, known)| **accused != me && !known.convicted)
         {
-            let told = accusation.contradictions.iter().rfind(|known| known.epoch() <= chain);
+            let told = accusation.contradictions.iter().rfind(|known| known.epochs()[1] <= chain);
             let Some(newest) = told else { continue };
             let since_ms = *accusation.due_since_ms.get_or_insert(now_ms);
             // The order is another one for each replica that is accused, and does not change with what is found later.
@@ -136,6 +159,12 @@ impl Accusations {
             }
         }
         None
+    }
+
+    /// How many contradictions are known.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.0.values().map(|accusation| accusation.contradictions.len()).sum()
     }
 
     /// The contract has convicted the replica.

@@ -1,13 +1,14 @@
 //! When to anchor, and what to do about transactions that do not arrive.
 //!
 //! # Rules
-//! 1. *Due.* An anchor is due when the newest stable checkpoint adds at least `min_entries` to the anchored log and
-//!    the last change of the anchored state was seen `interval_ms` ago. The end of the epoch that the contract is in is
-//!    always due, and comes before everything of later epochs.
+//! 1. *Due.* An anchor is due when the newest stable checkpoint adds at least `min_entries` to the anchored log, and
+//!    the oldest entry that it adds has been stable for `interval_ms`, or the anchored state was seen unchanged for as
+//!    long. The end of the epoch that the contract is in is always due, and comes before everything of later epochs.
 //! 2. *Turn.* Once it is due, each replica of the group's newest epoch has the turn for `takeover_ms`, in the order of
 //!    [`rank`]: those of older ones may be gone, and the contract does not ask who sends an anchor. A replica whose turn
-//!    came keeps it until the anchored state changes: if the first is merely slow, two transactions race, one of them
-//!    reverts, and that is no failure.
+//!    came keeps it until what was due then is anchored: if the first is merely slow, two transactions race, one of them
+//!    reverts, and that is no failure. Anybody may anchor a checkpoint that is older than what is due; that neither makes
+//!    the rest of it younger nor starts the turns anew, or it would hold the new back for ever.
 //! 3. *One at a time.* At most one nonce is in use. A transaction without a receipt after `receipt_timeout_ms` is
 //!    replaced, on the same nonce, with more fee and the newest checkpoint.
 //! 4. *The chain decides.* Whether a checkpoint is anchored is read from the contract's state, never remembered. A
@@ -17,11 +18,11 @@
 //!    it contradicts what was seen, and after `receipt_timeout_ms` where it may be an endpoint that lags.
 //! 5. *Distrust.* An endpoint can withhold, delay and invent. Invented nonces cost at most a transaction that waits or
 //!    reverts, and [`Spending`] bounds what all of them cost. What is signed is always a call that anchors a checkpoint
-//!    that a quorum of its epoch signed, or one that shows what a replica signed twice.
+//!    that a quorum of its epoch signed, or one that shows how a replica contradicted itself.
 //! 6. *Cost.* Units of gas bound an anchor's execution; money bounds what its data costs on the chain's L1, because that
 //!    price is another chain's: what can be spent on it counts into the hour.
-//! 7. *Reports.* That a replica signed two checkpoints of one sequence is shown to the contract once the contract has come
-//!    to their epoch, in turns as in rule 2, and only where the contract has not convicted the replica. A report uses the
+//! 7. *Reports.* That a replica signed two checkpoints that contradict each other is shown to the contract once the
+//!    contract has come to the epochs of both, in turns as in rule 2, and only where the contract has not convicted the replica. A report uses the
 //!    one nonce of rule 3 and counts into the same hour; it goes before an anchor, and after one that is on its way.
 
 use std::sync::Arc;
@@ -41,6 +42,7 @@ use super::rotation::rank;
 use super::spending::Spending;
 use super::submission::{Submission, Verdict};
 use super::transaction::{Purpose, SignedCall, Terms};
+use super::waiting::Waiting;
 use crate::settings::Settings;
 
 /// The first pause after a refusal, in milliseconds; it doubles with every further one.
@@ -61,8 +63,9 @@ pub struct Anchorer {
     highest_at_ms: u64,
     /// When the anchored state at the head was first seen as it is.
     anchored_since_ms: u64,
-    /// Since when an anchor is due.
-    due_since_ms: Option<u64>,
+    /// Since when the stable entries wait.
+    waiting: Waiting,
+    due: Option<Due>,
     submission: Option<Submission>,
     /// What the endpoint was asked about last, while nothing was on its way.
     asked: Option<Purpose>,
@@ -79,6 +82,15 @@ pub struct Anchorer {
     refused_inbox: Option<u64>,
     announced: Option<AnchorState>,
     reported: Option<Report>,
+}
+
+/// An anchor that is due.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    /// Since when.
+    since_ms: u64,
+    /// The checkpoint that the contract could be given then. What is anchored before it does not settle the matter.
+    sequence: Sequence,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -109,7 +121,8 @@ impl Anchorer {
             chain: None,
             highest_at_ms: 0,
             anchored_since_ms: 0,
-            due_since_ms: None,
+            waiting: Waiting::default(),
+            due: None,
             submission: None,
             asked: None,
             offered: None,
@@ -128,7 +141,7 @@ impl Anchorer {
     pub fn step(&mut self, now_ms: u64, event: Event) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
-            Event::Stable(state) => self.on_stable(state, &mut actions),
+            Event::Stable(state) => self.on_stable(now_ms, state, &mut actions),
             Event::Evidence(held) => self.accusations.learn(&self.identity, held),
             Event::Chain(view) => self.on_chain(now_ms, view, &mut actions),
             Event::Account(account) => self.on_account(now_ms, &account, &mut actions),
@@ -138,9 +151,12 @@ impl Anchorer {
         actions
     }
 
-    fn on_stable(&mut self, state: StableState, actions: &mut Vec<Action>) {
+    fn on_stable(&mut self, now_ms: u64, state: StableState, actions: &mut Vec<Action>) {
         if let Err(report) = self.epochs.learn(state) {
             self.report(report, actions);
+        }
+        if let Some(stable) = self.epochs.stable() {
+            self.waiting.grow(now_ms, stable.log_size);
         }
     }
 
@@ -160,7 +176,7 @@ impl Anchorer {
         self.highest_at_ms = now_ms;
         if self.chain.is_none_or(|seen| seen.anchor != view.anchor) {
             self.anchored_since_ms = now_ms;
-            self.due_since_ms = None;
+            self.due = self.due.filter(|due| due.sequence > view.anchor.sequence);
             self.resume();
         }
         self.chain = Some(view);
@@ -172,17 +188,31 @@ impl Anchorer {
             self.resume();
         }
 
-        let waited = view.anchor.sequence == Sequence(0)
-            || now_ms.saturating_sub(self.anchored_since_ms) >= self.settings.interval_ms;
-        let due = self.candidate(&view).is_some_and(|candidate| waited || candidate.ends_epoch());
-        if self.epochs.next(view.epoch).is_none() && self.epochs.stable_epoch() > Some(view.epoch) {
+        let stable_epoch = self.epochs.stable().map(|stable| stable.epoch);
+        if self.epochs.next(view.epoch).is_none() && stable_epoch > Some(view.epoch) {
             self.report(Report::MissingHandover { epoch: view.epoch }, actions);
         }
-        self.due_since_ms = if due { self.due_since_ms.or(Some(now_ms)) } else { None };
+        self.due = self.due(now_ms, &view);
         self.asked = if self.submission.is_some() { None } else { self.next_purpose(now_ms, &view) };
         if self.submission.is_some() || self.asked.is_some() {
             actions.push(Action::Inspect(self.inspection(now_ms, &view)));
         }
+    }
+
+    /// The anchor that is due, by rule 1.
+    fn due(&mut self, now_ms: u64, view: &ChainView) -> Option<Due> {
+        if let Some(stable) = self.epochs.stable() {
+            // After a reorganisation that took an anchor back, its entries wait anew.
+            self.waiting.grow(now_ms, stable.log_size);
+        }
+        let oldest_ms = self.waiting.since_ms(view.anchor.log_size);
+        let waited = |since_ms: u64| now_ms.saturating_sub(since_ms) >= self.settings.interval_ms;
+        let waited = view.anchor.sequence == Sequence(0)
+            || waited(self.anchored_since_ms)
+            || oldest_ms.is_some_and(waited);
+        let candidate = self.candidate(view).filter(|candidate| waited || candidate.ends_epoch())?;
+        let sequence = candidate.certificate.checkpoint.sequence;
+        Some(self.due.unwrap_or(Due { since_ms: now_ms, sequence }))
     }
 
     /// Says what the chain has anchored, unless it contradicts what a quorum signed.
@@ -222,7 +252,12 @@ impl Anchorer {
             true => self.accusations.turn(now_ms, (&self.identity, &replicas), me, terms),
             false => None,
         };
-        accused.map(Purpose::Conviction).or_else(|| {
+        let conviction = accused.map(|contradiction| {
+            let (accused, epochs) = (contradiction.replica(), contradiction.epochs());
+            let members = self.epochs.members_to_show(view.epoch, accused, epochs);
+            Purpose::Conviction { contradiction, members }
+        });
+        conviction.or_else(|| {
             let anchorable = self.may_submit(now_ms, view).then(|| self.candidate(view).cloned());
             anchorable.flatten().map(Purpose::Anchor)
         })
@@ -230,11 +265,11 @@ impl Anchorer {
 
     /// Whether an anchor is due and it is our turn.
     fn may_submit(&self, now_ms: u64, view: &ChainView) -> bool {
-        let Some(due_since_ms) = self.due_since_ms else { return false };
+        let Some(due) = self.due else { return false };
         let replicas = self.epochs.newest().replicas();
         let Some(me) = replicas.index_of(AgentId(self.key.address())) else { return false };
         let rank = rank(self.identity.group, view.anchor.sequence, me, replicas.len());
-        let waited = now_ms.saturating_sub(due_since_ms);
+        let waited = now_ms.saturating_sub(due.since_ms);
         waited >= rank.saturating_mul(self.settings.takeover_ms) && now_ms >= self.paused_until_ms
     }
 
@@ -257,7 +292,7 @@ impl Anchorer {
             Purpose::Anchor(anchorable) => {
                 Purpose::Anchor(Arc::clone(self.candidate(view).unwrap_or(anchorable)))
             }
-            conviction @ Purpose::Conviction(_) => conviction.clone(),
+            conviction @ Purpose::Conviction { .. } => conviction.clone(),
         }
     }
 
@@ -269,7 +304,7 @@ impl Anchorer {
         match self.submission.take() {
             Some(submission) => self.pursue(now_ms, submission, &view, account, actions),
             None => match self.asked.take() {
-                Some(Purpose::Conviction(contradiction)) if account.convicted => {
+                Some(Purpose::Conviction { contradiction, .. }) if account.convicted => {
                     let replica = contradiction.replica();
                     self.accusations.convicted(replica);
                     self.report(Report::AlreadyConvicted { replica }, actions);
@@ -520,7 +555,9 @@ impl Anchorer {
                 self.pause(now_ms);
                 self.refused_inbox = Some(anchorable.certificate.checkpoint.inbox_count);
             }
-            Purpose::Conviction(contradiction) => self.accusations.refused(now_ms, contradiction.replica()),
+            Purpose::Conviction { contradiction, .. } => {
+                self.accusations.refused(now_ms, contradiction.replica());
+            }
         }
     }
 

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use quorate_protocol::{CheckpointCertificate, Epoch, Group, Handover, Member};
+use quorate_protocol::checkpoint::CheckpointSignature;
+use quorate_protocol::{AgentId, Checkpoint, CheckpointCertificate, Epoch, Group, Handover, Member};
 
 use super::report::Report;
 
@@ -32,10 +33,10 @@ impl From<CheckpointCertificate> for StableState {
 /// A stable checkpoint as the contract can be given it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Anchorable {
-    /// The checkpoint with its signatures.
+    /// The checkpoint with all its signatures that are known.
     pub certificate: CheckpointCertificate,
-    /// The next epoch's members if the checkpoint ends its epoch, otherwise none.
-    pub next_members: Vec<Member>,
+    /// How its epoch ends with the checkpoint, if it does: the next epoch's members are in it.
+    pub handover: Option<Handover>,
     /// How many of the signatures the contract asks for.
     pub quorum: usize,
 }
@@ -43,7 +44,19 @@ pub struct Anchorable {
 impl Anchorable {
     /// Whether the checkpoint is its epoch's last.
     pub fn ends_epoch(&self) -> bool {
-        !self.next_members.is_empty()
+        self.handover.is_some()
+    }
+
+    /// The same with further signatures on its checkpoint, which must hold; nothing where there are none.
+    fn joined(&self, more: &[CheckpointSignature]) -> Option<Self> {
+        let known = &self.certificate.signatures;
+        let is_new =
+            |signed: &&CheckpointSignature| known.iter().all(|known| known.replica != signed.replica);
+        let mut signatures: Vec<_> = more.iter().filter(is_new).chain(known).copied().collect();
+        signatures.sort_by_key(|signed| signed.replica);
+        let certificate = CheckpointCertificate { signatures, ..self.certificate.clone() };
+        let handover = self.handover.clone();
+        (certificate.signatures.len() > known.len()).then_some(Self { certificate, handover, ..*self })
     }
 }
 
@@ -75,9 +88,9 @@ impl Epochs {
         self.stable.iter().chain(self.ends.values()).map(|anchorable| &anchorable.certificate)
     }
 
-    /// The epoch of the newest stable checkpoint.
-    pub(super) fn stable_epoch(&self) -> Option<Epoch> {
-        self.stable.as_ref().map(|stable| stable.certificate.checkpoint.epoch)
+    /// The newest stable checkpoint.
+    pub(super) fn stable(&self) -> Option<&Checkpoint> {
+        self.stable.as_ref().map(|stable| &stable.certificate.checkpoint)
     }
 
     /// Takes over what the node says is stable, as far as a quorum signed it.
@@ -96,9 +109,17 @@ impl Epochs {
             .certificate
             .verify(&group.identity, &replicas)
             .map_err(|error| Report::BadCertificate { sequence, error })?;
+        // Signatures that come after the quorum may count where some of the quorum do not.
+        self.ends.values_mut().chain(&mut self.stable).for_each(|known| {
+            let same = known.certificate.checkpoint == state.certificate.checkpoint;
+            let joined = same.then(|| known.joined(&state.certificate.signatures)).flatten();
+            if let Some(joined) = joined {
+                *known = Arc::new(joined);
+            }
+        });
         if self.stable.as_ref().is_none_or(|stable| stable.certificate.checkpoint.sequence < sequence) {
             let (certificate, quorum) = (state.certificate, replicas.quorum());
-            self.stable = Some(Arc::new(Anchorable { certificate, next_members: Vec::new(), quorum }));
+            self.stable = Some(Arc::new(Anchorable { certificate, handover: None, quorum }));
         }
         Ok(())
     }
@@ -117,7 +138,7 @@ impl Epochs {
         }
         let anchorable = Anchorable {
             certificate: handover.certificate.clone(),
-            next_members: handover.members.clone(),
+            handover: Some(handover.clone()),
             quorum: group.replicas().quorum(),
         };
         self.ends.insert(epoch, Arc::new(anchorable));
@@ -134,6 +155,15 @@ impl Epochs {
                 checkpoint.epoch == chain && checkpoint.next_members_hash.0.is_zero()
             })
         })
+    }
+
+    /// The members by whom a contract in epoch `chain` learns that `accused` could sign checkpoints of these two epochs: those
+    /// of the one in which it had a replica's seat, as far as that is known; none where that is the contract's own.
+    pub(super) fn members_to_show(&self, chain: Epoch, accused: AgentId, epochs: [Epoch; 2]) -> Vec<Member> {
+        let seated = |group: &&Group| group.member(accused).is_some_and(Member::is_replica);
+        // The later one first: the contract's, if any, is that.
+        let then = epochs.iter().rev().filter_map(|epoch| self.groups.get(epoch)).find(seated);
+        then.filter(|group| group.epoch != chain).map_or_else(Vec::new, |group| group.members.clone())
     }
 
     /// Forgets epochs that lie far below the contract's.

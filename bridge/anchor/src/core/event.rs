@@ -14,7 +14,8 @@ use super::transaction::{Purpose, SignedCall};
 pub enum Event {
     /// The group has a new stable checkpoint, or an epoch of it has ended.
     Stable(StableState),
-    /// What the node holds of checkpoints of one sequence that one replica signed, by pairs. All of it, each time.
+    /// What the node holds of checkpoints that one replica signed and that contradict each other, by pairs. All of it, each
+    /// time.
     Evidence(Vec<(SignedCheckpoint, SignedCheckpoint)>),
     /// What the chain says about the group. Comes again and again; the core acts on nothing else.
     Chain(ChainView),

@@ -6,11 +6,14 @@ mod anchorer;
 mod epochs;
 mod event;
 mod fees;
+mod proofs;
 mod report;
 mod rotation;
+mod signatures;
 mod spending;
 mod submission;
 mod transaction;
+mod waiting;
 
 #[cfg(test)]
 mod samples;
@@ -25,6 +28,8 @@ pub use event::{
     Inspection, Mined,
 };
 pub use fees::Fees;
+pub use proofs::{AnchorProofs, ProofsWanted, Taken};
 pub use report::Report;
 pub use rotation::rank;
+pub use signatures::{Seat, Seats, TooFewCount, Uncounted, choose};
 pub use transaction::{Purpose, SignedCall, anchor_call};

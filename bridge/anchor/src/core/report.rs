@@ -7,6 +7,7 @@ use quorate_protocol::attestation::CertificateError;
 use quorate_protocol::{AgentId, Digest, Epoch, Sequence};
 
 use super::event::Cost;
+use super::signatures::TooFewCount;
 
 /// A condition that the core met. It is reported when it begins, not again while it lasts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +53,13 @@ pub enum Report {
         sequence: Sequence,
         /// What is wrong with it.
         error: CertificateError,
+    },
+    /// The checkpoint is stable, and too few of its signatures count for the contract.
+    TooFewCount {
+        /// The checkpoint.
+        sequence: Sequence,
+        /// How many, and why not the others.
+        error: TooFewCount,
     },
     /// The node handed over the end of an epoch that does not hold.
     BadHandover {
@@ -185,21 +193,24 @@ impl fmt::Display for Report {
             ),
             Self::Convicted { replica, hash, cost: Cost { execution, data } } => write!(
                 f,
-                "the contract has convicted replica {replica}, which signed two checkpoints of one sequence, by our transaction \
+                "the contract has convicted replica {replica}, which signed checkpoints that contradict each other, by our transaction \
                  {hash}, for {execution} wei of execution and {data} wei of data on L1"
             ),
             Self::AlreadyConvicted { replica } => write!(
                 f,
-                "the contract has convicted replica {replica}, which signed two checkpoints of one sequence, by somebody \
+                "the contract has convicted replica {replica}, which signed checkpoints that contradict each other, by somebody \
                  else's report"
             ),
             Self::ReportRefused { replica, reason } => write!(
                 f,
-                "the report that replica {replica} signed two checkpoints of one sequence is refused: {reason}; trying again \
-                 later"
+                "the report that replica {replica} signed checkpoints that contradict each other is refused: {reason}; \
+                 trying again later"
             ),
             Self::BadCertificate { sequence, error } => {
                 write!(f, "the checkpoint of sequence {sequence} is not stable ({error}); it is not anchored")
+            }
+            Self::TooFewCount { sequence, error } => {
+                write!(f, "the checkpoint of sequence {sequence} cannot be anchored yet: {error}")
             }
             Self::BadHandover { epoch, error } => {
                 write!(f, "the end of epoch {epoch} is not proved ({error}); it is not anchored")

@@ -125,7 +125,7 @@ impl Submission {
     fn is_met(&self, sequence: Sequence, chain: &ChainView, account: &AccountView) -> bool {
         match self.purpose {
             Purpose::Anchor(_) => chain.anchor.sequence >= sequence,
-            Purpose::Conviction(_) => account.convicted,
+            Purpose::Conviction { .. } => account.convicted,
         }
     }
 

@@ -9,7 +9,7 @@ use alloy::eips::eip2718::Encodable2718;
 use alloy::primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use alloy::sol_types::SolCall;
 use quorate_contracts::AgentCoordinator;
-use quorate_protocol::{AccountKey, AgentId, GroupIdentity, Sequence};
+use quorate_protocol::{AccountKey, AgentId, GroupIdentity, Member, Sequence};
 
 use super::accusations::Contradiction;
 use super::epochs::Anchorable;
@@ -23,10 +23,10 @@ pub fn anchor_call(anchorable: &Anchorable) -> Bytes {
     signatures.truncate(anchorable.quorum * quorate_contracts::SIGNATURE_LENGTH);
     let signatures = signatures.into();
     let checkpoint: quorate_contracts::Checkpoint = checkpoint.into();
-    if !anchorable.ends_epoch() {
+    let Some(handover) = &anchorable.handover else {
         return AgentCoordinator::anchorCall { checkpoint, signatures }.abi_encode().into();
-    }
-    let members = anchorable.next_members.iter().map(|member| quorate_contracts::Member {
+    };
+    let members = handover.members.iter().map(|member| quorate_contracts::Member {
         account: member.agent.0,
         key: B256::from(member.key.0),
         weight: member.weight,
@@ -50,7 +50,12 @@ pub enum Purpose {
     /// To anchor a checkpoint.
     Anchor(Arc<Anchorable>),
     /// To have a replica convicted that contradicted itself.
-    Conviction(Arc<Contradiction>),
+    Conviction {
+        /// What it signed.
+        contradiction: Arc<Contradiction>,
+        /// The members of a past epoch by which the contract knows that it was a replica; none where it still is one.
+        members: Vec<Member>,
+    },
 }
 
 impl Purpose {
@@ -58,15 +63,15 @@ impl Purpose {
     pub fn call(&self) -> Bytes {
         match self {
             Self::Anchor(anchorable) => anchor_call(anchorable),
-            Self::Conviction(contradiction) => contradiction.call(),
+            Self::Conviction { contradiction, .. } => contradiction.call(),
         }
     }
 
-    /// The checkpoint that it anchors, or those that contradict each other.
+    /// The checkpoint that it anchors, or the later of those that contradict each other.
     pub fn sequence(&self) -> Sequence {
         match self {
             Self::Anchor(anchorable) => anchorable.certificate.checkpoint.sequence,
-            Self::Conviction(contradiction) => contradiction.sequence(),
+            Self::Conviction { contradiction, .. } => contradiction.sequence(),
         }
     }
 
@@ -74,7 +79,7 @@ impl Purpose {
     pub fn accused(&self) -> Option<AgentId> {
         match self {
             Self::Anchor(_) => None,
-            Self::Conviction(contradiction) => Some(contradiction.replica()),
+            Self::Conviction { contradiction, .. } => Some(contradiction.replica()),
         }
     }
 
@@ -83,7 +88,7 @@ impl Purpose {
         match self {
             Self::Anchor(anchorable) if anchorable.ends_epoch() => MAX_ROTATION_GAS,
             Self::Anchor(_) => MAX_GAS,
-            Self::Conviction(_) => MAX_REPORT_GAS,
+            Self::Conviction { .. } => MAX_REPORT_GAS,
         }
     }
 }
@@ -95,7 +100,7 @@ pub struct SignedCall {
     pub hash: B256,
     /// Its EIP-2718 encoding, as `eth_sendRawTransaction` takes it.
     pub raw: Bytes,
-    /// The sequence of the checkpoint that it anchors, or of those that it shows to contradict each other.
+    /// The sequence of the checkpoint that it anchors, or of the later of those that it shows to contradict each other.
     pub sequence: Sequence,
     /// Whether it shows that, and anchors nothing.
     pub accuses: bool,
@@ -155,7 +160,7 @@ mod tests {
     use alloy::consensus::Transaction;
     use alloy::eips::eip2718::Decodable2718;
 
-    use quorate_protocol::AccountSignature;
+    use quorate_protocol::{AccountSignature, Handover};
 
     use super::*;
     use crate::core::samples::{certificate, sample_group};
@@ -165,7 +170,7 @@ mod tests {
         let (group, keys) = sample_group();
         let certificate = certificate(&group, &keys, 128, 10);
         let terms = Terms { nonce: 7, gas_limit: 200_000, fees: Fees { max_fee: 20, tip: 3 }, data_fee: 0 };
-        let plain = Anchorable { certificate: certificate.clone(), next_members: Vec::new(), quorum: 3 };
+        let plain = Anchorable { certificate: certificate.clone(), handover: None, quorum: 3 };
         let plain = Purpose::Anchor(Arc::new(plain));
         let sign = || SignedCall::sign(&keys[1], &group.identity, &plain, terms);
         let signed = sign();
@@ -184,8 +189,8 @@ mod tests {
         assert_eq!(certificate.signatures.len(), 4);
         assert_eq!(call.signatures.len(), 3 * 65, "a quorum of four is three");
 
-        let next_members = group.members.clone();
-        let last = Anchorable { certificate, next_members, quorum: 3 };
+        let handover = Handover { certificate: certificate.clone(), members: group.members.clone() };
+        let last = Anchorable { certificate, handover: Some(handover), quorum: 3 };
         let call = AgentCoordinator::anchorAndRotateCall::abi_decode(&anchor_call(&last));
         let call = call.expect("it calls anchorAndRotate");
         assert_eq!((call.signatures.len(), call.nextMembers.len()), (3 * 65, 4));

@@ -158,6 +158,19 @@ impl Inbox {
     fn new(watcher: InboxWatcher) -> Self {
         Self { watcher, reorganised: false, known: None, failures: 0 }
     }
+
+    fn failed(&mut self, error: &AnchorError) {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures == 1 {
+            tracing::warn!(%error, "the inbox cannot be read any further; trying again");
+        }
+    }
+
+    fn succeeded(&mut self) {
+        if std::mem::take(&mut self.failures) > 0 {
+            tracing::info!("the inbox can be read again");
+        }
+    }
 }
 
 struct Task {
@@ -247,16 +260,13 @@ impl Task {
         let seen = match self.inbox.watcher.look(block, reorganised, from).await {
             Ok(seen) => seen,
             Err(error) => {
-                self.inbox.failures = self.inbox.failures.saturating_add(1);
                 self.inbox.known = None;
-                if self.inbox.failures == 1 {
-                    tracing::warn!(%error, "the inbox cannot be read; trying again");
-                }
-                return;
+                return self.inbox.failed(&error);
             }
         };
-        if std::mem::take(&mut self.inbox.failures) > 0 {
-            tracing::info!("the inbox can be read again");
+        match &seen.trouble {
+            Some(trouble) => self.inbox.failed(trouble),
+            None => self.inbox.succeeded(),
         }
         let status = InboxStatus { length: seen.length, taken: seen.taken };
         self.publish.send_modify(|shown| shown.inbox = status);

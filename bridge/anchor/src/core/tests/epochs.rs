@@ -6,6 +6,7 @@ use alloy::sol_types::SolCall;
 use quorate_contracts::AgentCoordinator::{anchorAndRotateCall, anchorCall};
 
 use super::*;
+use crate::core::epochs::Epochs;
 
 /// A group whose first epoch ended at sequence 200 and whose second at 300.
 struct Story {
@@ -228,4 +229,42 @@ fn whoever_does_not_submit_submits_no_change_either() {
     for _ in 0..5 {
         assert!(script.look(SETTINGS.takeover_ms).is_none());
     }
+}
+
+#[test]
+fn a_report_shows_the_members_of_a_past_epoch_only_where_the_contract_cannot_know_the_seat() {
+    let story = Story::new();
+    let groups = &story.groups;
+    let epochs = Epochs::new(groups[0].clone(), groups[1..].to_vec());
+    let seated_in = |index: usize| {
+        let seated = |key: &&AccountKey| {
+            let agent = AgentId(key.address());
+            (0..3).all(|other| groups[other].member(agent).is_some() == (other <= index))
+        };
+        story.keys[0].iter().find(seated).map(|key| AgentId(key.address()))
+    };
+    let (stays, first) = (seated_in(2).expect("two stay"), seated_in(0).expect("one goes first"));
+    let shown =
+        |chain, accused, pair: [u64; 2]| epochs.members_to_show(Epoch(chain), accused, pair.map(Epoch));
+    assert!(shown(2, stays, [0, 2]).is_empty());
+    assert!(shown(0, first, [0, 0]).is_empty());
+    assert_eq!(shown(2, stays, [0, 1]), groups[1].members, "its seat of now says nothing of then");
+    assert_eq!(shown(2, first, [0, 2]), groups[0].members);
+    assert!(shown(2, first, [1, 2]).is_empty(), "it was none of them");
+}
+
+#[test]
+fn signatures_that_come_after_the_quorum_are_kept() {
+    let story = Story::new();
+    let mut epochs = Epochs::new(story.groups[0].clone(), Vec::new());
+    let all = certificate(&story.groups[0], &story.keys[0], 128, 10);
+    let part = |kept: std::ops::Range<usize>| {
+        let mut part = all.clone();
+        part.signatures = all.signatures[kept].to_vec();
+        StableState::from(part)
+    };
+    epochs.learn(part(1..4)).expect("it is a quorum");
+    assert_eq!(epochs.next(Epoch(0)).map(|next| next.certificate.signatures.len()), Some(3));
+    epochs.learn(part(0..3)).expect("it is another one");
+    assert_eq!(epochs.next(Epoch(0)).map(|next| &next.certificate), Some(&all), "in the contract's order");
 }

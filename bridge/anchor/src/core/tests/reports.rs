@@ -3,6 +3,7 @@
 use quorate_protocol::{Checkpoint, Digest, SignedCheckpoint};
 
 use super::*;
+use crate::core::accusations::Accusations;
 use crate::core::samples::checkpoint;
 
 /// What a replica, by its place in the group, signed for a sequence: two checkpoints.
@@ -184,4 +185,19 @@ fn a_report_keeps_within_the_hours_bound_and_the_settings() {
     assert!(none.is_none() && reports.is_empty());
     let (none, reports) = run(Settings { max_fee: 9, ..SETTINGS });
     assert!(none.is_none() && matches!(reports[0], Report::FeeAboveCap { .. }));
+}
+
+#[test]
+fn a_pair_is_one_in_either_order() {
+    let (group, keys) = sample_group();
+    let (one, other) = contradiction_in(&group, &keys[0], 128);
+    let pair = |one: &SignedCheckpoint, other: &SignedCheckpoint| {
+        Contradiction::of(&group.identity, one.clone(), other.clone()).expect("it contradicted itself")
+    };
+    assert_eq!(pair(&one, &other), pair(&other, &one));
+    let mut accusations = Accusations::default();
+    for _ in 0..3 {
+        accusations.learn(&group.identity, [(one.clone(), other.clone()), (other.clone(), one.clone())]);
+    }
+    assert_eq!(accusations.count(), 1);
 }

@@ -33,6 +33,47 @@ fn too_few_entries_and_too_short_an_interval_wait() {
     assert_eq!((next.sequence, next.nonce), (Sequence(256), 4));
 }
 
+/// Finding L-11. The group makes a checkpoint every 100 ms, and somebody anchors the oldest that the contract takes, more
+/// often than the interval. Whoever's turn it is anchors the newest all the same, and if the first in turn are silent,
+/// the others do.
+#[test]
+fn l11_anchors_of_old_checkpoints_do_not_hold_the_new_back() {
+    for rank in 0..4 {
+        let mut script = Script::of_rank(rank, SETTINGS);
+        script.anchor(1, 10);
+        script.look(0);
+        let patience_ms = 2 * SETTINGS.interval_ms + 4 * SETTINGS.takeover_ms;
+        let (mut made, mut anchored) = (1, 1);
+        let sent = (0..patience_ms / 100).find_map(|round| {
+            made += 1;
+            script.stable(made, 10 * made);
+            if round % 9 == 8 {
+                anchored += 1;
+                script.view.head += 1;
+                script.anchor(anchored, 10 * anchored);
+            }
+            script.look(100)
+        });
+        let sent = sent.expect("everybody has a turn in time");
+        assert_eq!(sent.sequence, Sequence(made), "rank {rank}");
+    }
+}
+
+#[test]
+fn an_anchor_of_what_was_due_begins_new_turns() {
+    let mut script = Script::of_rank(1, SETTINGS);
+    script.stable(128, 10);
+    assert!(script.look(0).is_none());
+    script.stable(256, 20);
+    assert!(script.look(SETTINGS.takeover_ms - 1).is_none());
+    script.anchor(128, 10);
+    let sent = script.look(1).or_else(|| (0..1_000).find_map(|_| script.look(100)));
+    assert_eq!(sent.expect("our turn comes").sequence, Sequence(256));
+    let me = script.group.replicas().index_of(AgentId(script.anchorer.key.address())).unwrap();
+    let turn = rank(script.group.identity.group, Sequence(128), me, 4);
+    assert!(script.now_ms >= (1 + turn) * SETTINGS.takeover_ms, "whoever is first now has its time");
+}
+
 #[test]
 fn a_replica_waits_for_its_turn_and_takes_over() {
     for rank in 1..4 {
