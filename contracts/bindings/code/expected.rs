@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, U256};
 
 use super::deployed::group_account_of;
 use crate::deployment::Addresses;
@@ -18,6 +18,7 @@ impl Values {
         let separator = eip712_domain(chain_id, coordinator).separator();
         Self(BTreeMap::from([
             ("AgentCoordinator._separator", separator),
+            ("AgentCoordinator._chainId", U256::from(chain_id).into()),
             ("AgentCoordinator.onChainLane", on_chain_lane.into_word()),
             ("AgentCoordinator.groupRegistry", group_registry.into_word()),
             ("Module._self", own.into_word()),

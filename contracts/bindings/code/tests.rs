@@ -1,6 +1,6 @@
 //! Code that is right, and code that is wrong in one place.
 
-use alloy::primitives::{Bytes, hex};
+use alloy::primitives::{Bytes, U256, hex};
 use quorate_protocol::GroupId;
 
 use super::*;
@@ -23,6 +23,7 @@ fn honest() -> Deployed {
     let filled = |compiled: &CompiledContract, own: Address| {
         let values = [
             ("AgentCoordinator._separator", crate::eip712_domain(CHAIN, contract()).separator()),
+            ("AgentCoordinator._chainId", U256::from(CHAIN).into()),
             ("AgentCoordinator.onChainLane", on_chain_lane.into_word()),
             ("AgentCoordinator.groupRegistry", group_registry.into_word()),
             ("Module._self", own.into_word()),
@@ -105,7 +106,7 @@ fn an_honest_deployment_is_right() {
 fn every_immutable_of_the_artifacts_has_a_value_and_room_for_it() {
     let build = Build::built_in();
     let immutables = parts(&honest()).map(|(part, ..)| build.part(part).immutables.len());
-    assert_eq!(immutables, [3, 1, 1, 1, 1]);
+    assert_eq!(immutables, [4, 1, 1, 1, 1]);
     for (part, address, _) in parts(&honest()) {
         let (compiled, values) = (build.part(part), values(address));
         for (name, places) in &compiled.immutables {
@@ -201,7 +202,10 @@ fn the_code_of_another_chain_or_address_is_another() {
     let elsewhere = Deployed { chain_id: CHAIN + 1, ..honest() };
     let mismatch = build.verify(&elsewhere).unwrap_err();
     let Difference::Immutable { name, .. } = &mismatch.difference else { panic!("{mismatch}") };
-    assert_eq!(name, "AgentCoordinator._separator", "{mismatch}");
+    assert!(
+        ["AgentCoordinator._separator", "AgentCoordinator._chainId"].contains(&name.as_str()),
+        "{mismatch}"
+    );
     let copied = Deployed { contract: Address::repeat_byte(0xc1), ..honest() };
     assert!(matches!(build.verify(&copied).unwrap_err().difference, Difference::Immutable { .. }));
 }
