@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER, GroupIdentity};
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::proposals::{ProposalsOperation, Propose, Vote};
-use quorate_protocol::proposal::{actions_hash, proposal_id};
+use quorate_protocol::proposal::proposal_id;
 use quorate_protocol::{
-    AgentId, Choice, Command, Epoch, Group, GroupId, Member, Nonce, Operation, Policy, ProposalId, PublicKey,
+    AgentId, Choice, Class, Command, Epoch, Group, GroupId, Member, Nonce, Operation, ProposalId, PublicKey,
     Sequence, Signature, SignedCommand, Terms, TimestampMs,
 };
 use quorate_services::StateMachine;
@@ -32,8 +32,8 @@ fn group() -> Group {
         .collect();
     let identity =
         GroupIdentity { chain_id: 31337, contract: AgentId::from([0xc0; 20]), group: GroupId::from([7; 32]) };
-    let terms = Terms::of_class(Policy::of_weight(3, 4, 3600, 0));
-    Group { identity, epoch: Epoch(0), members, terms }
+    let terms = Terms::of_class(Class::of_weight(3, 4, 3600));
+    Group { identity, account: AgentId::from([0xac; 20]), epoch: Epoch(0), members, terms }
 }
 
 fn command(member: u8, nonce: u64, operation: Operation) -> SignedCommand {
@@ -60,14 +60,8 @@ fn commands() -> Vec<SignedCommand> {
     };
     for salt in 0..PROPOSALS {
         let calls = vec![];
-        let proposal: ProposalId = proposal_id(
-            &GroupId::from([7; 32]),
-            AgentId::from([1; 20]),
-            salt,
-            0,
-            actions_hash(&calls),
-            description,
-        );
+        let proposal: ProposalId =
+            proposal_id(&GroupId::from([7; 32]), AgentId::from([1; 20]), salt, 0, &calls, description);
         send(
             1,
             ProposalsOperation::Propose(Propose { salt, description: description.into(), calls, class: 0 }),

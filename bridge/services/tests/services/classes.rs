@@ -1,11 +1,11 @@
 //! The classes of decisions: what they permit, when they decide, and what their votes carry.
 
 use quorate_protocol::operations::ServiceOperation as _;
-use quorate_protocol::operations::proposals::{ProposalsOperation, Propose, Vote};
-use quorate_protocol::proposal::{ChainVote, actions_hash, proposal_id};
+use quorate_protocol::operations::proposals::{ProposalsOperation, Propose};
+use quorate_protocol::proposal::proposal_id;
 use quorate_protocol::{
-    Basis, Call, Choice, DecisionStatus, Epoch, Group, GroupId, Operation, Policy, ProposalId, Scope, Terms,
-    TimestampMs, U256,
+    Basis, Call, ChainVote, Choice, Class, DecisionStatus, Epoch, Group, GroupId, Operation, ProposalId,
+    Terms, TimestampMs, U256, VoterSignature,
 };
 
 use crate::fixture::*;
@@ -21,26 +21,19 @@ const PERIOD_S: u32 = (PERIOD_MS / 1000) as u32;
 /// The usual group of weights 3, 2, 2 and 1 with a class of each kind.
 fn group_with_classes() -> (Group, Vec<Keys>) {
     let (mut group, keys) = group();
-    let class = |name: &str| Policy { name: name.into(), ..Policy::of_weight(5, 8, PERIOD_S, 0) };
+    let all = Class::of_weight(5, 8, PERIOD_S);
     let classes = vec![
-        class("default"),
-        Policy {
-            scope: Scope::Payments,
-            value_limit: 10,
-            timelock_s: 30,
-            expiry_s: 600,
-            veto: 3_750,
-            ..class("payment")
-        },
-        Policy {
-            scope: Scope::Decisions,
+        all.clone(),
+        Class { veto: 3_750, ..Class::payments(5, 8, PERIOD_S, (10, 100)) },
+        Class {
+            name: "poll".into(),
             basis: Basis::Cast,
             threshold: 6_000,
             turnout: 5_000,
-            ..class("poll")
+            ..Class::decisions(5, 8, PERIOD_S)
         },
-        Policy { revotes: true, ..class("debate") },
-        Policy { escape: true, ..class("escape") },
+        Class { name: "debate".into(), revotes: true, ..all.clone() },
+        Class { name: "escape".into(), escape: true, voting_period_s: 7_200, ..all },
     ];
     group.terms = Terms { classes, ..group.terms };
     assert_eq!(group.validate(), Ok(()));
@@ -48,7 +41,7 @@ fn group_with_classes() -> (Group, Vec<Keys>) {
 }
 
 fn pay(value: u64) -> Call {
-    Call { target: [9; 20].into(), value: U256::from(value), data: vec![] }
+    Call::payment([9; 20].into(), U256::from(value))
 }
 
 fn propose_in(class: u8, calls: Vec<Call>) -> Operation {
@@ -56,7 +49,7 @@ fn propose_in(class: u8, calls: Vec<Call>) -> Operation {
 }
 
 fn id_in(proposer: &Keys, class: u8, calls: &[Call]) -> ProposalId {
-    proposal_id(&GroupId::from([7; 32]), proposer.id(), 1, class, actions_hash(calls), "x")
+    proposal_id(&GroupId::from([7; 32]), proposer.id(), 1, class, calls, "x")
 }
 
 /// A machine with one proposal of the first member in this class, open since 1,500 ms.
@@ -85,7 +78,11 @@ fn a_class_permits_what_its_scope_and_limit_say() {
     assert_eq!(code_of(PAYMENT, calls()), "not_permitted");
     assert_eq!(code_of(PAYMENT, vec![pay(6), pay(5)]), "not_permitted");
     let coordinator = Call { target: group.identity.contract, ..pay(0) };
+    let account = Call { target: group.account, ..pay(0) };
     assert_eq!(code_of(PAYMENT, vec![coordinator]), "not_permitted");
+    assert_eq!(code_of(PAYMENT, vec![account]), "not_permitted");
+    let without_gas = Call { gas: 0, ..calls().remove(0) };
+    assert_eq!(code_of(DEFAULT, vec![without_gas]), "invalid_calls");
     assert!(is_applied(&machine.one(1, keys[0].command(99, vec![propose_in(PAYMENT, vec![pay(10)])]))));
 }
 
@@ -97,21 +94,16 @@ fn the_class_is_part_of_what_is_proposed() {
 }
 
 #[test]
-fn a_decision_says_when_it_may_be_executed() {
+fn what_could_still_be_vetoed_is_not_approved() {
     let (mut machine, keys, id) = opened(PAYMENT, vec![pay(3)]);
-    machine.one(2_000, keys[0].command(1, vec![vote(id, Choice::For)]));
-    assert!(machine.view(id).decision.is_none(), "three of eight could still veto");
-    let votes = [1, 2].map(|at| keys[at].command(0, vec![vote(id, Choice::For)]));
-    let decided = machine.batch(5_999, &votes);
+    for voter in [0, 1] {
+        machine.does(2_000, &keys[voter], vec![vote(id, Choice::For)]);
+        assert_eq!(machine.view(id).decision, None, "three of eight could still veto");
+    }
+    let decided = machine.batch(5_999, &[keys[2].command(0, vec![vote(id, Choice::For)])]);
     let [record] = decisions(&decided.records)[..] else { panic!("one decision") };
-    assert_eq!((record.decision.executable_from, record.decision.executable_until), (35, 635));
-    assert_eq!(record.class, PAYMENT);
-
-    let (mut machine, keys, id) = opened(DEFAULT, vec![]);
-    let votes = [0, 1].map(|at| keys[at].command(8, vec![vote(id, Choice::For)]));
-    let decided = machine.batch(5_999, &votes);
-    let [record] = decisions(&decided.records)[..] else { panic!("one decision") };
-    assert_eq!((record.decision.executable_from, record.decision.executable_until), (0, 0));
+    assert_eq!((record.decision.status, record.class), (DecisionStatus::Approved, PAYMENT));
+    assert_eq!((record.decision.proposal, record.decision.for_weight), (id, 7));
 }
 
 #[test]
@@ -121,7 +113,6 @@ fn a_veto_rejects_whatever_is_for() {
     machine.one(2_000, keys[2].command(0, vec![vote(id, Choice::For)]));
     let vetoed = machine.batch(2_000, &[keys[0].command(1, vec![vote(id, Choice::Against)])]);
     assert_eq!(decisions(&vetoed.records)[0].decision.status, DecisionStatus::Rejected);
-    assert_eq!(decisions(&vetoed.records)[0].decision.executable_from, 0);
 }
 
 #[test]
@@ -176,37 +167,61 @@ fn votes_change_where_the_class_lets_them_and_the_end_decides() {
     assert_eq!(code(&refused), "already_voted");
 }
 
-/// The signature by which `voter`'s vote counts on-chain too.
-fn signed(voter: &Keys, vote: ChainVote) -> Operation {
+/// The vote of `voter` on what [`opened`] opens in the escape lane's class, as the contract counts it.
+fn chain_vote(voter: &Keys, proposal: ProposalId) -> ChainVote {
+    let voting_ends = 2 + 7_200;
+    ChainVote { voter: voter.id(), proposal, choice: Choice::For, epoch: Epoch(0), voting_ends, nonce: 0 }
+}
+
+/// The vote with `signer`'s signature on it.
+fn signed(signer: &Keys, vote: ChainVote) -> Operation {
     let (group, _) = group_with_classes();
-    let signature = Some(voter.account.sign_digest(&vote.digest(&group.identity)));
-    let ChainVote { proposal, choice, .. } = vote;
-    ProposalsOperation::Vote(Vote { proposal, choice, signature }).to_operation()
+    let signature = signer.account.sign_digest(&vote.digest(&group.identity));
+    vote_with(vote.proposal, vote.choice, signature.into())
 }
 
 #[test]
 fn votes_of_the_escape_lane_carry_the_accounts_signature() {
     let (mut machine, keys, proposal) = opened(ESCAPE, vec![pay(1)]);
-    let choice = Choice::For;
-    let right = ChainVote { proposal, choice, epoch: Epoch(0), voting_ends: CLOSES / 1000, nonce: 0 };
-    assert_eq!(code(&machine.one(2_000, keys[1].command(0, vec![vote(proposal, choice)]))), "unsigned_vote");
+    let unsigned = vote(proposal, Choice::For);
+    assert_eq!(machine.refuses(2_000, &keys[1], unsigned), "unsigned_vote");
+    let right = chain_vote(&keys[1], proposal);
     let wrong = [
         ChainVote { voting_ends: right.voting_ends + 1, ..right },
         ChainVote { epoch: Epoch(1), ..right },
         ChainVote { nonce: 1, ..right },
+        ChainVote { voter: keys[2].id(), ..right },
     ];
-    for (nonce, vote) in (1..).zip(wrong) {
-        let refused = machine.one(2_000, keys[1].command(nonce, vec![signed(&keys[1], vote)]));
-        assert_eq!(code(&refused), "bad_vote_signature");
+    for vote in wrong {
+        assert_eq!(machine.refuses(2_000, &keys[1], signed(&keys[1], vote)), "bad_vote_signature");
     }
-    let refused = machine.one(2_000, keys[1].command(8, vec![signed(&keys[2], right)]));
-    assert_eq!(code(&refused), "bad_vote_signature", "another's signature");
-    assert!(is_applied(&machine.one(2_000, keys[1].command(9, vec![signed(&keys[1], right)]))));
+    let others = signed(&keys[2], right);
+    assert_eq!(machine.refuses(2_000, &keys[1], others), "bad_vote_signature", "another's signature");
+    machine.does(2_000, &keys[1], vec![signed(&keys[1], right)]);
     let votes = machine.view(proposal).votes;
     assert!(votes[0].signature.is_some(), "whoever finishes it on-chain finds it here");
 
     let (mut machine, keys, proposal) = opened(DEFAULT, vec![]);
-    let needless = ChainVote { proposal, ..right };
-    let refused = machine.one(2_000, keys[1].command(0, vec![signed(&keys[1], needless)]));
-    assert_eq!(code(&refused), "needless_signature");
+    let needless = signed(&keys[1], chain_vote(&keys[1], proposal));
+    assert_eq!(machine.refuses(2_000, &keys[1], needless), "needless_signature");
+}
+
+/// A voter that is a contract judges its signature itself, which no replica can.
+#[test]
+fn bytes_that_are_no_accounts_signature_are_taken_as_they_are() {
+    let (mut machine, keys, proposal) = opened(ESCAPE, vec![pay(1)]);
+    let opaque = [VoterSignature::Opaque(vec![]), VoterSignature::Opaque(vec![7; 130])];
+    for (voter, signature) in keys.iter().zip(&opaque) {
+        machine.does(2_000, voter, vec![vote_with(proposal, Choice::For, signature.clone())]);
+    }
+    let view = machine.view(proposal);
+    assert_eq!(view.status, DecisionStatus::Approved.into());
+    for (voter, signature) in keys.iter().zip(&opaque) {
+        let found = view.votes.iter().find(|vote| vote.voter == voter.id()).unwrap();
+        assert_eq!(found.signature.as_ref(), Some(signature));
+    }
+    let account = VoterSignature::from_bytes(&[7; 65]).unwrap();
+    let (mut machine, keys, proposal) = opened(ESCAPE, vec![pay(1)]);
+    let vote = vote_with(proposal, Choice::For, account);
+    assert_eq!(machine.refuses(2_000, &keys[0], vote), "bad_vote_signature", "65 bytes are an account's");
 }

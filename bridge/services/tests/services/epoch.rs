@@ -2,25 +2,10 @@
 
 use crate::fixture::*;
 use quorate_protocol::entry::SystemEvent;
-use quorate_protocol::operations::ServiceOperation as _;
-use quorate_protocol::operations::proposals::{ProposalsOperation, Propose};
-use quorate_protocol::proposal::{actions_hash, proposal_id};
 use quorate_protocol::{
-    Call, Choice, DecisionStatus, Digest, EntryBody, EntryIndex, Epoch, Group, Member, MembersChange,
-    Operation, ProposalId, Sequence,
+    Choice, DecisionStatus, Digest, EntryBody, EntryIndex, Epoch, Group, Member, MembersChange, Sequence,
 };
 use quorate_services::{Disposition, DropReason};
-
-/// A proposal to change the members, and its id.
-fn change(group: &Group, proposer: &Keys, change: &MembersChange) -> (Operation, ProposalId) {
-    propose_calls(group, proposer, vec![change.call(&group.identity)])
-}
-
-fn propose_calls(group: &Group, proposer: &Keys, calls: Vec<Call>) -> (Operation, ProposalId) {
-    let id = proposal_id(&group.identity.group, proposer.id(), 1, 0, actions_hash(&calls), "change");
-    let proposal = Propose { salt: 1, description: "change".into(), calls, class: 0 };
-    (ProposalsOperation::Propose(proposal).to_operation(), id)
-}
 
 /// The members with the key of `of` exchanged.
 fn rotated(group: &Group, of: &Keys, to: &Keys) -> Vec<Member> {
@@ -33,14 +18,7 @@ fn rotated(group: &Group, of: &Keys, to: &Keys) -> Vec<Member> {
 
 /// Approves a change of members with the weights 3 and 2 of a threshold of 5.
 fn approve(machine: &mut Machine, keys: &[Keys], members: Vec<Member>) {
-    let proposed = MembersChange { epoch: machine.machine.group().epoch, members };
-    let (operation, id) = change(machine.machine.group(), &keys[0], &proposed);
-    let nonce = |of: usize| machine.machine.agent(keys[of].id()).unwrap().next_nonce.0;
-    let (first, second) = (nonce(0), nonce(1));
-    let ballot = || vote(id, Choice::For);
-    assert!(is_applied(&machine.one(1, keys[0].command(first, vec![operation, ballot()]))));
-    assert!(is_applied(&machine.one(1, keys[1].command(second, vec![ballot()]))));
-    assert_eq!(machine.view(id).status, DecisionStatus::Approved.into());
+    machine.approve(&[&keys[0], &keys[1]], members);
 }
 
 #[test]
@@ -56,7 +34,7 @@ fn an_approved_change_takes_effect_at_the_next_checkpoint_and_not_before() {
     assert!(is_applied(&machine.one(2, keys[2].command(0, vec![propose(7)]))));
 
     let (root, log_size) = (machine.machine.state_root(), machine.machine.log_size());
-    let entry = machine.machine.end_epoch(Sequence(machine.sequence)).expect("a change waits");
+    let entry = machine.end_epoch();
     let next = Group { epoch: Epoch(1), members, ..group.clone() };
     assert_eq!(entry.check(&group.identity), Ok(()));
     assert_eq!(
@@ -88,7 +66,7 @@ fn who_is_gone_submits_nothing_and_proposals_of_the_old_epoch_take_no_votes() {
     let without: Vec<Member> =
         group.members.iter().filter(|member| member.agent != keys[3].id()).cloned().collect();
     approve(&mut machine, &keys, without);
-    machine.machine.end_epoch(Sequence(machine.sequence)).expect("a change waits");
+    machine.end_epoch();
 
     let gone = machine.batch(2, &[keys[3].command(1, vec![propose(2)])]);
     assert_eq!(gone.dispositions, [Disposition::Dropped(DropReason::UnknownAgent)]);
@@ -107,9 +85,9 @@ fn a_change_that_cannot_take_effect_is_not_proposed() {
     let sound = MembersChange { epoch: Epoch(0), members: group.members.clone() };
     let beside = [calls(), vec![sound.call(&group.identity)]].concat();
     let proposals = [
-        change(&group, &keys[0], &few),
-        change(&group, &keys[0], &later),
-        propose_calls(&group, &keys[0], beside),
+        propose_change(&group, &keys[0], CONSTITUTION, &few),
+        propose_change(&group, &keys[0], 0, &later),
+        propose_calls(&group, &keys[0], 0, beside),
     ];
     for (nonce, (operation, _)) in (0..).zip(proposals) {
         let outcome = machine.one(1, keys[0].command(nonce, vec![operation]));
@@ -125,7 +103,7 @@ fn of_two_changes_in_one_epoch_the_first_approved_counts() {
     let first = rotated(&group, &keys[2], &Keys::new(60));
     approve(&mut machine, &keys, first.clone());
     approve(&mut machine, &keys, rotated(&group, &keys[2], &Keys::new(61)));
-    machine.machine.end_epoch(Sequence(machine.sequence)).expect("a change waits");
+    machine.end_epoch();
     assert_eq!(machine.machine.group().members, first);
     assert!(!machine.machine.change_pending());
 }

@@ -7,16 +7,18 @@ use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER, GroupIdentity};
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::members::{Admit, MembersOperation};
 use quorate_protocol::operations::proposals::{Cancel, ProposalsOperation, Propose, Vote};
-use quorate_protocol::proposal::{actions_hash, proposal_id};
+use quorate_protocol::proposal::proposal_id;
 use quorate_protocol::{
-    AccountKey, AgentId, AgentKey, Call, Choice, Command, EntryBody, EntryIndex, EntryRecord, Epoch, Group,
-    GroupId, Member, Nonce, Operation, Outcome, Policy, ProposalId, Refusal, Sequence, SignedCommand, Terms,
-    TimestampMs, U256,
+    AccountKey, AgentId, AgentKey, Call, ChainVote, Choice, Class, Command, DecisionStatus, EntryBody,
+    EntryIndex, EntryRecord, Epoch, Group, GroupId, Member, MembersChange, Nonce, Operation, Outcome,
+    ProposalId, Refusal, Sequence, SignedCommand, Terms, TimestampMs, U256, VoterSignature,
 };
 use quorate_services::{Disposition, Executed, StateMachine};
 
 /// How long a proposal is open.
 pub(crate) const PERIOD_MS: u64 = 60_000;
+/// The class in which weights are changed; class 0 is for everything else.
+pub(crate) const CONSTITUTION: u8 = 1;
 /// An expiry that no test reaches.
 pub(crate) const NEVER: TimestampMs = TimestampMs(u64::MAX);
 
@@ -86,12 +88,18 @@ pub(crate) fn group() -> (Group, Vec<Keys>) {
     members.sort_by_key(|member| member.agent);
     let identity =
         GroupIdentity { chain_id: 31337, contract: AgentId::from([0xc0; 20]), group: GroupId::from([7; 32]) };
-    let terms = Terms::of_class(Policy::of_weight(5, 8, (PERIOD_MS / 1000) as u32, 0));
-    (Group { identity, epoch: Epoch(0), members, terms }, keys)
+    let account = AgentId::from([0xac; 20]);
+    (Group { identity, account, epoch: Epoch(0), members, terms: terms(5, 8) }, keys)
+}
+
+/// Two classes with the threshold that `threshold` is of `total` weight: for everything, and [`CONSTITUTION`].
+pub(crate) fn terms(threshold: u128, total: u128) -> Terms {
+    let all = Class::of_weight(threshold, total, (PERIOD_MS / 1000) as u32);
+    Terms::of_classes(vec![all, Class::constitution(threshold, total, 7_200)])
 }
 
 pub(crate) fn calls() -> Vec<Call> {
-    vec![Call { target: AgentId::from([9; 20]), value: U256::from(5), data: vec![1, 2] }]
+    vec![Call::new(AgentId::from([9; 20]), U256::from(5), vec![1, 2])]
 }
 
 pub(crate) fn propose(salt: u64) -> Operation {
@@ -101,11 +109,52 @@ pub(crate) fn propose(salt: u64) -> Operation {
 
 /// The id of what `proposer` proposes with [`propose`].
 pub(crate) fn id_of(proposer: &Keys, salt: u64) -> ProposalId {
-    proposal_id(&GroupId::from([7; 32]), proposer.id(), salt, 0, actions_hash(&calls()), "pay")
+    proposal_id(&GroupId::from([7; 32]), proposer.id(), salt, 0, &calls(), "pay")
 }
 
 pub(crate) fn vote(proposal: ProposalId, choice: Choice) -> Operation {
     ProposalsOperation::Vote(Vote { proposal, choice, signature: None }).to_operation()
+}
+
+/// A vote on an open proposal with the voter's signature, by which it counts on-chain too.
+pub(crate) fn signed_vote(
+    machine: &StateMachine,
+    voter: &Keys,
+    proposal: ProposalId,
+    choice: Choice,
+) -> Operation {
+    let view = machine.proposal(&proposal).unwrap();
+    let (epoch, voting_ends) = (view.epoch, view.closes.0 / 1000);
+    let vote = ChainVote { voter: voter.id(), proposal, choice, epoch, voting_ends, nonce: 0 };
+    let signature = voter.account.sign_digest(&vote.digest(&machine.group().identity));
+    vote_with(proposal, choice, signature.into())
+}
+
+/// A vote with any signature.
+pub(crate) fn vote_with(proposal: ProposalId, choice: Choice, signature: VoterSignature) -> Operation {
+    ProposalsOperation::Vote(Vote { proposal, choice, signature: Some(signature) }).to_operation()
+}
+
+/// A proposal with these calls, and its id.
+pub(crate) fn propose_calls(
+    group: &Group,
+    proposer: &Keys,
+    class: u8,
+    calls: Vec<Call>,
+) -> (Operation, ProposalId) {
+    let id = proposal_id(&group.identity.group, proposer.id(), 1, class, &calls, "change");
+    let proposal = Propose { salt: 1, description: "change".into(), calls, class };
+    (ProposalsOperation::Propose(proposal).to_operation(), id)
+}
+
+/// A proposal to change the members, and its id.
+pub(crate) fn propose_change(
+    group: &Group,
+    proposer: &Keys,
+    class: u8,
+    change: &MembersChange,
+) -> (Operation, ProposalId) {
+    propose_calls(group, proposer, class, vec![change.call(&group.identity)])
 }
 
 pub(crate) fn cancel(proposal: ProposalId) -> Operation {
@@ -159,6 +208,47 @@ impl Machine {
             panic!("no entry but {:?}", executed.dispositions[0]);
         };
         executed.records[usize::try_from(entry.0 - first).unwrap()].outcome.clone()
+    }
+
+    /// The next nonce of what the agent does.
+    pub(crate) fn nonce(&self, of: &Keys) -> u64 {
+        self.machine.agent(of.id()).unwrap().next_nonce.0
+    }
+
+    /// Executes a command of these operations, which is applied.
+    pub(crate) fn does(&mut self, time: u64, agent: &Keys, operations: Vec<Operation>) {
+        let outcome = self.one(time, agent.command(self.nonce(agent), operations));
+        assert!(is_applied(&outcome), "{outcome:?}");
+    }
+
+    /// The code with which a service refuses a command of this operation.
+    pub(crate) fn refuses(&mut self, time: u64, agent: &Keys, operation: Operation) -> String {
+        let outcome = self.one(time, agent.command(self.nonce(agent), vec![operation]));
+        code(&outcome).to_owned()
+    }
+
+    /// Has the first of these voters propose new members, in the class that it takes, and all of them vote for it.
+    pub(crate) fn approve(&mut self, voters: &[&Keys], members: Vec<Member>) -> ProposalId {
+        let group = self.machine.group().clone();
+        let change = MembersChange { epoch: group.epoch, members };
+        let alters_weights = change.alters_weights(&group);
+        let class = if alters_weights { CONSTITUTION } else { 0 };
+        let (propose, id) = propose_change(&group, voters[0], class, &change);
+        self.does(1, voters[0], vec![propose]);
+        for voter in voters {
+            let vote = match alters_weights {
+                true => signed_vote(&self.machine, voter, id, Choice::For),
+                false => vote(id, Choice::For),
+            };
+            self.does(1, voter, vec![vote]);
+        }
+        assert_eq!(self.view(id).status, DecisionStatus::Approved.into());
+        id
+    }
+
+    /// Ends the epoch, for which a change waits.
+    pub(crate) fn end_epoch(&mut self) -> EntryRecord {
+        self.machine.end_epoch(Sequence(self.sequence)).expect("a change waits")
     }
 
     pub(crate) fn view(&self, id: ProposalId) -> ProposalView {

@@ -3,10 +3,13 @@
 
 mod classes;
 mod epoch;
+mod events;
 mod fixture;
 mod history;
 mod inbox;
+mod mandates;
 mod members;
 mod properties;
 mod proposals;
 mod replies;
+mod scene;

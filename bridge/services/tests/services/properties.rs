@@ -280,13 +280,12 @@ fn follow(
     let time = record.entry.timestamp.0;
     let (id, choice) = match operation {
         ProposalsOperation::Propose(proposal) => {
-            let hash = quorate_protocol::proposal::actions_hash(&proposal.calls);
             let id = quorate_protocol::proposal::proposal_id(
                 &group.identity.group,
                 agent,
                 proposal.salt,
                 0,
-                hash,
+                &proposal.calls,
                 &proposal.description,
             );
             let poll = Poll { closes: time.div_ceil(1000) * 1000 + PERIOD_MS, ..Poll::default() };
