@@ -15,8 +15,8 @@ use quorate_pbft::{
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::keys::verify_all;
 use quorate_protocol::{
-    AccountKey, AgentId, AgentKey, Command, Digest, Epoch, Group, GroupId, GroupIdentity, Member, Nonce,
-    Operation, Policy, ReplicaIndex, Sequence, SignedCommand, Terms, TimestampMs, Verified,
+    AccountKey, AgentId, AgentKey, Class, Command, Digest, Epoch, Group, GroupId, GroupIdentity, Member,
+    Nonce, Operation, ReplicaIndex, Sequence, SignedCommand, Terms, TimestampMs, Verified,
 };
 
 const REPLICAS: u8 = 4;
@@ -68,8 +68,14 @@ fn context_and_keys() -> (Context, Vec<ReplicaKeys>) {
         contract: AgentId::from([0xcc; 20]),
         group: GroupId::from([0x11; 32]),
     };
-    let terms = Terms::of_class(Policy::of_weight(REPLICAS.into(), REPLICAS.into(), 60, 0));
-    let group = Group { identity, epoch: Epoch(0), members: keys.iter().map(member).collect(), terms };
+    let terms = Terms::of_class(Class::of_weight(REPLICAS.into(), REPLICAS.into(), 60));
+    let group = Group {
+        identity,
+        account: AgentId::from([0xac; 20]),
+        epoch: Epoch(0),
+        members: keys.iter().map(member).collect(),
+        terms,
+    };
     (Context::of(&group, Sequence(0)), keys)
 }
 

@@ -3,8 +3,8 @@
 use quorate_pbft::{Context, ReplicaKeys};
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::{
-    AccountKey, AgentId, AgentKey, Command, Epoch, Group, GroupId, GroupIdentity, Member, Nonce, Operation,
-    Policy, Sequence, SignedCommand, Terms, TimestampMs,
+    AccountKey, AgentId, AgentKey, Class, Command, Epoch, Group, GroupId, GroupIdentity, Member, Nonce,
+    Operation, Sequence, SignedCommand, Terms, TimestampMs,
 };
 
 /// A group's keys, known to the tests alone.
@@ -37,8 +37,8 @@ impl Members {
             contract: AgentId::from([0xcc; 20]),
             group: GroupId::from([0x11; 32]),
         };
-        let terms = Terms::of_class(Policy::of_weight(u128::from(n), u128::from(n), 60, 0));
-        let group = Group { identity, epoch: Epoch(0), members, terms };
+        let terms = Terms::of_class(Class::of_weight(u128::from(n), u128::from(n), 60));
+        let group = Group { identity, account: AgentId::from([0xac; 20]), epoch: Epoch(0), members, terms };
         group.validate().expect("the sample group is sound");
         Self { context: Context::of(&group, Sequence(0)), keys }
     }
