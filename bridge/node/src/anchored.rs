@@ -14,6 +14,8 @@ use quorate_protocol::{B256, CheckpointCertificate, Digest, Handover, InboxMessa
 use tokio::sync::watch;
 
 pub use crate::evidence::HeldEvidence;
+pub use crate::ledger::{AnchorProofs, TakenProof};
+use crate::ledger::{LedgerError, LedgerReader};
 
 /// The log as the contract has it: a stable checkpoint that the contract accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -89,6 +91,41 @@ pub type InboxTakenSender = watch::Sender<u64>;
 /// Where the anchoring service reads it, to know where to begin.
 pub type InboxTakenReceiver = watch::Receiver<u64>;
 
+/// Who proves what an anchor shows; the node, out of its tree.
+pub trait AnchorProver: Send + Sync + 'static {
+    /// See [`LedgerReader::anchor_proofs`]. May block for reads from disk.
+    ///
+    /// # Errors
+    /// When the store fails or lacks a record.
+    fn prove(
+        &self,
+        anchored: u64,
+        size: u64,
+        message: Option<u64>,
+    ) -> Result<Option<AnchorProofs>, LedgerError>;
+}
+
+impl AnchorProver for LedgerReader {
+    fn prove(
+        &self,
+        anchored: u64,
+        size: u64,
+        message: Option<u64>,
+    ) -> Result<Option<AnchorProofs>, LedgerError> {
+        self.anchor_proofs(anchored, size, message)
+    }
+}
+
+/// A shared [`AnchorProver`].
+#[derive(Clone)]
+pub struct Prover(pub Arc<dyn AnchorProver>);
+
+impl std::fmt::Debug for Prover {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Prover")
+    }
+}
+
 /// The ends of all these channels that the anchoring service holds.
 #[derive(Clone, Debug)]
 pub struct AnchoringLinks {
@@ -102,6 +139,8 @@ pub struct AnchoringLinks {
     pub evidence: EvidenceReceiver,
     /// How much of the contract's inbox is taken.
     pub inbox_taken: InboxTakenReceiver,
+    /// For the proofs of an anchor.
+    pub prover: Prover,
     /// For the newest anchor.
     pub anchored: AnchorSender,
     /// For what the contract's inbox has.

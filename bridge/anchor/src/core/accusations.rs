@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use alloy::primitives::Bytes;
 use alloy::sol_types::SolCall;
-use quorate_contracts::AgentCoordinator;
-use quorate_protocol::{AgentId, Checkpoint, Epoch, GroupIdentity, ReplicaSet, Sequence, SignedCheckpoint};
+use quorate_contracts::{AgentCoordinator, Fork};
+use quorate_protocol::{AgentId, Epoch, GroupIdentity, Member, ReplicaSet, Sequence, SignedCheckpoint};
 
 use super::rotation::rank;
 
@@ -34,7 +34,7 @@ impl Contradiction {
     /// Nothing unless the two contradict each other, and one replica of the group signed both.
     pub fn of(identity: &GroupIdentity, one: SignedCheckpoint, other: SignedCheckpoint) -> Option<Self> {
         let (first, second) = in_order(one, other);
-        let signed = contradict(identity, &first.checkpoint, &second.checkpoint)
+        let signed = first.checkpoint.contradicts(&second.checkpoint, identity)
             && first.replica == second.replica
             && first.verify(identity)
             && second.verify(identity);
@@ -62,14 +62,16 @@ impl Contradiction {
             && (&self.first.checkpoint, &self.second.checkpoint) == (&first.checkpoint, &second.checkpoint)
     }
 
-    /// The data of the call that reports it.
-    pub fn call(&self) -> Bytes {
+    /// The data of the call that reports it, with the members of a past epoch by which the contract knows the replica.
+    pub fn call(&self, members: &[Member]) -> Bytes {
         let signature = |signed: &SignedCheckpoint| Bytes::copy_from_slice(&signed.signature.0);
-        let call = AgentCoordinator::reportEquivocationCall {
+        let call = AgentCoordinator::reportContradictionCall {
             first: (&self.first.checkpoint).into(),
             firstSignature: signature(&self.first),
             second: (&self.second.checkpoint).into(),
             secondSignature: signature(&self.second),
+            members: members.iter().map(quorate_contracts::Member::from).collect(),
+            fork: Fork::default(),
         };
         call.abi_encode().into()
     }
@@ -82,13 +84,6 @@ fn in_order(one: SignedCheckpoint, other: SignedCheckpoint) -> (SignedCheckpoint
         (checkpoint.epoch, checkpoint.sequence, checkpoint.clone())
     };
     if place(&other) < place(&one) { (other, one) } else { (one, other) }
-}
-
-/// Whether the contract convicts whoever signed both.
-fn contradict(identity: &GroupIdentity, one: &Checkpoint, other: &Checkpoint) -> bool {
-    one.group == identity.group
-        && (one.group, one.epoch, one.sequence) == (other.group, other.epoch, other.sequence)
-        && one != other
 }
 
 /// What is known against one replica.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use quorate_protocol::checkpoint::CheckpointSignature;
 use quorate_protocol::{AgentId, Checkpoint, CheckpointCertificate, Epoch, Group, Handover, Member};
 
+use super::proofs::AnchorProofs;
 use super::report::Report;
 
 /// How many epochs below the contract's are remembered, in case the chain takes a change of members back.
@@ -39,12 +40,20 @@ pub struct Anchorable {
     pub handover: Option<Handover>,
     /// How many of the signatures the contract asks for.
     pub quorum: usize,
+    /// What is shown beside the signatures; none before the node was asked.
+    pub proofs: AnchorProofs,
 }
 
 impl Anchorable {
     /// Whether the checkpoint is its epoch's last.
     pub fn ends_epoch(&self) -> bool {
         self.handover.is_some()
+    }
+
+    /// The same with just these of its signatures, and these proofs.
+    pub fn shown(&self, signatures: Vec<CheckpointSignature>, proofs: AnchorProofs) -> Self {
+        let certificate = CheckpointCertificate { signatures, ..self.certificate.clone() };
+        Self { certificate, handover: self.handover.clone(), quorum: self.quorum, proofs }
     }
 
     /// The same with further signatures on its checkpoint, which must hold; nothing where there are none.
@@ -55,8 +64,9 @@ impl Anchorable {
         let mut signatures: Vec<_> = more.iter().filter(is_new).chain(known).copied().collect();
         signatures.sort_by_key(|signed| signed.replica);
         let certificate = CheckpointCertificate { signatures, ..self.certificate.clone() };
-        let handover = self.handover.clone();
-        (certificate.signatures.len() > known.len()).then_some(Self { certificate, handover, ..*self })
+        let (handover, proofs) = (self.handover.clone(), self.proofs.clone());
+        let quorum = self.quorum;
+        (certificate.signatures.len() > known.len()).then_some(Self { certificate, handover, quorum, proofs })
     }
 }
 
@@ -119,7 +129,12 @@ impl Epochs {
         });
         if self.stable.as_ref().is_none_or(|stable| stable.certificate.checkpoint.sequence < sequence) {
             let (certificate, quorum) = (state.certificate, replicas.quorum());
-            self.stable = Some(Arc::new(Anchorable { certificate, handover: None, quorum }));
+            self.stable = Some(Arc::new(Anchorable {
+                certificate,
+                handover: None,
+                quorum,
+                proofs: AnchorProofs::default(),
+            }));
         }
         Ok(())
     }
@@ -140,6 +155,7 @@ impl Epochs {
             certificate: handover.certificate.clone(),
             handover: Some(handover.clone()),
             quorum: group.replicas().quorum(),
+            proofs: AnchorProofs::default(),
         };
         self.ends.insert(epoch, Arc::new(anchorable));
         self.groups.insert(next.epoch, next);

@@ -93,6 +93,8 @@ pub struct AccountView {
     pub pooled: bool,
     /// What [`Inspection::estimate`] takes.
     pub estimate: Estimate,
+    /// What was wanted, with the signatures and the proofs that the contract takes at this moment: what the estimate is of.
+    pub prepared: Option<Purpose>,
     /// Whether the contract has convicted [`Inspection::accused`], as of the head.
     pub convicted: bool,
     /// What its data costs on the chain's L1.

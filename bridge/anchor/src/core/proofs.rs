@@ -1,6 +1,7 @@
 //! What an anchor has to show beside its signatures: that its log extends the one that is anchored, and that the log says of
 //! the last message it counts that it took it in. Both come from the node, which has the tree.
 
+use quorate_node::anchored as node;
 use quorate_protocol::{Checkpoint, Digest};
 
 use super::event::AnchorState;
@@ -48,6 +49,31 @@ pub struct Taken {
     pub disposition: u8,
     /// RFC 9162's inclusion proof of the entry under the checkpoint's root.
     pub path: Vec<Digest>,
+}
+
+impl From<&Taken> for quorate_contracts::Taken {
+    fn from(taken: &Taken) -> Self {
+        Self {
+            index: taken.index,
+            sequence: taken.sequence,
+            timestampMs: taken.timestamp_ms,
+            disposition: taken.disposition,
+            path: quorate_contracts::words(&taken.path),
+        }
+    }
+}
+
+impl From<node::AnchorProofs> for AnchorProofs {
+    fn from(proofs: node::AnchorProofs) -> Self {
+        let taken = proofs.taken.map(|node::TakenProof { message, entry, path }| Taken {
+            index: entry.index.0,
+            sequence: entry.sequence.0,
+            timestamp_ms: entry.timestamp.0,
+            disposition: message.disposition as u8,
+            path,
+        });
+        Self { consistency: proofs.consistency, taken }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! The transactions that an anchorer signs: a call of `anchor`, or of `anchorAndRotate` at the end of an epoch, or of
-//! `reportEquivocation`, with no value. Neither the chain nor an endpoint can make it sign anything else, because
+//! `reportContradiction`, with no value. Neither the chain nor an endpoint can make it sign anything else, because
 //! destination, value and data come from here.
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use alloy::consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy::eips::eip2718::Encodable2718;
 use alloy::primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use alloy::sol_types::SolCall;
-use quorate_contracts::AgentCoordinator;
+use quorate_contracts::{AgentCoordinator, Taken, words};
 use quorate_protocol::{AccountKey, AgentId, GroupIdentity, Member, Sequence};
 
 use super::accusations::Contradiction;
@@ -16,28 +16,32 @@ use super::epochs::Anchorable;
 use super::fees::Fees;
 
 /// The data of the call that anchors this. It carries no more signatures than the contract asks for, because each costs
-/// gas.
+/// gas, the first of those that there are.
 pub fn anchor_call(anchorable: &Anchorable) -> Bytes {
     let checkpoint = &anchorable.certificate.checkpoint;
     let mut signatures = anchorable.certificate.packed_signatures();
     signatures.truncate(anchorable.quorum * quorate_contracts::SIGNATURE_LENGTH);
     let signatures = signatures.into();
     let checkpoint: quorate_contracts::Checkpoint = checkpoint.into();
+    let consistency = words(&anchorable.proofs.consistency);
+    let taken = anchorable.proofs.taken.as_ref().map(Taken::from).unwrap_or_default();
     let Some(handover) = &anchorable.handover else {
-        return AgentCoordinator::anchorCall { checkpoint, signatures }.abi_encode().into();
+        return AgentCoordinator::anchorCall { checkpoint, signatures, consistency, taken }
+            .abi_encode()
+            .into();
     };
-    let members = handover.members.iter().map(|member| quorate_contracts::Member {
-        account: member.agent.0,
-        key: B256::from(member.key.0),
-        weight: member.weight,
-        flags: member.flags,
-    });
-    let call =
-        AgentCoordinator::anchorAndRotateCall { checkpoint, signatures, nextMembers: members.collect() };
+    let call = AgentCoordinator::anchorAndRotateCall {
+        checkpoint,
+        signatures,
+        consistency,
+        taken,
+        nextMembers: handover.members.iter().map(quorate_contracts::Member::from).collect(),
+        mandate: handover.mandate.as_ref().into(),
+    };
     call.abi_encode().into()
 }
 
-/// The most gas that an anchor's execution is given. One with the signatures of 64 replicas stays far below it.
+/// The most gas that an anchor's execution is given. One with the signatures of 64 replicas and its proofs stays far below it.
 const MAX_GAS: u64 = 3_000_000;
 /// The most gas that the execution of an epoch's end is given. Replacing 64 replicas by 64 others takes 4.4 million.
 const MAX_ROTATION_GAS: u64 = 8_000_000;
@@ -63,7 +67,7 @@ impl Purpose {
     pub fn call(&self) -> Bytes {
         match self {
             Self::Anchor(anchorable) => anchor_call(anchorable),
-            Self::Conviction { contradiction, .. } => contradiction.call(),
+            Self::Conviction { contradiction, members } => contradiction.call(members),
         }
     }
 
@@ -163,14 +167,16 @@ mod tests {
     use quorate_protocol::{AccountSignature, Handover};
 
     use super::*;
-    use crate::core::samples::{certificate, sample_group};
+    use crate::core::proofs::AnchorProofs;
+    use crate::core::samples::{certificate, root, sample_group};
 
     #[test]
     fn it_is_a_call_of_anchor_and_nothing_else() {
         let (group, keys) = sample_group();
         let certificate = certificate(&group, &keys, 128, 10);
         let terms = Terms { nonce: 7, gas_limit: 200_000, fees: Fees { max_fee: 20, tip: 3 }, data_fee: 0 };
-        let plain = Anchorable { certificate: certificate.clone(), handover: None, quorum: 3 };
+        let proofs = AnchorProofs { consistency: vec![root(3)], taken: None };
+        let plain = Anchorable { certificate: certificate.clone(), handover: None, quorum: 3, proofs };
         let plain = Purpose::Anchor(Arc::new(plain));
         let sign = || SignedCall::sign(&keys[1], &group.identity, &plain, terms);
         let signed = sign();
@@ -188,9 +194,12 @@ mod tests {
         assert_eq!(call.checkpoint.sequence, 128);
         assert_eq!(certificate.signatures.len(), 4);
         assert_eq!(call.signatures.len(), 3 * 65, "a quorum of four is three");
+        assert_eq!(call.consistency, [root(3).0]);
 
-        let handover = Handover { certificate: certificate.clone(), members: group.members.clone() };
-        let last = Anchorable { certificate, handover: Some(handover), quorum: 3 };
+        let members = group.members.clone();
+        let handover = Handover { certificate: certificate.clone(), members, mandate: None };
+        let proofs = AnchorProofs::default();
+        let last = Anchorable { certificate, handover: Some(handover), quorum: 3, proofs };
         let call = AgentCoordinator::anchorAndRotateCall::abi_decode(&anchor_call(&last));
         let call = call.expect("it calls anchorAndRotate");
         assert_eq!((call.signatures.len(), call.nextMembers.len()), (3 * 65, 4));

@@ -1,5 +1,6 @@
 //! What is asked of an endpoint, and how its answers become what the core understands.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::contract::Error as ContractError;
@@ -17,13 +18,15 @@ use quorate_contracts::reader::{CoordinatorReader, ReaderError};
 use quorate_contracts::rpc::bounded_client;
 use quorate_protocol::{Digest, Epoch, Group, GroupId, GroupIdentity, Sequence};
 
+use quorate_node::anchored::Prover;
 use quorate_node::config::{Finality, L1Fee};
 
 use super::blocks::{self, BlockRef, Trail};
 use super::inbox::InboxWatcher;
 use super::{data_fee, refusal};
 use crate::core::{
-    AccountView, AnchorState, BroadcastOutcome, ChainView, DataFee, Estimate, Inspection, Mined, SignedCall,
+    AccountView, AnchorState, BroadcastOutcome, ChainView, DataFee, Estimate, Inspection, Mined,
+    ProofsWanted, Purpose, SignedCall,
 };
 use crate::error::AnchorError;
 use crate::settings::Settings;
@@ -174,7 +177,12 @@ impl Chain {
     }
 
     /// Answers an [`Inspection`] as of `look`.
-    pub(super) async fn inspect(&self, look: &Look, wanted: &Inspection) -> Result<AccountView, AnchorError> {
+    pub(super) async fn inspect(
+        &self,
+        look: &Look,
+        wanted: &Inspection,
+        prover: &Prover,
+    ) -> Result<AccountView, AnchorError> {
         let account = self.account;
         let at_head = BlockId::hash(look.head.hash);
         let nonce = self.provider.get_transaction_count(account).block_id(at_head).await;
@@ -192,7 +200,14 @@ impl Chain {
             None => false,
         };
         let mut data_fee = DataFee::default();
-        let estimate = match &wanted.estimate {
+        let (mut prepared, mut refused) = (None, None);
+        if let Some(purpose) = &wanted.estimate {
+            match self.prepare(look, purpose, prover).await? {
+                Ok(purpose) => prepared = Some(purpose),
+                Err(reason) => refused = Some(Estimate::Refused(reason)),
+            }
+        }
+        let estimate = match &prepared {
             Some(purpose) => {
                 let (contract, data) = (*self.coordinator.address(), purpose.call());
                 data_fee = data_fee::expected(&self.provider, self.l1_fee, contract, data.clone()).await?;
@@ -204,12 +219,12 @@ impl Chain {
                     Err(error) => return Err(failed("for the gas of a transaction")(error)),
                 }
             }
-            None => Estimate::NotAsked,
+            None => refused.unwrap_or(Estimate::NotAsked),
         };
         let convicted = match wanted.accused {
             Some(accused) => {
-                let answer = self.coordinator.isConvicted(self.group, accused.0).block(at_head).call().await;
-                answer.map_err(|error| unreachable_endpoint("for a conviction", error.to_string()))?
+                let answer = self.coordinator.seatOf(self.group, accused.0).block(at_head).call().await;
+                answer.map_err(|error| unreachable_endpoint("for a conviction", error.to_string()))?.convicted
             }
             None => false,
         };
@@ -220,8 +235,54 @@ impl Chain {
             mined,
             pooled,
             estimate,
+            prepared,
             convicted,
             data_fee,
+        })
+    }
+
+    /// The same purpose, with the signatures that count at the head and the proofs on top of what is anchored there; or why
+    /// the contract would not take it.
+    async fn prepare(
+        &self,
+        look: &Look,
+        purpose: &Purpose,
+        prover: &Prover,
+    ) -> Result<Result<Purpose, String>, AnchorError> {
+        let Purpose::Anchor(anchorable) = purpose else { return Ok(Ok(purpose.clone())) };
+        let at_head = BlockId::hash(look.head.hash);
+        let counted = self.coordinator.countedReplicas(self.group).block(at_head).call().await;
+        let counted = counted.map_err(|error| {
+            unreachable_endpoint("for the replicas whose signatures count", error.to_string())
+        })?;
+        let inbox = self.coordinator.inbox(self.group).block(at_head).call().await;
+        let inbox = inbox.map_err(|error| unreachable_endpoint("for the inbox", error.to_string()))?;
+        let signatures = &anchorable.certificate.signatures;
+        let mut chosen: Vec<_> =
+            signatures.iter().filter(|signed| counted.contains(&signed.replica.0)).copied().collect();
+        if chosen.len() < anchorable.quorum {
+            let uncounted = signatures.iter().filter(|signed| !counted.contains(&signed.replica.0));
+            let uncounted: Vec<String> = uncounted.map(|signed| signed.replica.to_string()).collect();
+            return Ok(Err(format!(
+                "{} of its signatures count, {} are needed; those of {} do not: convicted, unbonded or gone",
+                chosen.len(),
+                anchorable.quorum,
+                if uncounted.is_empty() { "nobody".to_owned() } else { uncounted.join(", ") }
+            )));
+        }
+        chosen.truncate(anchorable.quorum);
+        let wanted = ProofsWanted::of(&anchorable.certificate.checkpoint, &look.view.anchor, inbox.taken);
+        let prover = prover.clone();
+        let ProofsWanted { anchored_size, log_size, taken } = wanted;
+        let proved =
+            tokio::task::spawn_blocking(move || prover.0.prove(anchored_size, log_size, taken)).await;
+        Ok(match proved.map_err(|error| error.to_string()) {
+            Ok(Ok(Some(proofs))) => Ok(Purpose::Anchor(Arc::new(anchorable.shown(chosen, proofs.into())))),
+            Ok(Ok(None)) => Err(format!(
+                "this node has not what proves that its log of {log_size} entries extends the anchored one of {anchored_size}"
+            )),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(error) => Err(error),
         })
     }
 

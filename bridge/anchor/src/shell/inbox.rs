@@ -43,8 +43,6 @@ pub struct InboxLook {
     pub length: u64,
     /// How many of them the last anchor took in.
     pub taken: u64,
-    /// How many seconds after it was enqueued a message must have been taken in.
-    pub deadline_s: u32,
     /// The messages from the wanted one on, without a gap: as far as they are found, each checked.
     pub messages: Vec<InboxMessage>,
     /// Why no more was found, where that is the endpoint's doing. The next look tries again.
@@ -93,7 +91,7 @@ impl InboxWatcher {
         let state = match self.contract.inbox(self.group.0).block(at).call().await {
             Ok(state) => state,
             // The final block may be older than the group.
-            Err(error) if is_absence(&error) => InboxState { length: 0, taken: 0, deadline: 0 },
+            Err(error) if is_absence(&error) => InboxState::default(),
             Err(error) => return Err(unanswered("for the inbox")(error)),
         };
         self.cursor.want(from);
@@ -101,8 +99,8 @@ impl InboxWatcher {
         let messages = self.cursor.run(state.length);
         self.check(at, from, &messages).await?;
         let messages = messages.into_iter().map(|(message, _)| message).collect();
-        let InboxState { length, taken, deadline } = state;
-        Ok(InboxLook { block, length, taken, deadline_s: deadline, messages, trouble })
+        let InboxState { length, taken, .. } = state;
+        Ok(InboxLook { block, length, taken, messages, trouble })
     }
 
     /// Reads events until all messages before `length` are held, there is no room for more, or the look has asked enough.

@@ -27,8 +27,19 @@ fn explain(refusal: &Errors) -> Option<String> {
         Errors::LogShrunk(error) => {
             format!("its log has {} entries, {} are already anchored", error.logSize, error.last)
         }
-        Errors::LogRootMismatch(error) => {
-            format!("for {} entries the root {} is already anchored", error.logSize, error.anchored)
+        Errors::NotConsistent(error) => format!(
+            "its log of {} entries is not shown to extend the anchored one of {}",
+            error.logSize, error.lastSize
+        ),
+        Errors::InboxHashMismatch(error) => format!(
+            "the contract's inbox hashes to {}, its to {}: the chain changed a message that the log has taken",
+            error.expected, error.given
+        ),
+        Errors::InboxEntryNotIncluded(error) => {
+            format!("its log is not shown to have taken inbox message {} in", error.index)
+        }
+        Errors::NoMandate(error) => {
+            format!("it alters the weight of {}, and too few of the voters signed for that", error.account)
         }
         Errors::InvalidInboxCount(error) => format!(
             "it took {} inbox messages in; {} were taken before, and the contract has {}",
@@ -45,7 +56,8 @@ fn explain(refusal: &Errors) -> Option<String> {
             format!("it has {} signatures, {} are needed", error.count, error.quorum)
         }
         Errors::InvalidSignature(error) => format!("its signature {} is invalid", error.position),
-        Errors::NotReplica(error) => format!("its signer {} is no replica of the group", error.signer),
+        Errors::SignatureDoesNotCount(error) => format!("the signature of {} does not count", error.signer),
+        Errors::NotConvictable(error) => format!("{} had no seat that the contract knows of", error.account),
         Errors::AlreadyConvicted(_) => "the replica is convicted already".to_owned(),
         Errors::EvidenceTooOld(error) => {
             format!("checkpoints of epoch {} count no more, since {} (Unix time)", error.epoch, error.until)

@@ -221,10 +221,16 @@ impl Task {
             self.chain.check().await?;
         }
         let news = |changed: Result<bool, _>| changed.unwrap_or(false);
-        if news(self.links.stable.has_changed()) || news(self.links.handovers.has_changed()) {
+        let told = [self.links.stable.has_changed(), self.links.gathered.has_changed()];
+        if told.into_iter().any(news) || news(self.links.handovers.has_changed()) {
             let handovers = self.links.handovers.borrow_and_update().clone();
             let certificate = self.links.stable.borrow_and_update().clone();
+            let gathered = self.links.gathered.borrow_and_update().clone();
             if let Some(certificate) = certificate {
+                // Signatures that come after the quorum may count where some of the quorum do not.
+                let certificate = gathered
+                    .filter(|gathered| gathered.checkpoint == certificate.checkpoint)
+                    .unwrap_or(certificate);
                 let actions = self.step(Event::Stable(StableState { certificate, handovers }));
                 self.perform(actions, None).await?;
             }
@@ -302,7 +308,7 @@ impl Task {
                 }
                 Action::Inspect(inspection) => {
                     let look = look.expect("the core inspects the account only after a look at the chain");
-                    Event::Account(self.chain.inspect(look, &inspection).await?)
+                    Event::Account(self.chain.inspect(look, &inspection, &self.links.prover).await?)
                 }
                 Action::Broadcast(transaction) => {
                     if self.sent.replace(transaction.hash) != Some(transaction.hash) {

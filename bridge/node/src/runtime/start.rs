@@ -17,7 +17,7 @@ use super::records::StoreRecords;
 use super::requests::{self, Requests, Waiting};
 use super::verifier::PooledVerifier;
 use super::{Node, NodeKeys};
-use crate::anchored::{AnchorReceiver, AnchoringLinks, InboxReceiver, InboxView};
+use crate::anchored::{AnchorReceiver, AnchoringLinks, InboxReceiver, InboxView, Prover};
 use crate::api::{self, NodeHandle, Submission};
 use crate::config::{ConsensusConfig, NodeConfig};
 use crate::core::{
@@ -280,6 +280,7 @@ fn assemble(
         handovers: watched.handovers,
         evidence: watched.evidence,
         inbox_taken: watched.inbox_taken,
+        prover: Prover(Arc::new(reader.clone())),
         anchored: anchors,
         inbox,
     };

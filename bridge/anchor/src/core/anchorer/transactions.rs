@@ -90,7 +90,7 @@ impl Anchorer {
         actions: &mut Vec<Action>,
     ) {
         let stuck = latest_of(&submission);
-        let purpose = self.renewed(&submission, view);
+        let purpose = account.prepared.clone().unwrap_or_else(|| self.renewed(&submission, view));
         let replacement = if submission.is_full() {
             None
         } else {
@@ -122,6 +122,7 @@ impl Anchorer {
         account: &AccountView,
         actions: &mut Vec<Action>,
     ) {
+        let purpose = account.prepared.clone().unwrap_or(purpose);
         let nonce = account.nonce;
         let ours = self.offered.is_some_and(|offer| offer.nonce == nonce && offer.accepted);
         if account.pending_nonce > nonce && !ours {
