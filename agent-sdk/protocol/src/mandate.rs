@@ -111,7 +111,8 @@ impl Mandate {
         let class = group.terms.class(self.class).filter(|class| class.changes_weights());
         let threshold = class.ok_or(MandateError::Class(self.class))?.threshold;
         let (weight, total) = (self.weight(group, members), group.total_weight());
-        if reaches(weight, threshold, total) {
+        // Where nobody has a vote, no weight is all of it, and mandates nothing all the same.
+        if weight != 0 && reaches(weight, threshold, total) {
             Ok(())
         } else {
             Err(MandateError::Weight { weight, total, threshold })
@@ -246,6 +247,18 @@ mod tests {
             Member { weight: 0, flags: crate::group::FLAG_REPLICA, ..group.members[4].clone() };
         let members = heavier(&group);
         assert_eq!(mandate(&group, &members, &keys).weight(&group, &members), 4);
+    }
+
+    #[test]
+    fn where_nobody_has_a_vote_nobody_mandates() {
+        let (mut group, _) = constituted();
+        for member in &mut group.members {
+            (member.weight, member.flags) = (0, crate::group::FLAG_REPLICA);
+        }
+        let mut members = group.members.clone();
+        (members[0].weight, members[0].flags) = (1, FLAG_VOTER | crate::group::FLAG_REPLICA);
+        let none = mandate(&group, &members, &[]).check(&group, &members);
+        assert_eq!(none, Err(MandateError::Weight { weight: 0, total: 0, threshold: 8_000 }));
     }
 
     #[test]
