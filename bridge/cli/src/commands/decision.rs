@@ -131,7 +131,8 @@ async fn carry_out(
     }
     let included = account.queue_anchored(&decided.receipt).await?;
     let queued = reader.proposal(group.identity.group, record.decision.proposal).await?;
-    let from = queued.and_then(|queued| queued.executable_s).map_or(u64::from(class.timelock_s), |(from, _)| from);
+    let from =
+        queued.and_then(|queued| queued.executable_s).map_or(u64::from(class.timelock_s), |(from, _)| from);
     Ok(done(included, Some(from)))
 }
 

@@ -61,7 +61,7 @@ struct Shown {
 
 impl Report for Shown {
     fn text(&self) -> String {
-        let ProtocolGroup { identity, epoch, members, terms } = &self.group;
+        let ProtocolGroup { identity, epoch, members, terms, .. } = &self.group;
         format!(
             "group    {}\ncontract {} on chain {}\naccount  {}\nepoch    {epoch}, from entry {} on; a quorum is {} of {} replicas\nweight   {} of all voters\n{}\n{}\n{}",
             identity.group,

@@ -1,6 +1,7 @@
 //! `quorate propose`: proposes something to the group.
 
 use clap::Args;
+use quorate_protocol::call::DEFAULT_GAS;
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::proposals::{ProposalsOperation, Propose as ProposeOperation};
 use quorate_protocol::{AgentId, Call, ProposalId, Terms, TimestampMs, U256};
@@ -25,6 +26,9 @@ pub(crate) struct Propose {
     /// A call that the group's account makes when it is approved, as ADDRESS:DATA or ADDRESS:DATA:AMOUNT with DATA in hex; made after the payments
     #[arg(long = "call", value_name = "ADDRESS:DATA[:AMOUNT]", value_parser = call)]
     calls: Vec<Call>,
+    /// The least gas that each call with data must be given, or nothing is executed; what a call needs and half as much again is right
+    #[arg(long, value_name = "GAS", default_value_t = DEFAULT_GAS)]
+    gas: u64,
     /// The class of decisions, by its name; the group's first one if it is not given
     #[arg(long, value_name = "NAME")]
     class: Option<String>,
@@ -39,7 +43,7 @@ pub(crate) struct Propose {
 
 fn payment(text: &str) -> Result<Call, String> {
     let (target, value) = text.split_once('=').ok_or("write it as ADDRESS=AMOUNT")?;
-    Ok(Call { target: address(target)?, value: amount::parse(value)?, data: Vec::new() })
+    Ok(Call::payment(address(target)?, amount::parse(value)?))
 }
 
 fn call(text: &str) -> Result<Call, String> {
@@ -50,7 +54,7 @@ fn call(text: &str) -> Result<Call, String> {
     let data =
         alloy::primitives::hex::decode(data).map_err(|error| format!("the data is not hex: {error}"))?;
     let value = parts.next().map_or(Ok(U256::ZERO), amount::parse)?;
-    Ok(Call { target: address(target)?, value, data })
+    Ok(Call::new(address(target)?, value, data))
 }
 
 fn address(text: &str) -> Result<AgentId, String> {
@@ -80,7 +84,11 @@ impl Propose {
     pub(crate) async fn run(self, format: Format, connection: Connection) -> Result<(), CliError> {
         let agent = sdk::agent(&connection).await?;
         let client = sdk::client(&connection).await?;
-        let calls = self.payments.into_iter().chain(self.calls).collect();
+        let with_gas = |call: Call| match call.data.is_empty() {
+            true => call,
+            false => Call { gas: self.gas, ..call },
+        };
+        let calls = self.payments.into_iter().chain(self.calls.into_iter().map(with_gas)).collect();
         let salt = self.salt.unwrap_or_else(rand::random);
         let class = class_of(&client.group().terms, self.class.as_deref())?;
         let operation = ProposeOperation { salt, description: self.description, calls, class };

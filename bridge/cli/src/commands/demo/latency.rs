@@ -14,6 +14,7 @@ use quorate_protocol::{Choice, DecisionStatus, Weights};
 use super::report::Latency;
 use super::stage::Stage;
 use crate::error::CliError;
+use crate::scenario::OFF_CHAIN_CLASS;
 
 /// How long the decision of a round may take.
 const ROUND_LIMIT: Duration = Duration::from_secs(20);

@@ -36,7 +36,6 @@ use crate::output::progress::Progress;
 use crate::output::{Format, Report as _, print, short, to_json};
 use crate::scenario::Scenario;
 use crate::{amount, signals};
-use quorate_protocol::Terms;
 
 /// How fast the demo's chain makes blocks.
 const BLOCK_TIME: Duration = Duration::from_millis(250);

@@ -25,8 +25,12 @@ impl Stage<'_> {
         let calls = self.calls(proposal);
         let group = self.network.founded.identity.group;
         let salt = rand::random();
-        let operation =
-            Propose { salt, description: proposal.description.clone(), calls: calls.clone(), class: ON_CHAIN_CLASS };
+        let operation = Propose {
+            salt,
+            description: proposal.description.clone(),
+            calls: calls.clone(),
+            class: ON_CHAIN_CLASS,
+        };
         let account = self.account_of(proposal.proposer).await?;
         let (id, proposed) = account.propose(group, &operation).await?;
         let mut cost = OnChainCost { propose_gas: proposed.gas_used, ..OnChainCost::default() };

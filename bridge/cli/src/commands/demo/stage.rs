@@ -89,11 +89,7 @@ impl<'a> Stage<'a> {
 
     /// What a proposal of the scenario makes the group's account do.
     pub(super) fn calls(&self, proposal: &Proposal) -> Vec<Call> {
-        let to_call = |(payee, value): (usize, U256)| Call {
-            target: AgentId(self.payees[payee]),
-            value,
-            data: Vec::new(),
-        };
+        let to_call = |(payee, value): (usize, U256)| Call::payment(AgentId(self.payees[payee]), value);
         proposal.payment.map(to_call).into_iter().collect()
     }
 

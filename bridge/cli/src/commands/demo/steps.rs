@@ -11,7 +11,7 @@ use quorate_sdk::{Decided, SdkError};
 use super::report::RefusalRow;
 use super::stage::{Made, Stage};
 use crate::error::CliError;
-use crate::scenario::{Lane, OrganisationIndex, ProposalIndex, Step};
+use crate::scenario::{Lane, OFF_CHAIN_CLASS, OrganisationIndex, ProposalIndex, Step};
 
 /// How long a decision may take once its votes are cast: a view change is in it when a node was killed.
 const DECISION_LIMIT: Duration = Duration::from_secs(20);

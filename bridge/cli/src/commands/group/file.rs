@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use alloy::primitives::keccak256;
-use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::class::DAY_S;
+use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::policy::WHOLE;
 use quorate_protocol::{
     AgentId, Basis, Class, ETHER, Limit, Member, Opening, PublicKey, Scope, Selector, Target, Terms, U256,
@@ -163,8 +163,11 @@ impl TryFrom<LimitTable> for Limit {
 
     fn try_from(table: LimitTable) -> Result<Self, String> {
         let read = |text: &str| match table.asset {
-            None => amount::parse(text).and_then(|wei| u128::try_from(wei).map_err(|_| "so much money there is not".into())),
-            Some(_) => text.parse().map_err(|_| format!("{text:?} is no amount of a token: write a whole number of its smallest unit")),
+            None => amount::parse(text)
+                .and_then(|wei| u128::try_from(wei).map_err(|_| "so much money there is not".into())),
+            Some(_) => text.parse().map_err(|_| {
+                format!("{text:?} is no amount of a token: write a whole number of its smallest unit")
+            }),
         };
         Ok(Self {
             asset: table.asset.unwrap_or(ETHER),
