@@ -71,7 +71,7 @@ pub(super) async fn show(State(api): State<Api>, names: Names) -> ApiResult<Json
     params(GroupParam, ("id" = String, Path, description = "The proposal's id"), Wait),
     responses(
         (status = 200, description = "The receipt", content((Object = "application/json"), (Vec<u8> = "application/cbor"))),
-        (status = 404, description = "not_decided: open, executed by the contract, or no such proposal", body = ErrorBody),
+        (status = 404, description = "not_decided: open, moved to the on-chain lane, or no such proposal", body = ErrorBody),
         (status = 504, description = "pending: decided, not certified yet", body = ErrorBody)
     )
 )]
@@ -91,7 +91,7 @@ pub(super) async fn decision(
             && let Some(receipt) = api.receipt(index).await?
         {
             if receipt.record.entry.status.kind() != EntryKind::Decision {
-                return Err(executed_on_chain(&id, index));
+                return Err(moved_on_chain(&id, index));
             }
             return Ok(negotiated(&headers, &receipt));
         }
@@ -111,8 +111,8 @@ fn not_decided(id: &ProposalId) -> ApiError {
     ApiError::new(ErrorCode::NotDecided, format!("proposal {id} is open or unknown; wait with wait_ms"))
 }
 
-/// The contract closed it: there is no decision, and nothing to wait for.
-fn executed_on_chain(id: &ProposalId, entry: EntryIndex) -> ApiError {
-    let message = format!("the contract executed proposal {id} in the on-chain lane, see entry {entry}");
+/// The on-chain lane has it, or is done with it: there is no decision here, and nothing to wait for.
+fn moved_on_chain(id: &ProposalId, entry: EntryIndex) -> ApiError {
+    let message = format!("proposal {id} moved to the on-chain lane, see entry {entry}");
     ApiError::new(ErrorCode::NotDecided, message)
 }
