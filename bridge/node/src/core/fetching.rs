@@ -299,8 +299,7 @@ impl<S: Storage> NodeCore<S> {
         ledger.adopt_group();
         if target.checkpoint.next_members_hash != Default::default() {
             let mandate = ledger.state().mandate().cloned();
-            let handover =
-                Handover { certificate: target.clone(), members: group.members.clone(), mandate };
+            let handover = Handover { certificate: target.clone(), members: group.members.clone(), mandate };
             self.keep_handover(handover, Some(group.clone()))?;
         } else {
             self.storage.write(Write::Group(group.clone()))?;

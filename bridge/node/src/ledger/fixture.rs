@@ -6,8 +6,8 @@ use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::proposals::{ProposalsOperation, Propose};
 use quorate_protocol::{
-    AccountKey, AgentId, AgentKey, Command, Digest, EntryIndex, EntryRecord, Epoch, Group, GroupId,
-    GroupIdentity, LogHead, Member, Nonce, Operation, Policy, SignedCommand, Terms, TimestampMs, Verified,
+    AccountKey, AgentId, AgentKey, Class, Command, Digest, EntryIndex, EntryRecord, Epoch, Group, GroupId,
+    GroupIdentity, LogHead, Member, Nonce, Operation, SignedCommand, Terms, TimestampMs, Verified,
 };
 
 use super::{ExecutedBatch, Ledger, LedgerReader, RecordSource, SignedHead, SourceError};
@@ -41,8 +41,17 @@ impl Fixture {
             contract: AgentId::from([0xc0; 20]),
             group: GroupId::from([7; 32]),
         };
-        let terms = Terms::of_class(Policy::of_weight(3, 4, 3600, 0));
-        Self { group: Arc::new(Group { identity, epoch: Epoch(0), members, terms }), keys }
+        let terms = Terms::of_class(Class::of_weight(3, 4, 3600));
+        Self {
+            group: Arc::new(Group {
+                identity,
+                account: AgentId::from([0xac; 20]),
+                epoch: Epoch(0),
+                members,
+                terms,
+            }),
+            keys,
+        }
     }
 
     pub(crate) fn agent(&self, member: usize) -> AgentId {

@@ -1,9 +1,9 @@
 use quorate_pbft::evidence::EvidenceKind;
 use quorate_protocol::entry::SystemEvent;
 use quorate_protocol::{
-    AgentKey, Command, Decision, DecisionRecord, DecisionStatus, Digest, EntryBody, EntryIndex, EntryRecord,
-    Epoch, Group, GroupId, Nonce, Operation, Outcome, Policy, ProposalId, Sequence, SignedCommand, Terms,
-    TimestampMs,
+    AgentKey, Class, Command, Decision, DecisionRecord, DecisionStatus, Digest, EntryBody, EntryIndex,
+    EntryRecord, Epoch, Group, GroupId, Nonce, Operation, Outcome, ProposalId, Sequence, SignedCommand,
+    Terms, TimestampMs,
 };
 use redb::TableDefinition;
 
@@ -46,15 +46,11 @@ fn command(nonce: u64) -> SignedCommand {
 
 fn decision(proposal: ProposalId) -> DecisionRecord {
     let decision = Decision {
-        group: identity().group,
         proposal,
-        actions_hash: Digest::default(),
         status: DecisionStatus::Approved,
         for_weight: 3,
         against_weight: 0,
         abstain_weight: 0,
-        executable_from: 0,
-        executable_until: 0,
     };
     let (proposer, description) = (agent(), String::new());
     DecisionRecord { decision, proposer, salt: 0, description, calls: vec![], class: 0 }
@@ -198,8 +194,14 @@ fn h1_evidence_is_kept_once_and_bounded_by_its_kind() {
 fn the_group_survives() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let terms = Terms::of_class(Policy::of_weight(3, 4, 60, 0));
-    let group = Group { identity: identity(), epoch: Epoch(2), members: vec![], terms };
+    let terms = Terms::of_class(Class::of_weight(3, 4, 60));
+    let group = Group {
+        identity: identity(),
+        account: AgentId::from([0xac; 20]),
+        epoch: Epoch(2),
+        members: vec![],
+        terms,
+    };
     write(&store, vec![Write::Group(group.clone())]);
     assert_eq!(store.group().unwrap(), Some(group));
 }

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use quorate_node::{KnownGroup, NodeKeys};
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::operations::ServiceOperation as _;
-use quorate_protocol::operations::proposals::{ProposalsOperation, Propose, Vote};
-use quorate_protocol::proposal::{actions_hash, proposal_id};
+use quorate_protocol::operations::proposals::{ProposalsOperation, ProposalsOutcome, Propose, Vote};
+use quorate_protocol::proposal::proposal_id;
 use quorate_protocol::{
-    AgentId, AgentKey, Choice, Epoch, Group, Member, MembersChange, Operation, PublicKey,
+    AgentId, AgentKey, ChainVote, Choice, Epoch, Group, Member, MembersChange, Operation, Outcome,
+    ProposalId, PublicKey, Receipt, codec,
 };
 
 use crate::network::{Network, PATIENCE, keys};
@@ -18,28 +19,56 @@ fn member(of: u8, key: PublicKey) -> Member {
 }
 
 /// Has `members` approved by the voters `by`, whose commands carry `nonce`, through node `at`; from then on
-/// the network knows the group of the next epoch.
+/// the network knows the group of the next epoch. Where that alters weights, the first voter uses the nonce after too.
 async fn change(network: &mut Network, at: u8, by: &[u8], nonce: u64, mut members: Vec<Member>) -> Group {
     members.sort_by_key(|member| member.agent);
     let group = network.group.clone();
     let change = MembersChange { epoch: group.epoch, members };
     let next = change.apply(&group).unwrap();
+    let alters_weights = change.alters_weights(&group);
     let calls = vec![change.call(&group.identity)];
+    let class = u8::from(alters_weights);
     let proposer = AgentId(keys(by[0]).account.address());
-    let id = proposal_id(&group.identity.group, proposer, nonce, 0, actions_hash(&calls), "change");
-    let vote = || {
-        ProposalsOperation::Vote(Vote { proposal: id, choice: Choice::For, signature: None }).to_operation()
-    };
-    let propose = Propose { salt: nonce, description: "change".into(), calls, class: 0 };
-    let propose = ProposalsOperation::Propose(propose).to_operation();
+    let id = proposal_id(&group.identity.group, proposer, nonce, class, &calls, "change");
+    let propose = Propose { salt: nonce, description: "change".into(), calls, class };
+    let mut first = vec![ProposalsOperation::Propose(propose).to_operation()];
+    let mut ends = None;
+    if alters_weights {
+        let receipt = network.receipt_of(at, &network.command_with(by[0], nonce, first)).await;
+        ends = Some(voting_ends(&receipt));
+        first = Vec::new();
+    }
     for (turn, &voter) in by.iter().enumerate() {
-        let operations: Vec<Operation> = if turn == 0 { vec![propose.clone(), vote()] } else { vec![vote()] };
+        let mut operations = if turn == 0 { std::mem::take(&mut first) } else { Vec::new() };
+        operations.push(vote(&group, voter, id, ends));
+        let nonce = if turn == 0 && alters_weights { nonce + 1 } else { nonce };
         let command = network.command_with(voter, nonce, operations);
         // The last receipt may be of either epoch.
         network.receipt_of(at, &command).await;
     }
     network.group = next.clone();
     next
+}
+
+/// A vote for a change of members, which the voter's account signs too where the voting `ends` at a time that matters
+/// on-chain.
+fn vote(group: &Group, voter: u8, proposal: ProposalId, ends: Option<u64>) -> Operation {
+    let (account, choice) = (keys(voter).account, Choice::For);
+    let signature = ends.map(|voting_ends| {
+        let (voter, epoch) = (AgentId(account.address()), group.epoch);
+        let vote = ChainVote { voter, proposal, choice, epoch, voting_ends, nonce: 0 };
+        account.sign_digest(&vote.digest(&group.identity)).into()
+    });
+    ProposalsOperation::Vote(Vote { proposal, choice, signature }).to_operation()
+}
+
+/// The end of the voting on what a command proposed first, in seconds.
+fn voting_ends(receipt: &Receipt) -> u64 {
+    let Outcome::Applied { results } = &receipt.record.outcome else { panic!("{receipt:?}") };
+    match codec::decode(&results[0].body, 128) {
+        Ok(ProposalsOutcome::Proposed { closes, .. }) => closes.seconds(),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Waits until node `at` is in `epoch`.
@@ -119,8 +148,10 @@ async fn a_node_that_was_off_follows_through_several_epochs() {
     network.propose(0, 0, 0).await;
     network.stop(3).await;
     for epoch in 1..4 {
-        let members = (0..4).map(|of| member(of, keys(of).agent.public())).collect();
-        change(&mut network, 0, &[0, 1, 2], epoch, members).await;
+        let mut members: Vec<Member> = (0..4).map(|of| member(of, keys(of).agent.public())).collect();
+        // Whoever follows the handovers takes another weight from nobody but the voters.
+        members[3].weight = if epoch < 2 { 1 } else { 2 };
+        change(&mut network, 0, &[0, 1, 2], 3 * epoch, members).await;
         for at in 0..3 {
             in_epoch(&network, at, epoch).await;
         }

@@ -10,8 +10,8 @@ use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::proposals::{ProposalsOperation, Propose};
 use quorate_protocol::{
-    AccountKey, AgentId, AgentKey, Command, Digest, Epoch, Group, GroupId, GroupIdentity, Member, Nonce,
-    Operation, Policy, Receipt, SignedCommand, Terms, TimestampMs,
+    AccountKey, AgentId, AgentKey, Class, Command, Digest, Epoch, Group, GroupId, GroupIdentity, Member,
+    Nonce, Operation, Receipt, SignedCommand, Terms, TimestampMs,
 };
 
 /// How long anything may take on a loaded machine.
@@ -41,9 +41,13 @@ pub(crate) fn group(n: u8) -> Group {
             contract: AgentId::from([0xc0; 20]),
             group: GroupId::from([7; 32]),
         },
+        account: AgentId::from([0xac; 20]),
         epoch: Epoch(0),
         members,
-        terms: Terms::of_class(Policy::of_weight(u128::from(n / 2 + 1), n.into(), 60, 0)),
+        terms: Terms::of_classes(vec![
+            Class::of_weight(u128::from(n / 2 + 1), n.into(), 60),
+            Class::constitution(u128::from(n / 2 + 1), n.into(), 7_200),
+        ]),
     }
 }
 

@@ -8,16 +8,15 @@ use quorate_protocol::api::{
     ProposalsPage,
 };
 use quorate_protocol::checkpoint::CheckpointSignature;
-use quorate_protocol::inbox::KIND_PROPOSAL_EXECUTED;
 use quorate_protocol::merkle::{leaf_hash, verify_consistency};
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::inbox::{InboxOperation, Observe};
 use quorate_protocol::operations::proposals::{ProposalsOperation, Vote};
-use quorate_protocol::proposal::{actions_hash, proposal_id};
+use quorate_protocol::proposal::proposal_id;
 use quorate_protocol::{
     AgentId, B256, Checkpoint, CheckpointCertificate, Choice, DecisionStatus, Digest, EntryRecord,
-    EntryStatus, Epoch, InboxMessage, LogCertificate, Nonce, ProposalId, Receipt, ReplicaIndex, Sequence,
-    SignedCheckpoint, codec,
+    EntryStatus, Epoch, InboxEvent, InboxMessage, LogCertificate, Nonce, OnChainStatus, ProposalId, Receipt,
+    ReplicaIndex, Sequence, SignedCheckpoint, codec,
 };
 
 use super::harness::{Node, Runtime, error};
@@ -29,7 +28,7 @@ use crate::ledger::Ledger;
 fn proposal(node: &Node, member: usize, nonce: u64) -> ProposalId {
     let group = &node.fixture.group.identity.group;
     let description = format!("proposal {nonce}");
-    proposal_id(group, node.fixture.agent(member), nonce, 0, actions_hash(&[]), &description)
+    proposal_id(group, node.fixture.agent(member), nonce, 0, &[], &description)
 }
 
 async fn vote(node: &Node, member: usize, nonce: u64, proposal: ProposalId) {
@@ -99,16 +98,23 @@ async fn proposals_are_paged_and_decisions_awaited() {
 }
 
 #[tokio::test]
-async fn a_proposal_that_the_contract_executed_has_no_decision() {
+async fn a_proposal_that_moved_to_the_on_chain_lane_has_no_decision() {
     let node = Node::start().await;
     node.receipt(&node.fixture.command(0, 1)).await;
     let id = proposal(&node, 0, 1);
+    let opened = InboxEvent::ProposalOpenedOnChain {
+        proposal: id,
+        proposer: node.fixture.agent(0),
+        class: 0,
+        voting_ends: 1_800_000_000,
+        status: OnChainStatus::Open,
+    };
     let message = InboxMessage {
         index: 0,
-        kind: KIND_PROPOSAL_EXECUTED,
+        kind: opened.kind(),
         sender: node.fixture.agent(3),
         enqueued_at: 0,
-        payload: id.as_bytes().to_vec(),
+        payload: opened.payload(),
     };
     let observe = Observe::of([&message]).unwrap();
     for member in 0..3 {
@@ -116,7 +122,7 @@ async fn a_proposal_that_the_contract_executed_has_no_decision() {
         node.receipt(&node.fixture.sign_operation(member, 20, operation.to_operation())).await;
     }
     let view: ProposalView = node.json(&format!("/proposals/{id}")).await;
-    assert_eq!(view.status, ProposalStatus::Approved);
+    assert_eq!(view.status, ProposalStatus::Moved);
     let answer = error(node.get(&format!("/proposals/{id}/decision?wait_ms=60000")).await).await;
     assert_eq!(answer.code, ErrorCode::NotDecided);
     assert!(answer.message.contains("on-chain lane"), "{}", answer.message);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use quorate_pbft::{Batch, CommittedBatch, Config, Effect, Now, Record, ReplicaKeys};
 use quorate_protocol::operations::proposals::{ProposalsOperation, Propose, Vote};
-use quorate_protocol::proposal::{actions_hash, proposal_id};
+use quorate_protocol::proposal::proposal_id;
 use quorate_protocol::{
     AgentKey, Checkpoint, CheckpointCertificate, Choice, Digest, Epoch, MembersChange, Sequence,
     SignedCheckpoint, SignedCommand, View, codec,
@@ -193,7 +193,7 @@ fn change_key(fixture: &Fixture) -> Vec<SignedCommand> {
     members[0].key = AgentKey::from_secret(&[99; 32]).public();
     let calls = vec![MembersChange { epoch: Epoch(0), members }.call(&fixture.group.identity)];
     let group = &fixture.group.identity.group;
-    let proposal = proposal_id(group, fixture.agent(1), 0, 0, actions_hash(&calls), "change");
+    let proposal = proposal_id(group, fixture.agent(1), 0, 0, &calls, "change");
     let propose = Propose { salt: 0, description: "change".into(), calls, class: 0 };
     let mut commands = vec![fixture.sign(1, 0, ProposalsOperation::Propose(propose))];
     let vote = || ProposalsOperation::Vote(Vote { proposal, choice: Choice::For, signature: None });
