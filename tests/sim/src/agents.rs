@@ -6,10 +6,10 @@ use std::collections::VecDeque;
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::members::{Admit, MembersOperation};
 use quorate_protocol::operations::proposals::{Cancel, ProposalsOperation, Propose, Vote};
-use quorate_protocol::proposal::{actions_hash, proposal_id};
+use quorate_protocol::proposal::proposal_id;
 use quorate_protocol::{
-    AgentId, Call, Choice, Command, GroupIdentity, Nonce, Outcome, ProposalId, Refusal, SignedCommand,
-    TimestampMs,
+    AgentId, Call, ChainVote, Choice, Command, Epoch, GroupIdentity, Nonce, Outcome, ProposalId, Refusal,
+    SignedCommand, TimestampMs,
 };
 
 use crate::checkers::linearizability::{Answer, Operation};
@@ -24,9 +24,20 @@ pub enum Task {
         salt: u64,
         /// What it would do.
         calls: Vec<Call>,
+        /// The class of decisions.
+        class: u8,
     },
     /// Vote.
     Vote(ProposalId, Choice),
+    /// Vote for a change of weights, which takes the account's signature.
+    SignedVote {
+        /// The change.
+        proposal: ProposalId,
+        /// The epoch that it was proposed in.
+        epoch: Epoch,
+        /// The end of its voting, in seconds.
+        voting_ends: u64,
+    },
     /// Withdraw.
     Cancel(ProposalId),
     /// Let a plain agent in.
@@ -86,16 +97,24 @@ impl Agent {
     /// The signed command for a task.
     pub fn sign(&mut self, identity: &GroupIdentity, task: &Task, expires: TimestampMs) -> SignedCommand {
         let operation = match task {
-            Task::Propose { salt, calls } => ProposalsOperation::Propose(Propose {
+            Task::Propose { salt, calls, class } => ProposalsOperation::Propose(Propose {
                 salt: *salt,
                 description: description(*salt),
                 calls: calls.clone(),
-                class: 0,
+                class: *class,
             })
             .to_operation(),
             Task::Vote(proposal, choice) => {
                 ProposalsOperation::Vote(Vote { proposal: *proposal, choice: *choice, signature: None })
                     .to_operation()
+            }
+            Task::SignedVote { proposal, epoch, voting_ends } => {
+                let (proposal, choice) = (*proposal, Choice::For);
+                let (voter, epoch, voting_ends) = (self.id, *epoch, *voting_ends);
+                let vote = ChainVote { voter, proposal, choice, epoch, voting_ends, nonce: 0 };
+                let signature = keys(self.number, 0).account.sign_digest(&vote.digest(identity));
+                let signature = Some(signature.into());
+                ProposalsOperation::Vote(Vote { proposal, choice, signature }).to_operation()
             }
             Task::Cancel(proposal) => {
                 ProposalsOperation::Cancel(Cancel { proposal: *proposal }).to_operation()
@@ -122,12 +141,12 @@ impl Agent {
     /// The proposal that a task is about, and what it asks of it.
     pub fn operation(&self, identity: &GroupIdentity, task: &Task) -> Option<(ProposalId, Operation)> {
         match task {
-            Task::Propose { salt, calls } => {
-                let id =
-                    proposal_id(&identity.group, self.id, *salt, 0, actions_hash(calls), &description(*salt));
+            Task::Propose { salt, calls, class } => {
+                let id = proposal_id(&identity.group, self.id, *salt, *class, calls, &description(*salt));
                 Some((id, Operation::Propose))
             }
             Task::Vote(proposal, choice) => Some((*proposal, Operation::Vote(self.id, *choice))),
+            Task::SignedVote { proposal, .. } => Some((*proposal, Operation::Vote(self.id, Choice::For))),
             Task::Cancel(proposal) => Some((*proposal, Operation::Cancel(self.id))),
             Task::Admit(_) => None,
         }

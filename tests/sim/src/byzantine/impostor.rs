@@ -15,7 +15,7 @@ use quorate_pbft::certificate::SignedVote;
 use quorate_pbft::message::{CatchUp, Forward};
 use quorate_pbft::{Batch, CommittedBatch, Message};
 use quorate_protocol::{
-    AgentId, Checkpoint, CheckpointCertificate, Command, Digest, Group, Handover, Member, Nonce, Policy,
+    AgentId, Checkpoint, CheckpointCertificate, Class, Command, Digest, Group, Handover, Member, Nonce,
     Sequence, SignedCommand, Terms, domain,
 };
 
@@ -82,8 +82,14 @@ impl Impostor {
     fn handover(&self, stage: &Stage<'_>) -> Frame {
         let members: Vec<Member> = stage.context.replicas.iter().map(|(_, member)| member.clone()).collect();
         let (identity, epoch) = (stage.context.identity, stage.context.epoch);
-        let terms = Terms::of_class(Policy::of_weight(1, 1, 1, 0));
-        let next = Group { identity, epoch: epoch.next(), members: members.clone(), terms };
+        let terms = Terms::of_class(Class::of_weight(1, 1, 1));
+        let next = Group {
+            identity,
+            account: AgentId::default(),
+            epoch: epoch.next(),
+            members: members.clone(),
+            terms,
+        };
         let checkpoint = Checkpoint {
             group: identity.group,
             epoch,
@@ -96,7 +102,7 @@ impl Impostor {
             next_members_hash: Digest(next.members_hash()),
         };
         let certificate = CheckpointCertificate { checkpoint, signatures: Vec::new() };
-        Frame::Handovers(vec![Handover { certificate, members }])
+        Frame::Handovers(vec![Handover { certificate, members, mandate: None }])
     }
 
     /// An agent's command, as it would have been with another nonce.

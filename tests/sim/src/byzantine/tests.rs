@@ -11,8 +11,8 @@ use quorate_pbft::{Batch, Context, Message, PreparedCertificate, ReplicaKeys, ve
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::keys::verify_all;
 use quorate_protocol::{
-    AccountKey, AgentId, AgentKey, Checkpoint, Command, Digest, Epoch, Group, GroupId, GroupIdentity, Member,
-    Nonce, Operation, Policy, ReplicaIndex, Sequence, Signature, SignedCheckpoint, SignedCommand, Terms,
+    AccountKey, AgentId, AgentKey, Checkpoint, Class, Command, Digest, Epoch, Group, GroupId, GroupIdentity,
+    Member, Nonce, Operation, ReplicaIndex, Sequence, Signature, SignedCheckpoint, SignedCommand, Terms,
     TimestampMs, View, domain,
 };
 
@@ -51,8 +51,14 @@ impl Party {
             contract: AgentId::from([0xcc; 20]),
             group: GroupId::from([0x11; 32]),
         };
-        let terms = Terms::of_class(Policy::of_weight(3, 4, 60, 0));
-        let group = Group { identity, epoch: Epoch(0), members: keys.iter().map(member).collect(), terms };
+        let terms = Terms::of_class(Class::of_weight(3, 4, 60));
+        let group = Group {
+            identity,
+            account: AgentId::from([0xac; 20]),
+            epoch: Epoch(0),
+            members: keys.iter().map(member).collect(),
+            terms,
+        };
         let context = Arc::new(Context::of(&group, Sequence(0)));
         Self { context, keys, random: Random::new(seed), now_ms: 0 }
     }

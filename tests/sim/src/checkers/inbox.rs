@@ -4,7 +4,7 @@
 use alloy_primitives::keccak256;
 use quorate_protocol::entry::{InboxDisposition, SystemEvent};
 use quorate_protocol::operations::inbox::{InboxOperation, Observe};
-use quorate_protocol::{AgentId, EntryBody, InboxMessage, SignedCommand, codec};
+use quorate_protocol::{AgentId, EntryBody, InboxMessage, InboxTaken, SignedCommand, codec};
 
 use crate::violation::{Verdict, Violation};
 
@@ -46,21 +46,15 @@ impl Inbox {
         {
             return wrong("is not the command that the inbox has");
         }
-        let EntryBody::System(SystemEvent::InboxTaken { index: at, hash, kind, sender, disposition }) = body
-        else {
-            return Ok(());
-        };
+        let EntryBody::System(SystemEvent::InboxTaken(taken)) = body else { return Ok(()) };
+        let InboxTaken { index: at, hash, disposition } = *taken;
         let Some((message, expected)) = self.chain.get(self.taken.len()) else {
             return wrong("takes a message that the chain has not");
         };
-        let matches = message.index == *at
-            && hash.as_bytes() == expected
-            && message.kind == *kind
-            && message.sender == *sender;
-        if !matches {
+        if message.index != at || hash.as_bytes() != expected {
             return wrong("takes another message than the chain has there");
         }
-        if *kind == 1 && *disposition == InboxDisposition::CarriedOut {
+        if message.kind == 1 && disposition == InboxDisposition::CarriedOut {
             self.due = Some(message.payload.clone());
         }
         self.taken.push(index);

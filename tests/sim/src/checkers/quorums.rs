@@ -7,7 +7,7 @@ use quorate_pbft::CommittedBatch;
 use quorate_pbft::Context;
 use quorate_pbft::certificate::vote_bytes;
 use quorate_protocol::{
-    AgentId, CheckpointCertificate, Digest, Group, Handover, Sequence, SignatureCheck, domain,
+    AgentId, CheckpointCertificate, Digest, Group, Handover, MembersChange, Sequence, SignatureCheck, domain,
 };
 
 use super::receipts::quorum;
@@ -79,13 +79,21 @@ pub fn commits(who: &str, group: &Group, base: Sequence, committed: &CommittedBa
 /// A correct replica believes how an epoch ended.
 ///
 /// # Errors
-/// When the members are not those that a quorum of the old epoch named.
+/// When the members are not those that a quorum of the old epoch named, or the voters' word for their weights is
+/// missing.
 pub fn handover(who: &str, groups: &[Group], handover: &Handover) -> Verdict {
     checkpoint(who, groups, &handover.certificate)?;
     let old = &groups[handover.certificate.checkpoint.epoch.0 as usize];
     let next = Group { members: handover.members.clone(), ..old.clone() };
     if Digest(next.members_hash()) != handover.certificate.checkpoint.next_members_hash {
         return Err(Violation::new("quorums", format!("{who} believes members that nobody named")));
+    }
+    let change = MembersChange { epoch: old.epoch, members: handover.members.clone() };
+    if let Err(error) = change.mandated(old, handover.mandate.as_ref()) {
+        return Err(Violation::new(
+            "quorums",
+            format!("{who} believes weights that no voter wants: {error}"),
+        ));
     }
     Ok(())
 }

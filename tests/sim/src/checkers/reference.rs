@@ -118,11 +118,7 @@ impl Reference {
                 self.epochs.insert(*epoch, index);
                 Ok(())
             }
-            EntryBody::System(
-                SystemEvent::InboxTaken { .. }
-                | SystemEvent::ProposalExecuted { .. }
-                | SystemEvent::ReplicaConvicted { .. },
-            ) => Ok(()),
+            EntryBody::System(SystemEvent::InboxTaken(_) | SystemEvent::OnChain(_)) => Ok(()),
         }
     }
 

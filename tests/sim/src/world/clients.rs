@@ -78,7 +78,7 @@ impl World {
         if recent.is_empty() || self.random.percent(25) {
             // Sometimes one that exists already.
             let salt = self.random.between(0, 40);
-            return Task::Propose { salt, calls: Vec::new() };
+            return Task::Propose { salt, calls: Vec::new(), class: 0 };
         }
         let (proposal, proposer) = self.random.pick(&recent);
         if self.random.percent(if proposer == self.agents[number].id { 10 } else { 2 }) {
@@ -214,7 +214,7 @@ impl World {
             let command = pending.command.clone();
             self.after(later_ms, Happening::Command { agent: number, node, command });
         }
-        self.followed_up(number, &pending, answer);
+        self.followed_up(number, &pending, &receipt.record.outcome);
         self.think_on(number);
         Ok(())
     }
@@ -235,7 +235,9 @@ impl World {
         self.trace.note(self.now_ms, format_args!("agent {number} gives up"));
         self.follow_nonces(number);
         // A change of the members is proposed again, others are not.
-        if let Some(Pending { task: task @ (Task::Admit(_) | Task::Vote(..)), .. }) = pending
+        if let Some(Pending {
+            task: task @ (Task::Admit(_) | Task::Vote(..) | Task::SignedVote { .. }), ..
+        }) = pending
             && self.changing.is_some()
         {
             self.agents[number].tasks.push_back(task);

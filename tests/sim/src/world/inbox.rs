@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use quorate_node::anchored::InboxView;
 use quorate_node::core::CoreEvent;
-use quorate_protocol::inbox::{KIND_COMMAND, KIND_PROPOSAL_EXECUTED, KIND_REPLICA_CONVICTED};
-use quorate_protocol::{AgentId, InboxMessage};
+use quorate_protocol::inbox::KIND_COMMAND;
+use quorate_protocol::{AgentId, InboxEvent, InboxMessage, OnChainStatus, ProposalId};
 
 use super::{Happening, START_MS, World};
 use crate::node::Standing;
@@ -103,6 +103,7 @@ impl World {
 
     /// Mostly a command that an agent waits for, as whoever is ignored sends it.
     fn inbox_content(&mut self) -> (u8, Vec<u8>) {
+        let known = self.proposals.last().map(|(proposal, _)| *proposal);
         let random = &mut self.inbox.random;
         let waiting: Vec<Vec<u8>> = self
             .agents
@@ -111,8 +112,10 @@ impl World {
             .map(|pending| pending.command.encode())
             .collect();
         match random.index(10) {
-            0 => (KIND_PROPOSAL_EXECUTED, random.bytes(32)),
-            1 => (KIND_REPLICA_CONVICTED, [vec![0; 12], random.bytes(20)].concat()),
+            0 | 1 => {
+                let event = event(random, known);
+                (event.kind(), event.payload())
+            }
             2 => (random.draw() as u8 | 0x80, random.bytes(3)),
             3 => (KIND_COMMAND, random.bytes(40)),
             4 => match self.inbox.messages.last() {
@@ -165,5 +168,22 @@ impl World {
             let taken = *node.running.as_ref()?.watch.inbox_taken.borrow();
             (taken != count).then(|| format!("{} has taken {taken} of {count} messages", node.name))
         })
+    }
+}
+
+/// What the contract tells: of the newest proposal, of one that nobody knows, or of somebody who is nobody in the group.
+fn event(random: &mut Random, known: Option<ProposalId>) -> InboxEvent {
+    let account = AgentId::from([random.draw() as u8; 20]);
+    let proposal =
+        known.filter(|_| random.percent(70)).unwrap_or(ProposalId::from([random.draw() as u8; 32]));
+    match random.index(5) {
+        0 => {
+            let (class, voting_ends, status) = (0, START_MS / 1_000 + 3_600, OnChainStatus::Open);
+            InboxEvent::ProposalOpenedOnChain { proposal, proposer: account, class, voting_ends, status }
+        }
+        1 => InboxEvent::ProposalClosedOnChain { proposal, status: OnChainStatus::Executed },
+        2 => InboxEvent::ReplicaConvicted { replica: account },
+        3 => InboxEvent::ReplicaLeaving { replica: account, exit_at: START_MS / 1_000 },
+        _ => InboxEvent::MemberLeft { member: account },
     }
 }

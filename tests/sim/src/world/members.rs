@@ -1,10 +1,10 @@
 //! Changes of the members: an agent proposes, all vote, and the nodes follow.
 
-use quorate_protocol::{Choice, Group, Handover, Member, MembersChange};
+use quorate_protocol::operations::proposals::ProposalsOutcome;
+use quorate_protocol::{Choice, Group, Handover, Member, MembersChange, Outcome, ProposalId, codec};
 
-use super::{Happening, PLAIN_AGENTS, World, member};
+use super::{CONSTITUTION, Happening, PLAIN_AGENTS, World, member};
 use crate::agents::{Pending, Task};
-use crate::checkers::linearizability::Answer;
 use crate::node::{SimNode, Standing};
 use crate::plan::Change;
 use crate::violation::Verdict;
@@ -13,6 +13,15 @@ use crate::violation::Verdict;
 const PATIENCE_MS: u64 = 6_000;
 /// Salts of changes are above those of other proposals.
 const SALTS: u64 = 1_000;
+
+/// What a command proposed, and the end of the voting on it in seconds.
+fn proposed(outcome: &Outcome) -> Option<(ProposalId, u64)> {
+    let Outcome::Applied { results } = outcome else { return None };
+    match codec::decode(&results.first()?.body, 128) {
+        Ok(ProposalsOutcome::Proposed { proposal, closes }) => Some((proposal, closes.seconds())),
+        _ => None,
+    }
+}
 
 impl World {
     /// Proposes the next change, or the same one again if it has come to nothing.
@@ -25,9 +34,10 @@ impl World {
         self.changing = Some(epoch);
         let change = MembersChange { epoch, members };
         let calls = vec![change.call(&self.group().identity)];
+        let class = if change.alters_weights(self.group()) { CONSTITUTION } else { 0 };
         let salt = SALTS + self.now_ms;
         let proposer = (0..self.agents.len()).find(|at| self.agents[*at].is_voter).expect("there are voters");
-        self.agents[proposer].tasks.push_front(Task::Propose { salt, calls });
+        self.agents[proposer].tasks.push_front(Task::Propose { salt, calls, class });
         self.after(1, Happening::Think { agent: proposer });
         self.after(PATIENCE_MS, Happening::Change);
         Ok(())
@@ -59,15 +69,19 @@ impl World {
     }
 
     /// A change that is proposed is voted for by everybody.
-    pub(super) fn followed_up(&mut self, number: usize, pending: &Pending, answer: Answer) {
-        let Task::Propose { calls, .. } = &pending.task else { return };
-        let Some((proposal, _)) = pending.call.filter(|_| !calls.is_empty() && answer == Answer::Done) else {
-            return;
+    pub(super) fn followed_up(&mut self, number: usize, pending: &Pending, outcome: &Outcome) {
+        let Task::Propose { calls, class, .. } = &pending.task else { return };
+        let Some((proposal, voting_ends)) = proposed(outcome).filter(|_| !calls.is_empty()) else { return };
+        let change = MembersChange::of(&self.group().identity, calls);
+        let epoch = change.ok().flatten().expect("agents propose nothing else with calls").epoch;
+        let vote = match *class {
+            CONSTITUTION => Task::SignedVote { proposal, epoch, voting_ends },
+            _ => Task::Vote(proposal, Choice::For),
         };
         self.trace.note(self.now_ms, format_args!("agent {number} has proposed a change"));
         for at in 0..self.agents.len() {
             if self.agents[at].is_voter {
-                self.agents[at].tasks.push_front(Task::Vote(proposal, Choice::For));
+                self.agents[at].tasks.push_front(vote.clone());
                 self.after(1, Happening::Think { agent: at });
             }
         }

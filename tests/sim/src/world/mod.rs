@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::{
-    AgentId, Digest, Epoch, Group, GroupId, GroupIdentity, Member, Policy, ProposalId, Receipt, Sequence,
+    AgentId, Class, Digest, Epoch, Group, GroupId, GroupIdentity, Member, ProposalId, Receipt, Sequence,
     SignedCommand, Terms, TimestampMs,
 };
 
@@ -38,6 +38,8 @@ use inbox::ChainInbox;
 const START_MS: u64 = 1_700_000_000_000;
 /// The numbers of plain agents begin here, those of replicas are below.
 const PLAIN_AGENTS: usize = 40;
+/// The class in which weights are changed; class 0 is for everything else.
+const CONSTITUTION: u8 = 1;
 
 /// Something that happens.
 pub(crate) enum Happening {
@@ -390,11 +392,14 @@ fn genesis(replicas: usize) -> Group {
         group: GroupId::from([7; 32]),
     };
     let threshold = replicas as u128 * 2 / 3 + 1;
+    let total = replicas as u128;
+    let all = Class::of_weight(threshold, total, 600);
     let group = Group {
         identity,
+        account: AgentId::from([0xac; 20]),
         epoch: Epoch(0),
         members,
-        terms: Terms::of_class(Policy::of_weight(threshold, replicas as u128, 600, 0)),
+        terms: Terms::of_classes(vec![all, Class::constitution(threshold, total, 7_200)]),
     };
     assert_eq!(group.validate(), Ok(()), "a simulation begins with a sound group");
     group
