@@ -3,8 +3,8 @@
 use quorate_pbft::{Batch, Config, Context, ReplicaKeys};
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::{
-    AccountKey, AgentId, AgentKey, Command, Digest, Epoch, Group, GroupId, GroupIdentity, Member, Nonce,
-    Operation, Policy, ReplicaIndex, Sequence, SignedCommand, Terms, TimestampMs, View,
+    AccountKey, AgentId, AgentKey, Class, Command, Digest, Epoch, Group, GroupId, GroupIdentity, Member,
+    Nonce, Operation, ReplicaIndex, Sequence, SignedCommand, Terms, TimestampMs, View,
 };
 
 /// What the clocks of the correct replicas show at the start. Each keeps its own difference from it, so that
@@ -52,8 +52,14 @@ impl Setting {
             contract: AgentId::from([0xcc; 20]),
             group: GroupId::from([0x11; 32]),
         };
-        let terms = Terms::of_class(Policy::of_weight(u128::from(n), u128::from(n), 60, 0));
-        let group = Group { identity, epoch: Epoch(0), members: members.collect(), terms };
+        let terms = Terms::of_class(Class::of_weight(u128::from(n), u128::from(n), 60));
+        let group = Group {
+            identity,
+            account: AgentId::from([0xac; 20]),
+            epoch: Epoch(0),
+            members: members.collect(),
+            terms,
+        };
         let context = Context { identity, epoch: Epoch(0), replicas: group.replicas(), base: Sequence(0) };
         let command = command(&context);
         let times = [100, 101].into_iter().chain(0..u64::from(n));
