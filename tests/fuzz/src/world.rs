@@ -9,12 +9,14 @@ use quorate_pbft::certificate::{SignedVote, vote_bytes};
 use quorate_pbft::{Batch, CommittedBatch, Context};
 use quorate_protocol::checkpoint::CheckpointSignature;
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
+use quorate_protocol::inbox::KIND_COMMAND;
+use quorate_protocol::mandate::Ballot;
 use quorate_protocol::merkle::MerkleLog;
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::inbox::{InboxOperation, Observe};
 use quorate_protocol::operations::members::{Admit, MembersOperation};
 use quorate_protocol::operations::proposals::{Cancel, ProposalsOperation, Propose, Vote};
-use quorate_protocol::proposal::{actions_hash, proposal_id};
+use quorate_protocol::proposal::proposal_id;
 use quorate_protocol::*;
 use quorate_services::{StateMachine, StateTree};
 
@@ -78,15 +80,15 @@ fn group(keys: &[Keys]) -> Group {
         contract: AgentId::from([0xc0; 20]),
         group: GroupId::from([7; 32]),
     };
-    let terms = Terms::of_class(Policy::of_weight(3, 4, 60, 5));
-    Group { identity, epoch: Epoch(0), members: members.collect(), terms }
+    let classes = vec![Class::of_weight(3, 4, 60), Class::constitution(3, 4, 7_200)];
+    let terms = Terms::of_classes(classes);
+    Group { identity, account: AgentId::from([0xac; 20]), epoch: Epoch(0), members: members.collect(), terms }
 }
 
 /// A proposal of the first member that pays somebody.
 pub fn propose() -> Propose {
-    let pay = Call { target: AgentId::from([0xaa; 20]), value: U256::from(1_000_000), data: vec![] };
-    let call =
-        Call { target: AgentId::from([0xbb; 20]), value: U256::ZERO, data: vec![0xa9, 5, 0x9c, 0xbb, 1, 2] };
+    let pay = Call::payment(AgentId::from([0xaa; 20]), U256::from(1_000_000));
+    let call = Call::new(AgentId::from([0xbb; 20]), U256::ZERO, vec![0xa9, 5, 0x9c, 0xbb, 1, 2]);
     Propose {
         salt: 7,
         description: "Pay the supplier \u{2013} October".into(),
@@ -172,25 +174,40 @@ impl World {
         ]
     }
 
-    /// A replica's word on an inbox that holds a command, a proposal's execution and a conviction.
+    /// One of everything that the contract tells.
+    pub fn events(&self) -> Vec<(&'static str, InboxEvent)> {
+        let (proposal, proposer) = (self.proposal(&propose()), self.keys[0].id());
+        let (member, time_s) = (self.keys[3].id(), START.seconds() + 86_400);
+        let status = OnChainStatus::Approved;
+        let opened =
+            InboxEvent::ProposalOpenedOnChain { proposal, proposer, class: 0, voting_ends: time_s, status };
+        let closed = InboxEvent::ProposalClosedOnChain { proposal, status: OnChainStatus::Executed };
+        vec![
+            ("proposal-opened", opened),
+            ("proposal-closed", closed),
+            ("replica-convicted", InboxEvent::ReplicaConvicted { replica: member }),
+            ("replica-leaving", InboxEvent::ReplicaLeaving { replica: member, exit_at: time_s }),
+            ("member-left", InboxEvent::MemberLeft { member }),
+        ]
+    }
+
+    /// A replica's word on an inbox that holds a command and everything that the contract tells.
     pub fn observation(&self) -> SignedCommand {
-        let word = [&[0; 12], self.keys[3].id().as_bytes().as_slice()].concat();
-        let contents =
-            [self.batches[0].batch.commands[0].encode(), self.proposal(&propose()).as_bytes().to_vec(), word];
-        let message = |(index, payload): (u64, Vec<u8>)| {
+        let asked = (KIND_COMMAND, self.batches[0].batch.commands[0].encode());
+        let told = self.events().into_iter().map(|(_, event)| (event.kind(), event.payload()));
+        let message = |(index, (kind, payload)): (u64, (u8, Vec<u8>))| {
             let (sender, enqueued_at) = (AgentId::from([0xee; 20]), START.seconds() + index);
-            InboxMessage { index, kind: 1 + index as u8, sender, enqueued_at, payload }
+            InboxMessage { index, kind, sender, enqueued_at, payload }
         };
-        let messages: Vec<_> = (0..).zip(contents).map(message).collect();
+        let messages: Vec<_> = (0..).zip([asked].into_iter().chain(told)).map(message).collect();
         let observe = Observe::of(&messages).expect("there are messages");
         let operation = InboxOperation::Observe(observe).to_operation();
         command(&self.group.identity, &self.keys[1], 9, vec![operation])
     }
 
     fn proposal(&self, propose: &Propose) -> ProposalId {
-        let hash = actions_hash(&propose.calls);
         let group = &self.group.identity.group;
-        proposal_id(group, self.keys[0].id(), propose.salt, 0, hash, &propose.description)
+        proposal_id(group, self.keys[0].id(), propose.salt, 0, &propose.calls, &propose.description)
     }
 
     /// The first members of the group, as many as make a quorum.
@@ -269,7 +286,26 @@ impl World {
         let next = Group { members: members.clone(), ..self.group.clone() };
         let next_members_hash = Digest(next.members_hash());
         let certificate = self.stable(&Checkpoint { next_members_hash, ..self.checkpoint.clone() });
-        Handover { certificate, members }
+        Handover { certificate, mandate: Some(self.mandate(&members)), members }
+    }
+
+    /// The word of all voters for these members.
+    fn mandate(&self, members: &[Member]) -> Mandate {
+        let mandate = Mandate {
+            proposer: self.keys[0].id(),
+            salt: 3,
+            class: 1,
+            description_hash: Digest::of(&[b"heavier"]),
+            voting_ends: START.seconds() + 7_200,
+            ballots: vec![],
+        };
+        let (proposal, epoch) = (mandate.proposal(&self.group, members), self.group.epoch);
+        let ballot = |keys: &Keys| {
+            let (voter, choice, voting_ends) = (keys.id(), Choice::For, mandate.voting_ends);
+            let vote = ChainVote { voter, proposal, choice, epoch, voting_ends, nonce: 0 };
+            Ballot { voter, signature: keys.account.sign_digest(&vote.digest(&self.group.identity)) }
+        };
+        Mandate { ballots: self.keys.iter().map(ballot).collect(), ..mandate }
     }
 }
 

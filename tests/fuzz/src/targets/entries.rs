@@ -5,7 +5,7 @@ use quorate_protocol::codec;
 use quorate_protocol::entry::{InboxDisposition, MAX_ENTRY_RECORD_BYTES, SystemEvent};
 use quorate_protocol::merkle::verify_inclusion;
 use quorate_protocol::{
-    AgentId, Digest, EntryBody, EntryIndex, EntryRecord, Epoch, Outcome, ProposalId, Sequence, TimestampMs,
+    Digest, EntryBody, EntryIndex, EntryRecord, Epoch, InboxTaken, Outcome, Sequence, TimestampMs,
 };
 
 use super::{Format, PLAIN, QUICK, Target, canonical, canonical_as};
@@ -44,15 +44,13 @@ fn seeds() -> Vec<Seed> {
 
 /// What the world's log has not: events of a longer life.
 fn events() -> impl Iterator<Item = (&'static str, SystemEvent)> {
-    let (hash, sender) = (Digest::of(&[b"inbox"]), AgentId::from([0xee; 20]));
-    let disposition = InboxDisposition::Malformed;
+    let (hash, disposition) = (Digest::of(&[b"inbox"]), InboxDisposition::Malformed);
     let events = [
         ("epoch-started", SystemEvent::EpochStarted { epoch: Epoch(1), members_hash: hash }),
-        ("inbox-taken", SystemEvent::InboxTaken { index: 3, hash, kind: 1, sender, disposition }),
-        ("proposal-executed", SystemEvent::ProposalExecuted { proposal: ProposalId::from([8; 32]) }),
-        ("replica-convicted", SystemEvent::ReplicaConvicted { replica: WORLD.keys[3].id() }),
+        ("inbox-taken", SystemEvent::InboxTaken(InboxTaken { index: 3, hash, disposition })),
     ];
-    events.into_iter()
+    let told = WORLD.events().into_iter().map(|(name, event)| (name, SystemEvent::OnChain(event)));
+    events.into_iter().chain(told)
 }
 
 fn check(bytes: &[u8]) {

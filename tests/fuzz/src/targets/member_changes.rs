@@ -35,7 +35,7 @@ fn seeds() -> Vec<Seed> {
 
 fn check(bytes: &[u8]) {
     let identity = &GROUP.identity;
-    let call = Call { target: identity.contract, value: U256::ZERO, data: bytes.to_vec() };
+    let call = Call { gas: 1, ..Call::new(identity.contract, U256::ZERO, bytes.to_vec()) };
     match MembersChange::of(identity, std::slice::from_ref(&call)) {
         Ok(Some(change)) => {
             assert!(change.call(identity) == call, "what was read encodes to other bytes");
