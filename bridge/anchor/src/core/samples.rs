@@ -1,10 +1,10 @@
 //! What the unit tests of the core are about: a group of four, and checkpoints that all of it signed.
 
 use quorate_protocol::checkpoint::CheckpointSignature;
-use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
+use quorate_protocol::group::FLAG_REPLICA;
 use quorate_protocol::{
-    AccountKey, AgentId, AgentKey, Checkpoint, CheckpointCertificate, Digest, Epoch, Group, GroupId,
-    GroupIdentity, Handover, Member, Policy, Sequence, SignedCheckpoint, Terms,
+    AccountKey, AgentId, AgentKey, Checkpoint, CheckpointCertificate, Class, Digest, Epoch, Group, GroupId,
+    GroupIdentity, Handover, Member, Sequence, SignedCheckpoint, Terms,
 };
 
 /// A group of four replicas with their accounts, in member order.
@@ -18,14 +18,19 @@ pub(super) fn sample_group() -> (Group, Vec<AccountKey>) {
         .map(|(account, key)| Member {
             agent: AgentId(account.address()),
             key: key.public(),
-            weight: 1,
-            flags: FLAG_VOTER | FLAG_REPLICA,
+            // Nobody votes, so no change of the replicas alters a weight.
+            weight: 0,
+            flags: FLAG_REPLICA,
         })
         .collect();
     let identity =
         GroupIdentity { chain_id: 31337, contract: AgentId::from([0xc0; 20]), group: GroupId::from([7; 32]) };
-    let terms = Terms::of_class(Policy::of_weight(3, 4, 60, 0));
-    (Group { identity, epoch: Epoch(0), members, terms }, keys.into_iter().map(|(key, _)| key).collect())
+    let terms = Terms::of_class(Class::of_weight(3, 4, 60));
+    let account = AgentId::from([0xac; 20]);
+    (
+        Group { identity, account, epoch: Epoch(0), members, terms },
+        keys.into_iter().map(|(key, _)| key).collect(),
+    )
 }
 
 /// The root that the sample log has at `log_size`.
@@ -64,7 +69,7 @@ pub(super) fn handover(
     let next_members_hash = Digest(next.members_hash());
     let last = Checkpoint { next_members_hash, ..checkpoint(group, sequence, log_size) };
     let certificate = signed(group, keys, last);
-    Handover { certificate, members: next.members.clone() }
+    Handover { certificate, members: next.members.clone(), mandate: None }
 }
 
 /// The group of the epoch after `group`'s, with the last of its keys replaced, and its accounts.

@@ -6,16 +6,19 @@ use std::process::{Child, Command, Stdio};
 
 use alloy::consensus::Transaction as _;
 use alloy::network::TransactionBuilder;
-use alloy::primitives::{Address, B128, B256, Bytes, U256};
+use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::rpc::types::{Filter, Log, TransactionReceipt, TransactionRequest};
 use alloy::sol_types::SolEvent;
-use quorate_contracts::AgentCoordinator::{self, Anchored};
+use quorate_contracts::AgentCoordinator::Anchored;
+use quorate_node::anchored::{AnchorProofs, AnchorProver};
+use quorate_node::ledger::LedgerError;
 use quorate_protocol::checkpoint::CheckpointSignature;
-use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
+use quorate_protocol::group::{FLAG_REPLICA, group_id, members_hash};
+use quorate_protocol::merkle::{MerkleLog, leaf_hash};
 use quorate_protocol::{
-    AccountKey, AgentId, AgentKey, Checkpoint, CheckpointCertificate, Digest, Epoch, Group, GroupId,
-    GroupIdentity, Handover, Member, Policy, ReplicaIndex, Sequence, SignedCheckpoint, Terms,
+    AccountKey, AgentId, AgentKey, Checkpoint, CheckpointCertificate, Class, Digest, Epoch, Group,
+    GroupIdentity, Handover, Member, ReplicaIndex, Sequence, SignedCheckpoint, Terms,
 };
 
 /// A running anvil. Killed when dropped.
@@ -90,8 +93,8 @@ impl Deployment {
     pub(crate) async fn new(url: &str) -> Self {
         let provider = ProviderBuilder::new().connect(url).await.expect("anvil answers").erased();
         let deployer = provider.get_accounts().await.unwrap()[0];
-        let contract = AgentCoordinator::deploy_builder(&provider).from(deployer).deploy().await.unwrap();
-        let coordinator = AgentCoordinator::new(contract, &provider);
+        let coordinator = quorate_contracts::deployment::deploy(&provider, deployer).await.unwrap();
+        let contract = *coordinator.address();
         let (members, keys) = members();
         for member in &members {
             let funds = TransactionRequest::default()
@@ -102,35 +105,15 @@ impl Deployment {
             let register = coordinator.register(B256::from(member.key.0)).from(member.agent.0);
             register.send().await.unwrap().watch().await.unwrap();
         }
-        let on_chain = members
-            .iter()
-            .map(|member| quorate_contracts::Member {
-                account: member.agent.0,
-                key: B256::from(member.key.0),
-                weight: member.weight,
-                flags: member.flags,
-            })
-            .collect();
-        let class = quorate_contracts::Policy {
-            name: B128::right_padding_from(b"default"),
-            valueLimit: u128::MAX,
-            threshold: 7_500,
-            scope: 3,
-            votingPeriod: 3600,
-            ..Default::default()
-        };
-        let terms = quorate_contracts::Terms {
-            classes: vec![class],
-            stallTime: 3600,
-            inboxDeadline: 86_400,
-            ..Default::default()
-        };
-        let id = coordinator.groupIdOf(deployer, B256::ZERO).call().await.unwrap();
-        let create = coordinator.createGroup(on_chain, terms, B256::ZERO).from(deployer);
+        let on_chain = members.iter().map(quorate_contracts::Member::from).collect();
+        let terms = Terms::of_class(Class::of_weight(3, 4, 3600));
+        let hashes = (members_hash(&members), terms.hash());
+        let id = group_id(31337, contract, deployer, B256::ZERO, hashes.0, hashes.1);
+        let create = coordinator.createGroup(on_chain, (&terms).into(), B256::ZERO).from(deployer);
         create.send().await.unwrap().watch().await.unwrap();
-        let identity = GroupIdentity { chain_id: 31337, contract: AgentId(contract), group: GroupId(id) };
-        let terms = Terms::of_class(Policy::of_weight(3, 4, 3600, 0));
-        Self { provider, group: Group { identity, epoch: Epoch(0), members, terms }, keys }
+        let identity = GroupIdentity { chain_id: 31337, contract: AgentId(contract), group: id };
+        let account = AgentId(quorate_contracts::deployment::account_of(contract, id));
+        Self { provider, group: Group { identity, account, epoch: Epoch(0), members, terms }, keys }
     }
 
     /// The accounts by their rank in the turn that follows the anchor of `sequence`.
@@ -162,7 +145,7 @@ impl Deployment {
         self.keys[gone] = account;
         self.keys.sort_by_key(AccountKey::address);
         self.group = next;
-        Handover { certificate, members: self.group.members.clone() }
+        Handover { certificate, members: self.group.members.clone(), mandate: None }
     }
 
     fn signed(&self, sequence: u64, log_size: u64, next_members_hash: Digest) -> CheckpointCertificate {
@@ -171,7 +154,7 @@ impl Deployment {
             epoch: self.group.epoch,
             sequence: Sequence(sequence),
             log_size,
-            log_root: Digest::of(&[&log_size.to_be_bytes()]),
+            log_root: sample_log(log_size).root(),
             state_root: Digest::from([2; 32]),
             inbox_count: 0,
             inbox_hash: Digest::default(),
@@ -280,8 +263,38 @@ fn members() -> (Vec<Member>, Vec<AccountKey>) {
     keys.into_iter()
         .map(|(account, key)| {
             let agent = AgentId(account.address());
-            let member = Member { agent, key: key.public(), weight: 1, flags: FLAG_VOTER | FLAG_REPLICA };
+            // Nobody votes, so no change of the replicas alters a weight.
+            let member = Member { agent, key: key.public(), weight: 0, flags: FLAG_REPLICA };
             (member, account)
         })
         .unzip()
+}
+
+/// The log of every group here: its leaves are their numbers.
+fn sample_log(size: u64) -> MerkleLog {
+    let mut log = MerkleLog::new();
+    for index in 0..size {
+        log.append(leaf_hash(&index.to_be_bytes()));
+    }
+    log
+}
+
+/// Proves what nodes with that log would.
+#[derive(Debug)]
+pub(crate) struct SampleProver;
+
+impl AnchorProver for SampleProver {
+    fn prove(
+        &self,
+        anchored: u64,
+        size: u64,
+        message: Option<u64>,
+    ) -> Result<Option<AnchorProofs>, LedgerError> {
+        assert_eq!(message, None, "nobody enqueues anything here");
+        let consistency = match anchored {
+            0 => Vec::new(),
+            _ => sample_log(size).consistency_proof(anchored, size).expect("anchors grow"),
+        };
+        Ok(Some(AnchorProofs { consistency, taken: None }))
+    }
 }

@@ -3,7 +3,7 @@
 use alloy::primitives::Bytes;
 use alloy::sol_types::SolError;
 use quorate_anchor::Settings;
-use quorate_anchor::core::{Anchorable, anchor_call};
+use quorate_anchor::core::{AnchorProofs, Anchorable, anchor_call};
 use quorate_contracts::AgentCoordinator::EpochMismatch;
 use quorate_contracts::reader::CoordinatorReader;
 use quorate_protocol::Epoch;
@@ -32,7 +32,7 @@ async fn the_contract_follows_the_members_by_the_anchor() {
     assert_eq!(reader.group_at(id, Epoch(0)).await.unwrap(), first);
 
     // All of the old epoch's replicas sign something newer: it is refused.
-    let late = Anchorable { certificate: late, handover: None, quorum: 3 };
+    let late = Anchorable { certificate: late, handover: None, quorum: 3, proofs: AnchorProofs::default() };
     let refused = deployment.call(anchor_call(&late)).await.unwrap_err();
     assert_eq!(refused, Some(Bytes::from(EpochMismatch { epoch: 0, current: 1 }.abi_encode())));
     let foreign = deployment.certificate(256, 25);

@@ -21,12 +21,14 @@ use std::time::Duration;
 use quorate_anchor::{AnchorHandle, AnchorService, Settings};
 use quorate_node::anchored::{
     AnchorReceiver, AnchoredLog, AnchoringLinks, HeldEvidence, InboxReceiver, InboxTakenSender, InboxView,
-    StableSender,
+    Prover, StableSender,
 };
 use quorate_node::config::Finality;
 use quorate_protocol::{AccountKey, CheckpointCertificate, Group, Handover, Sequence};
 use tokio::sync::watch;
 use tokio::time::Instant;
+
+use chain::SampleProver;
 
 /// How long a test waits for what must come.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -76,6 +78,7 @@ impl Replica {
             handovers: handover_receiver,
             evidence: evidence_receiver,
             inbox_taken: taken_receiver,
+            prover: Prover(Arc::new(SampleProver)),
             anchored: anchored_sender,
             inbox: inbox_sender,
         };

@@ -45,7 +45,7 @@ async fn of_all_replicas_that_hold_evidence_one_pays_for_the_report() {
     let coordinator = AgentCoordinator::new(identity.contract.0, &deployment.provider);
     let accused = deployment.keys[LIAR].address();
     until("the contract convicts the replica", async || {
-        coordinator.isConvicted(identity.group.0, accused).call().await.unwrap()
+        coordinator.seatOf(identity.group.0, accused).call().await.unwrap().convicted
     })
     .await;
     until("the reporter knows it", async || {

@@ -88,6 +88,7 @@ impl Script {
                 mined: Vec::new(),
                 pooled: true,
                 estimate: Estimate::Gas(100_000),
+                prepared: None,
                 convicted: false,
                 data_fee: DataFee::default(),
             },
