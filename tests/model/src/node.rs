@@ -172,8 +172,10 @@ impl Node {
                 Effect::Diverged { .. } => self.fault = Some("diverges"),
                 Effect::EpochEnded(_) => self.fault = Some("ends an epoch that nothing ends"),
                 Effect::FetchState(_) => self.fault = Some("fetches the state of no checkpoint"),
+                Effect::Withheld { .. } => self.fault = Some("withholds a checkpoint that nobody takes"),
                 Effect::Persist(_)
                 | Effect::Stable(_)
+                | Effect::Gathered(_)
                 | Effect::SupplyBatches { .. }
                 | Effect::ViewChanged { .. } => {}
             }
