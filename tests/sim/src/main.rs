@@ -125,6 +125,7 @@ struct Summary {
     starts: u64,
     epochs: u64,
     fetches: u64,
+    accused: usize,
     convicted: usize,
     taken: u64,
     lines: u64,
@@ -144,6 +145,7 @@ impl Summary {
         self.starts += totals.starts;
         self.epochs += totals.epochs;
         self.fetches += totals.fetches;
+        self.accused += totals.accused;
         self.convicted += totals.convicted;
         self.taken += totals.taken;
         self.lines += outcome.trace_lines;
@@ -166,8 +168,8 @@ impl Summary {
             self.batches
         );
         println!(
-            "  {} processes started, {} epochs, {} states fetched, {} replicas convicted, views up to {}, {} messages of inboxes",
-            self.starts, self.epochs, self.fetches, self.convicted, self.views, self.taken
+            "  {} processes started, {} epochs, {} states fetched, {} replicas accused and {} convicted, views up to {}, {} messages of inboxes",
+            self.starts, self.epochs, self.fetches, self.accused, self.convicted, self.views, self.taken
         );
         let ((rest_ms, rest_seed), (slowest_s, slow_seed)) = (self.slowest_rest_ms, self.slowest_s);
         println!(

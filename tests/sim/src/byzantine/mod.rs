@@ -16,6 +16,7 @@ pub mod garbage;
 pub mod impostor;
 pub mod inventor;
 pub mod replayer;
+pub mod revisionist;
 mod seen;
 pub mod selectively_silent;
 pub mod silent;
@@ -34,6 +35,7 @@ use quorate_pbft::{Context, ReplicaKeys};
 use quorate_protocol::{AgentId, SignedCommand, TimestampMs};
 
 use crate::random::Random;
+use revisionist::Form;
 
 /// What an actor may use at one moment.
 pub struct Stage<'a> {
@@ -149,11 +151,13 @@ pub enum ActorKind {
     Impostor,
     /// Saw in the inbox what nobody put there. See [`inventor`].
     Inventor,
+    /// Takes back what it signed, in one way. See [`revisionist`].
+    Revisionist(Form),
 }
 
 impl ActorKind {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 23] = [
         Self::EquivocatingPrimary,
         Self::Silent,
         Self::SelectivelySilent,
@@ -170,6 +174,13 @@ impl ActorKind {
         Self::Withholder,
         Self::Impostor,
         Self::Inventor,
+        Self::Revisionist(Form::SequenceTwice),
+        Self::Revisionist(Form::TwoRoots),
+        Self::Revisionist(Form::ShrinkingLog),
+        Self::Revisionist(Form::ShrinkingInbox),
+        Self::Revisionist(Form::BeyondTheEnd),
+        Self::Revisionist(Form::TwoEnds),
+        Self::Revisionist(Form::TwoEpochs),
     ];
 
     /// How many of them, from the first on, may be anybody's; the others are drawn for seeds that fit them.
@@ -194,6 +205,13 @@ impl ActorKind {
             Self::Withholder => "withholder",
             Self::Impostor => "impostor",
             Self::Inventor => "inventor",
+            Self::Revisionist(Form::SequenceTwice) => "revisionist-sequence-twice",
+            Self::Revisionist(Form::TwoRoots) => "revisionist-two-roots",
+            Self::Revisionist(Form::ShrinkingLog) => "revisionist-shrinking-log",
+            Self::Revisionist(Form::ShrinkingInbox) => "revisionist-shrinking-inbox",
+            Self::Revisionist(Form::BeyondTheEnd) => "revisionist-beyond-the-end",
+            Self::Revisionist(Form::TwoEnds) => "revisionist-two-ends",
+            Self::Revisionist(Form::TwoEpochs) => "revisionist-two-epochs",
         }
     }
 
@@ -221,6 +239,7 @@ impl ActorKind {
             Self::Withholder => Box::new(withholder::Withholder::new(random)),
             Self::Impostor => Box::new(impostor::Impostor::new(random)),
             Self::Inventor => Box::new(inventor::Inventor::new(random)),
+            Self::Revisionist(form) => Box::new(revisionist::Revisionist::new(form)),
         }
     }
 
@@ -235,6 +254,7 @@ impl ActorKind {
                 | Self::BadNewView
                 | Self::WrongAttestation
                 | Self::Impostor
+                | Self::Revisionist(_)
         )
     }
 

@@ -3,17 +3,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_pbft::evidence::Phase;
+use quorate_pbft::evidence::{EvidenceKind, Phase};
 use quorate_pbft::message::Message;
-use quorate_protocol::{AgentId, Digest, Epoch, Sequence, View};
+use quorate_protocol::{AgentId, Digest, Epoch, Sequence, View, codec};
 
 use crate::violation::{Verdict, Violation};
 
-type Statement = (Epoch, Phase, AgentId, View, Sequence);
+/// Of how many checkpoints of one replica, in an epoch, all must be remembered.
+const REMEMBERED: usize = 8;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Topic {
+    Vote(Phase, View),
+    Checkpoint,
+}
+
+impl Topic {
+    fn kind(self) -> EvidenceKind {
+        match self {
+            Self::Vote(..) => EvidenceKind::Votes,
+            Self::Checkpoint => EvidenceKind::Checkpoints,
+        }
+    }
+}
+
+type Statement = (Epoch, AgentId, Topic, Sequence);
 /// A node's number and incarnation.
 type Process = (usize, u64);
-/// Who contradicted itself, about which sequence, and how.
-type Contradiction = (AgentId, Sequence, String);
+/// What somebody contradicted itself in, and how.
+type Contradiction = (Statement, String);
 
 /// What was seen, and what was kept.
 #[derive(Debug, Default)]
@@ -23,8 +41,9 @@ pub struct EvidenceChecker {
     /// Who contradicted itself before each running process, which has yet to look at it.
     waiting: BTreeMap<Process, Vec<Contradiction>>,
     /// Who contradicted itself before whom.
-    caught: BTreeMap<AgentId, String>,
-    against: BTreeSet<AgentId>,
+    caught: BTreeMap<(AgentId, bool), String>,
+    /// Against whom there is evidence, and whether it is of checkpoints: only that convicts.
+    against: BTreeSet<(AgentId, bool)>,
 }
 
 impl EvidenceChecker {
@@ -37,27 +56,38 @@ impl EvidenceChecker {
         signer: AgentId,
         message: &Message,
     ) {
-        let (phase, view, sequence, digest) = match message {
-            Message::PrePrepare(said) => (Phase::PrePrepare, said.view, said.sequence, said.digest),
-            Message::Prepare(said) => (Phase::Prepare, said.view, said.sequence, said.digest),
-            Message::Commit(said) => (Phase::Commit, said.view, said.sequence, said.digest),
+        let vote = |phase, view, sequence, digest| (Topic::Vote(phase, view), sequence, digest);
+        let (topic, sequence, digest) = match message {
+            Message::PrePrepare(said) => vote(Phase::PrePrepare, said.view, said.sequence, said.digest),
+            Message::Prepare(said) => vote(Phase::Prepare, said.view, said.sequence, said.digest),
+            Message::Commit(said) => vote(Phase::Commit, said.view, said.sequence, said.digest),
+            Message::Checkpoint(said) => {
+                let digest = Digest::of(&[&codec::encode(&said.checkpoint)]);
+                (Topic::Checkpoint, said.checkpoint.sequence, digest)
+            }
             _ => return,
         };
-        let statement = (epoch, phase, signer, view, sequence);
+        let statement = (epoch, signer, topic, sequence);
         let seen = self.seen.entry(process).or_default();
+        let said = (epoch, signer, topic, Sequence(0))..=(epoch, signer, topic, Sequence(u64::MAX));
+        if topic == Topic::Checkpoint && seen.range(said).count() > REMEMBERED {
+            return;
+        }
         let first = *seen.entry(statement).or_insert(digest);
         if first != digest {
-            let how = format!("{who} was told two digests: {phase:?} {view}/{sequence} in epoch {epoch}");
-            self.waiting.entry(process).or_default().push((signer, sequence, how));
+            let how = format!("{who} was told two digests: {topic:?} {sequence} in epoch {epoch}");
+            self.waiting.entry(process).or_default().push((statement, how));
         }
     }
 
-    /// A process has looked at all that was delivered to it. What its stable checkpoint covers by then, it may have
-    /// forgotten before it came to the second statement.
-    pub fn looked(&mut self, process: Process, stable: Sequence) {
-        for (signer, sequence, how) in self.waiting.remove(&process).unwrap_or_default() {
-            if sequence > stable {
-                self.caught.entry(signer).or_insert(how);
+    /// A process, in this epoch, has looked at all that was delivered to it. What its stable checkpoint covers by
+    /// then, it may have forgotten before it came to the second statement, and what was said in an epoch that is
+    /// over it does not heed.
+    pub fn looked(&mut self, process: Process, epoch: Epoch, stable: Sequence) {
+        for ((said_in, signer, topic, sequence), how) in self.waiting.remove(&process).unwrap_or_default() {
+            let convicts = topic.kind() == EvidenceKind::Checkpoints;
+            if sequence > stable && (said_in == epoch || !convicts) {
+                self.caught.entry((signer, convicts)).or_insert(how);
             }
         }
     }
@@ -66,8 +96,8 @@ impl EvidenceChecker {
     ///
     /// # Errors
     /// When it is against a correct one.
-    pub fn kept(&mut self, who: &str, against: AgentId, is_faulty: bool) -> Verdict {
-        self.against.insert(against);
+    pub fn kept(&mut self, who: &str, against: AgentId, kind: EvidenceKind, is_faulty: bool) -> Verdict {
+        self.against.insert((against, kind == EvidenceKind::Checkpoints));
         if is_faulty {
             return Ok(());
         }
@@ -79,19 +109,22 @@ impl EvidenceChecker {
     /// # Errors
     /// When nobody holds evidence against one who was caught.
     pub fn finish(&self) -> Verdict {
-        for (agent, how) in &self.caught {
-            if !self.against.contains(agent) {
-                return Err(Violation::new(
-                    "evidence",
-                    format!("nobody holds evidence against {agent}: {how}"),
-                ));
+        for (of, how) in &self.caught {
+            if !self.against.contains(of) {
+                let detail = format!("nobody holds evidence against {}: {how}", of.0);
+                return Err(Violation::new("evidence", detail));
             }
         }
         Ok(())
     }
 
-    /// How many were convicted.
+    /// Against how many there is evidence.
+    pub fn accused(&self) -> usize {
+        self.against.iter().map(|(agent, _)| agent).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Against how many there is evidence that the contract convicts for.
     pub fn convicted(&self) -> usize {
-        self.against.len()
+        self.against.iter().filter(|(_, convicts)| *convicts).count()
     }
 }

@@ -226,7 +226,8 @@ impl World {
         Ok(())
     }
 
-    /// Tells the checker of evidence what a correct replica is told about a batch that is open to it.
+    /// Tells the checker of evidence what a correct replica is told about a batch that is open to it, or about a
+    /// state above its stable one.
     fn witness(&mut self, to: usize, sender: AgentId, event: &CoreEvent) {
         let node = &self.nodes[to];
         let CoreEvent::Message { epoch, message, .. } = event else { return };
@@ -242,6 +243,11 @@ impl World {
                 (said.view, said.sequence, member)
             }
             Message::Prepare(said) | Message::Commit(said) => (said.view, said.sequence, Some(sender)),
+            Message::Checkpoint(_) => {
+                let name = node.name.clone();
+                self.evidence.delivered((to, node.incarnation), &name, *epoch, sender, message);
+                return;
+            }
             _ => return,
         };
         let open = view == replica.view()

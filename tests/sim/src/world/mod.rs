@@ -115,7 +115,9 @@ pub struct Totals {
     pub epochs: u64,
     /// States that were fetched.
     pub fetches: u64,
-    /// Replicas that were convicted.
+    /// Replicas that contradicted themselves.
+    pub accused: usize,
+    /// Those of them that the contract convicts for it.
     pub convicted: usize,
     /// Messages of the contract's inbox that were taken.
     pub taken: u64,
@@ -353,6 +355,7 @@ impl World {
             entries: self.reference.size(),
             acknowledged: self.receipts.count(),
             epochs: self.groups.len() as u64,
+            accused: self.evidence.accused(),
             convicted: self.evidence.convicted(),
             taken: self.reference.inbox.taken(),
             ..self.totals.clone()

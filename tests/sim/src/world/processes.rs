@@ -164,7 +164,8 @@ impl World {
         let replica = node.running.as_ref().and_then(|running| running.core.replica());
         if let Some(replica) = replica {
             let stable = replica.stable_checkpoint().map(|stable| stable.checkpoint.sequence);
-            self.evidence.looked((number, node.incarnation), stable.unwrap_or(replica.context().base));
+            let stable = stable.unwrap_or(replica.context().base);
+            self.evidence.looked((number, node.incarnation), replica.context().epoch, stable);
         }
     }
 
@@ -338,7 +339,7 @@ impl World {
         };
         self.trace.note(self.now_ms, format_args!("{name} holds evidence against {against}"));
         let faulty = self.was_ever_faulty(against);
-        self.evidence.kept(name, against, faulty)
+        self.evidence.kept(name, against, evidence.kind(), faulty)
     }
 
     /// The most commands that may wait at a replica: so many of each key, and all the keys are the agents'

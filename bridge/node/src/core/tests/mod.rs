@@ -1,6 +1,7 @@
 //! What the core hands to its storage: at checkpoints, at the borders of an epoch, and of the contract's inbox.
 
 mod inbox;
+mod signing;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -75,7 +76,18 @@ fn core_on(fixture: &Fixture, store: Store, records: Vec<Vec<u8>>) -> NodeCore<M
 }
 
 fn core_of(fixture: &Fixture, member: usize, store: Store, records: Vec<Vec<u8>>) -> NodeCore<Memory> {
-    let trust = Trust { group: (*fixture.group).clone(), previous: None, spoke: None, signed: None };
+    core_knowing(fixture, member, store, records, None)
+}
+
+/// A core whose key is known to have signed this.
+fn core_knowing(
+    fixture: &Fixture,
+    member: usize,
+    store: Store,
+    records: Vec<Vec<u8>>,
+    signed: Option<Checkpoint>,
+) -> NodeCore<Memory> {
+    let trust = Trust { group: (*fixture.group).clone(), previous: None, spoke: None, signed };
     let wal = WalContents { records: &records, tail: TailReport::default(), path: Path::new("memory") };
     let write = |write| store.commit(vec![write]);
     let restored = restore(&Config::default(), &trust, &store, wal, write).unwrap();
