@@ -69,13 +69,9 @@ abstract contract Bonding is Voters {
         _report(agent, how == 3 ? (agent + 1) % POOL : agent, first, second, allowed);
     }
 
-    function _report(
-        uint256 agent,
-        uint256 other,
-        Checkpoint memory first,
-        Checkpoint memory second,
-        bool allowed
-    ) private {
+    function _report(uint256 agent, uint256 other, Checkpoint memory first, Checkpoint memory second, bool allowed)
+        private
+    {
         bytes memory data = abi.encodeCall(
             coordinator.reportContradiction,
             (first, _signatures(first, agent, 1), second, _signatures(second, other, 1), _members(0), _noFork())

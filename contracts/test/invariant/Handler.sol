@@ -4,16 +4,7 @@ pragma solidity 0.8.37;
 // What is cast here is the tests' own, and fits.
 // forge-lint: disable-start(unsafe-typecast)
 
-import {
-    Approval,
-    Checkpoint,
-    EpochStart,
-    Mandate,
-    Member,
-    Refusal,
-    Status,
-    Taken
-} from "../../src/Types.sol";
+import {Approval, Checkpoint, EpochStart, Mandate, Member, Refusal, Status, Taken} from "../../src/Types.sol";
 import {vm} from "../support/Vm.sol";
 import {Bonding} from "./Bonding.sol";
 
@@ -53,7 +44,9 @@ contract Handler is Bonding {
     /// @notice All that is told of a group.
     function stateOf(bytes32 id) public view returns (bytes32) {
         return keccak256(
-            abi.encode(coordinator.group(id), coordinator.members(id), coordinator.inbox(id), coordinator.latestAnchor(id))
+            abi.encode(
+                coordinator.group(id), coordinator.members(id), coordinator.inbox(id), coordinator.latestAnchor(id)
+            )
         );
     }
 
@@ -197,8 +190,8 @@ contract Handler is Bonding {
         returns (bool)
     {
         (bytes memory signatures, bool quorum) = _quorum(checkpoint, false);
-        bool allowed = next.length >= 4 && (!alters || _mandates(signers)) && quorum
-            && _mayTake(checkpoint.inboxCount, true);
+        bool allowed =
+            next.length >= 4 && (!alters || _mandates(signers)) && quorum && _mayTake(checkpoint.inboxCount, true);
         Mandate memory mandate = _mandate(next, 0, signers);
         bytes memory data = abi.encodeCall(
             coordinator.anchorAndRotate,
@@ -286,8 +279,8 @@ contract Handler is Bonding {
         ProposalGhost storage ghost = proposals[decision.proposal];
         uint64 size = anchoredSizes[anchored % anchoredSizes.length];
         bool over = ghost.status == Status.Executed || ghost.status == Status.Revoked;
-        bool allowed = decision.index < size && ghost.class == PAY
-            && (over || (_isProven(decision, size) && _permitted(ghost)));
+        bool allowed =
+            decision.index < size && ghost.class == PAY && (over || (_isProven(decision, size) && _permitted(ghost)));
         Approval[] memory one = new Approval[](1);
         one[0] = _approvalOf(d);
         bytes memory data =

@@ -2,7 +2,17 @@
 pragma solidity 0.8.37;
 
 import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
-import {Anchor, Bond, EpochStart, Group, InboxState, Member, ProposalState, SeatState, Status} from "../../src/Types.sol";
+import {
+    Anchor,
+    Bond,
+    EpochStart,
+    Group,
+    InboxState,
+    Member,
+    ProposalState,
+    SeatState,
+    Status
+} from "../../src/Types.sol";
 import {vm} from "../support/Vm.sol";
 import {Handler} from "./Handler.sol";
 import {Store} from "./Store.sol";

@@ -70,8 +70,7 @@ abstract contract Rules is AnchorFixture, Store {
 
     function contentOf(uint256 p) public view returns (Content memory) {
         ProposalGhost storage ghost = proposals[p];
-        Call[] memory calls =
-            ghost.class == PAY ? _payment(payee(p), ghost.value) : _calls(p, ghost.value);
+        Call[] memory calls = ghost.class == PAY ? _payment(payee(p), ghost.value) : _calls(p, ghost.value);
         return _content(ghost.proposer, ghost.class, calls, uint64(p));
     }
 
@@ -179,8 +178,8 @@ abstract contract Rules is AnchorFixture, Store {
 
     function counts(uint256 agent) public view returns (bool) {
         SeatGhost storage seat = seats[agent];
-        return seat.seated && !seat.convicted && seat.bond >= BOND
-            && (seat.exitAt == 0 || block.timestamp < seat.exitAt);
+        return
+            seat.seated && !seat.convicted && seat.bond >= BOND && (seat.exitAt == 0 || block.timestamp < seat.exitAt);
     }
 
     /// @dev All members are replicas; those with a weight are voters.

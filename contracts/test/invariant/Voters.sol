@@ -58,8 +58,7 @@ abstract contract Voters is Rules {
         Content memory content = contentOf(p);
         bool allowed = _isVoter(agent) && (ghost.class != CHANGING || hasWaited(STALL_TIME))
             && (ghost.class != PAY || ghost.value <= PAY_LIMIT);
-        bytes memory data =
-            abi.encodeCall(coordinator.propose, (groupId, ghost.class, content.calls, "", content.salt));
+        bytes memory data = abi.encodeCall(coordinator.propose, (groupId, ghost.class, content.calls, "", content.salt));
         if (!_try(agents[agent], 0, data, allowed, "propose")) return;
         _open(ghost, Status.Open, agents[agent]);
         ghost.votingEnds = block.timestamp + PERIOD;
@@ -199,9 +198,8 @@ abstract contract Voters is Rules {
             && !(status == Status.Expired && ghost.status == Status.Approved);
         bool allowed = may && !late && ghost.class == ANY && !ghost.refused && hasWaited(STALL_TIME)
             && _weightOf(bits) * 10 >= totalWeight() * 6 && _weightOf(bits) != 0;
-        bytes memory data = abi.encodeCall(
-            coordinator.approveBySigs, (groupId, contentOf(p), uint64(ends), _votesOf(p, bits, ends))
-        );
+        bytes memory data =
+            abi.encodeCall(coordinator.approveBySigs, (groupId, contentOf(p), uint64(ends), _votesOf(p, bits, ends)));
         if (!_try(agents[0], 0, data, allowed, "approveBySigs")) return;
         (ghost.votingEnds, ghost.approvedAt, ghost.bySignatures) = (ends, block.timestamp, true);
         ghost.queued = false;

@@ -6,16 +6,7 @@ pragma solidity 0.8.37;
 
 import {Errors} from "../../src/Errors.sol";
 import {ICoordinatorEvents} from "../../src/ICoordinatorEvents.sol";
-import {
-    Approval,
-    CHOICE_AGAINST,
-    CHOICE_FOR,
-    Call,
-    Content,
-    ProposalState,
-    Status,
-    Terms
-} from "../../src/Types.sol";
+import {Approval, CHOICE_AGAINST, CHOICE_FOR, Call, Content, ProposalState, Status, Terms} from "../../src/Types.sol";
 import {RefusalFixture} from "../support/RefusalFixture.sol";
 import {vm} from "../support/Vm.sol";
 

@@ -142,8 +142,7 @@ contract VectorsOfRulesTest is RefusalFixture, Json {
         for (uint256 i = 0; i < nexts.length; ++i) {
             uint256 snapshot = vm.snapshotState();
             Mandate memory mandate = abi.decode(mandates[i], (Mandate));
-            (bool taken, bytes memory reason) =
-                _rotation(members, secrets, abi.decode(nexts[i], (Member[])), mandate);
+            (bool taken, bytes memory reason) = _rotation(members, secrets, abi.decode(nexts[i], (Member[])), mandate);
             string memory name = vm.parseJsonString(json, _at(".names", i, ""));
             vm.assertEq(taken, vm.parseJsonBool(json, _at(".carried", i, "")), name);
             vm.assertTrue(taken || vm.parseJsonBool(json, _at(".altered", i, "")), name);
