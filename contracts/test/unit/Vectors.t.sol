@@ -67,7 +67,7 @@ contract VectorsTest is Json {
         vm.assertEq(_coordinator.hashCalls(calls), _bytes32(".actionsHash"), "calls");
     }
 
-    function test_Proposal() external {
+    function test_Proposal() external view {
         string memory description = vm.parseJsonString(json, ".description");
         bytes32 descriptionHash = _bytes32(".descriptionHash");
         vm.assertEq(keccak256(bytes(description)), descriptionHash, "description");
