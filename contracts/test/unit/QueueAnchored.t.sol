@@ -277,6 +277,7 @@ contract QueueAnchoredTest is RefusalFixture {
         vm.assertEq(state.class, ROUTINE, "class");
         vm.assertTrue(state.fromLog, "from the log");
         vm.assertEq(state.votingEnds, 0, "no voting");
+        vm.assertEq(state.forWeight + state.againstWeight + state.abstainWeight, 0, "no votes");
         vm.assertEq(state.approvedAt, block.timestamp, "approved at");
         vm.assertEq(state.executableFrom, block.timestamp + TIMELOCK, "from");
         vm.assertEq(state.executableUntil, block.timestamp + TIMELOCK + EXPIRY, "until");
