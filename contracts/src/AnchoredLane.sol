@@ -10,7 +10,7 @@ import {Hashes} from "./Hashes.sol";
 import {IAnchoredLane} from "./IAnchoredLane.sol";
 import {MerkleLog} from "./MerkleLog.sol";
 import {Permissions} from "./Permissions.sol";
-import {Approval, Content, KIND_DECISION, Lane, Status, STATUS_APPROVED} from "./Types.sol";
+import {Approval, Call, Content, KIND_DECISION, Lane, Status, STATUS_APPROVED} from "./Types.sol";
 
 /// @title AnchoredLane
 /// @notice Executes, or queues, what an anchored log proves that the group decided.
@@ -28,13 +28,14 @@ abstract contract AnchoredLane is Anchors, Permissions, ReentrancyGuardTransient
         nonReentrant
     {
         GroupState storage group = _group(groupId);
-        ClassState storage class = _immediateClass(group, groupId, approval.class);
-        bytes32 proposalId = _proveOne(group, class, groupId, anchoredSize, approval, proof);
+        ClassState storage class = _requireImmediate(group, groupId, approval.class);
+        bytes32 proposalId = _proveOne(group, groupId, anchoredSize, approval, proof);
 
         Record storage record = group.records[proposalId];
         Status status = record.status;
         require(!_isOver(status), Errors.WrongStatus(proposalId, status));
-        _execute(group, groupId, proposalId, approval);
+        record.status = Status.Executed;
+        _run(group, class, groupId, proposalId, approval);
     }
 
     /// @inheritdoc IAnchoredLane
@@ -48,10 +49,7 @@ abstract contract AnchoredLane is Anchors, Permissions, ReentrancyGuardTransient
         bytes32[] memory proposalIds = _proveAll(group, groupId, anchoredSize, approvals, proof);
 
         for (uint256 i = 0; i < approvals.length; ++i) {
-            bytes32 proposalId = proposalIds[i];
-            Status status = group.records[proposalId].status;
-            if (_isOver(status)) emit ExecutionSkipped(groupId, proposalId, status);
-            else _execute(group, groupId, proposalId, approvals[i]);
+            _runUnlessOver(group, groupId, proposalIds[i], approvals[i]);
         }
     }
 
@@ -65,13 +63,14 @@ abstract contract AnchoredLane is Anchors, Permissions, ReentrancyGuardTransient
         ClassState storage class = _class(group, groupId, approval.class);
         uint256 timelock = class.timelock;
         require(timelock != 0, Errors.NoTimelock(groupId, approval.class));
-        bytes32 proposalId = _proveOne(group, class, groupId, anchoredSize, approval, proof);
+        bytes32 proposalId = _proveOne(group, groupId, anchoredSize, approval, proof);
+        _requireInTime(group, class, proposalId, approval, approval.index);
         Record storage record = group.records[proposalId];
         Status status = record.status;
         require(status != Status.Approved && !_isOver(status), Errors.WrongStatus(proposalId, status));
         _permit(group, class, approval.calls, false);
 
-        _queue(group, record, approval);
+        _queue(group, record, approval.class);
         uint64 from = (block.timestamp + timelock).toUint64();
         Content memory content = Content({
             proposer: approval.proposer,
@@ -87,35 +86,52 @@ abstract contract AnchoredLane is Anchors, Permissions, ReentrancyGuardTransient
     // Private
     // ---------------------------------------------------------------------------------------------------------
 
-    /// @dev Approves what the log proves, whatever became of it on-chain before. Its `votingEnds` is 0: it was not voted on here.
-    function _queue(GroupState storage group, Record storage record, Approval calldata approval) private {
+    /// @dev Approves what the log proves, whatever became of it on-chain before. It has no votes and no end of a voting, since it was
+    /// not voted on here: what was counted off-chain stands in the log.
+    function _queue(GroupState storage group, Record storage record, uint8 class) private {
+        if (record.status != Status.None) (record.againstWeight, record.abstainWeight) = (0, 0);
         record.status = Status.Approved;
-        record.class = approval.class;
+        record.class = class;
         record.fromLog = true;
         record.epoch = group.epoch;
         record.votingEnds = 0;
         record.approvedAt = block.timestamp.toUint40();
-        (record.forWeight, record.againstWeight, record.abstainWeight) =
-        (
-            uint256(approval.forWeight).toUint72(),
-            uint256(approval.againstWeight).toUint72(),
-            uint256(approval.abstainWeight).toUint72()
-        );
+        record.forWeight = 0;
     }
 
-    /// @dev Makes the calls of what was proven. The record comes first, so that no target can execute it again from within.
-    function _execute(GroupState storage group, bytes32 groupId, bytes32 proposalId, Approval calldata approval)
+    /// @dev Makes the calls of one of several that were proven together, or passes it over.
+    function _runUnlessOver(GroupState storage group, bytes32 groupId, bytes32 proposalId, Approval calldata approval)
         private
     {
-        group.records[proposalId].status = Status.Executed;
-        _permit(group, group.classes[approval.class], approval.calls, true);
-        _drive(group, groupId, proposalId, approval.calls, Lane.Anchored, approval.index);
+        Record storage record = group.records[proposalId];
+        Status status = record.status;
+        if (_isOver(status)) {
+            emit ExecutionSkipped(groupId, proposalId, status);
+            return;
+        }
+        record.status = Status.Executed;
+        _run(group, group.classes[approval.class], groupId, proposalId, approval);
     }
 
-    /// @dev The identifier of what an approval approves, when the anchored log has its entry and its time is not over.
-    function _proveOne(
+    /// @dev Makes the calls of what was proven, when its time is not over. Its record says so by now, so that no target can execute it
+    /// again from within.
+    function _run(
         GroupState storage group,
         ClassState storage class,
+        bytes32 groupId,
+        bytes32 proposalId,
+        Approval calldata approval
+    ) private {
+        uint64 index = approval.index;
+        _requireInTime(group, class, proposalId, approval, index);
+        Call[] calldata calls = approval.calls;
+        _permit(group, class, calls, true);
+        _drive(group, groupId, proposalId, calls, Lane.Anchored, index);
+    }
+
+    /// @dev The identifier of what an approval approves, when the anchored log has its entry.
+    function _proveOne(
+        GroupState storage group,
         bytes32 groupId,
         uint64 anchoredSize,
         Approval calldata approval,
@@ -124,11 +140,11 @@ abstract contract AnchoredLane is Anchors, Permissions, ReentrancyGuardTransient
         bytes32 logRoot = _anchoredRoot(group, groupId, anchoredSize);
         bytes32 leaf;
         (proposalId, leaf) = _leafOf(groupId, approval);
+        uint64 index = approval.index;
         require(
-            MerkleLog.verify(logRoot, anchoredSize, approval.index, leaf, proof),
-            Errors.EntryNotIncluded(groupId, anchoredSize, approval.index)
+            MerkleLog.verify(logRoot, anchoredSize, index, leaf, proof),
+            Errors.EntryNotIncluded(groupId, anchoredSize, index)
         );
-        _requireInTime(group, class, proposalId, approval);
     }
 
     /// @dev The same for several, of classes without a timelock, by one proof.
@@ -145,12 +161,9 @@ abstract contract AnchoredLane is Anchors, Permissions, ReentrancyGuardTransient
         bytes32[] memory leaves = new bytes32[](count);
         for (uint256 i = 0; i < count; ++i) {
             Approval calldata approval = approvals[i];
-            ClassState storage class = _immediateClass(group, groupId, approval.class);
+            _requireImmediate(group, groupId, approval.class);
             (proposalIds[i], leaves[i]) = _leafOf(groupId, approval);
             indices[i] = approval.index;
-            // What was executed before its time was over stays executed, and is passed over.
-            if (_isOver(group.records[proposalIds[i]].status)) continue;
-            _requireInTime(group, class, proposalIds[i], approval);
         }
         bytes32 logRoot = _anchoredRoot(group, groupId, anchoredSize);
         require(
@@ -165,22 +178,15 @@ abstract contract AnchoredLane is Anchors, Permissions, ReentrancyGuardTransient
         view
         returns (bytes32 proposalId, bytes32 leaf)
     {
-        proposalId = Hashes.proposalId(
-            groupId,
-            approval.proposer,
-            approval.salt,
-            approval.class,
-            Hashes.hashCalls(approval.calls),
-            approval.descriptionHash
-        );
         uint256 place;
-        // `index`, `sequence` and `timestampMs` lie behind eight words.
         // slither-disable-next-line assembly
         assembly ("memory-safe") {
-            place := add(approval, 0x100)
+            place := approval
         }
+        proposalId = Hashes.proposalIdAt(groupId, place, Hashes.hashCalls(approval.calls));
         bytes32 subject = Hashes.digestApproved(_domainSeparator(), proposalId, approval);
-        leaf = MerkleLog.hashLeafAt(place, KIND_DECISION, STATUS_APPROVED, subject);
+        // `index`, `sequence` and `timestampMs` lie behind eight words.
+        leaf = MerkleLog.hashLeafAt(place + 0x100, KIND_DECISION, STATUS_APPROVED, subject);
     }
 
     /// @dev A decision ends by the log, its class' expiry after the batch that took it; and by the chain, as long after the end of
@@ -189,14 +195,19 @@ abstract contract AnchoredLane is Anchors, Permissions, ReentrancyGuardTransient
         GroupState storage group,
         ClassState storage class,
         bytes32 proposalId,
-        Approval calldata approval
+        Approval calldata approval,
+        uint64 index
     ) private view {
         uint256 expiry = class.expiry;
         // An expiry counts seconds by the hour or day; what a block's producer can shift is far below that.
         // slither-disable-start timestamp
-        uint256 until = uint256(approval.timestampMs) / 1000 + expiry;
+        uint256 until;
+        // Numbers of 64 and of 32 bits.
+        unchecked {
+            until = uint256(approval.timestampMs) / 1000 + expiry;
+        }
         require(block.timestamp <= until, Errors.ExecutionExpired(proposalId, until));
-        (uint64 epoch, uint64 index) = (approval.epoch, approval.index);
+        uint64 epoch = approval.epoch;
         if (epoch == group.epoch) {
             require(index >= group.epochFrom, Errors.NotInEpoch(index, epoch));
             return;
@@ -210,14 +221,16 @@ abstract contract AnchoredLane is Anchors, Permissions, ReentrancyGuardTransient
         // slither-disable-end timestamp
     }
 
-    /// @dev The class, when what it decides may be executed at once.
-    function _immediateClass(GroupState storage group, bytes32 groupId, uint8 at)
+    /// @dev The class, when what it decides may be executed at once. It is `_class` too, for one look at the rule.
+    function _requireImmediate(GroupState storage group, bytes32 groupId, uint8 at)
         private
         view
         returns (ClassState storage class)
     {
-        class = _class(group, groupId, at);
-        require(class.timelock == 0, Errors.HasTimelock(groupId, at));
+        class = group.classes[at];
+        (uint256 threshold, uint256 timelock) = (class.threshold, class.timelock);
+        require(threshold != 0, Errors.UnknownClass(groupId, at));
+        require(timelock == 0, Errors.HasTimelock(groupId, at));
     }
 
     /// @dev The root anchored for this size, or a revert when there is none.
@@ -230,8 +243,8 @@ abstract contract AnchoredLane is Anchors, Permissions, ReentrancyGuardTransient
         require(logRoot != 0, Errors.UnknownAnchor(groupId, anchoredSize));
     }
 
-    /// @dev Whether a proposal has come to its end for good.
+    /// @dev Whether a proposal has come to its end for good: revoked or executed, the last of what is stored.
     function _isOver(Status status) private pure returns (bool) {
-        return status == Status.Executed || status == Status.Revoked;
+        return status >= Status.Revoked;
     }
 }

@@ -141,17 +141,16 @@ contract GroupAccount is IGroupAccount, ERC721Holder, ERC1155Holder {
     /// returns is never copied beyond its first word: a target must not make the caller pay for that. The data is put behind
     /// the free memory pointer, and nothing keeps it.
     function _call(address target, uint256 value, bytes calldata data) private returns (bool success) {
-        bool saysWhether = _saysWhether(data);
+        bool saysNo;
         // slither-disable-next-line assembly
         assembly ("memory-safe") {
             let input := mload(0x40)
             calldatacopy(input, data.offset, data.length)
             success := call(gas(), target, value, input, data.length, 0x00, 0x20)
-            if and(success, saysWhether) {
-                // A whole word that is zero; what returns none has said nothing.
-                if and(gt(returndatasize(), 0x1f), iszero(mload(0x00))) { success := 0 }
-            }
+            // A whole word that is zero; what returns none has said nothing.
+            saysNo := and(success, and(gt(returndatasize(), 0x1f), iszero(mload(0x00))))
         }
+        if (saysNo) success = !_saysWhether(data);
     }
 
     /// @dev That many of the 64ths of what is left as a call gets (EIP-150) have to be enough: or whoever executes could choose

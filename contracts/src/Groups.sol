@@ -58,9 +58,51 @@ abstract contract Groups is Storage, ICoordinatorEvents {
         Lane lane,
         uint64 index
     ) internal {
-        uint256 failures = IGroupAccount(group.account).execute(calls);
+        uint256 failures = _execute(group.account, calls);
         // All lanes are guarded against reentrancy, and it tells what the calls came to.
         // slither-disable-next-line reentrancy-events
         emit ProposalExecuted(groupId, proposalId, msg.sender, lane, index, failures);
+    }
+
+    /// @dev `IGroupAccount(account).execute(calls)`.
+    ///
+    /// Assembly, because every execution pays for it, and in Solidity each call costs 500 gas more, 1 % of an execution in a batch. The
+    /// five static words of a call lie in calldata as they are passed on, and are taken as they are: one that is beyond its type is the
+    /// account's to refuse. The bytes are put behind the free memory pointer, and nothing keeps them.
+    function _execute(address account, Call[] calldata calls) private returns (uint256 failures) {
+        bytes4 selector = IGroupAccount.execute.selector;
+        uint256 count = calls.length;
+        uint256 heads;
+        uint256 tail;
+        // slither-disable-next-line assembly
+        assembly ("memory-safe") {
+            heads := add(mload(0x40), 0x44)
+            mstore(sub(heads, 0x44), selector)
+            mstore(sub(heads, 0x40), 0x20)
+            mstore(sub(heads, 0x20), count)
+            tail := add(heads, shl(5, count))
+        }
+        for (uint256 i = 0; i < count; ++i) {
+            Call calldata one = calls[i];
+            bytes calldata data = one.data;
+            // slither-disable-next-line assembly
+            assembly ("memory-safe") {
+                mstore(add(heads, shl(5, i)), sub(tail, heads))
+                calldatacopy(tail, one, 0xa0)
+                mstore(add(tail, 0xa0), 0xc0)
+                mstore(add(tail, 0xc0), data.length)
+                calldatacopy(add(tail, 0xe0), data.offset, data.length)
+                tail := add(tail, and(add(data.length, 0xff), not(0x1f)))
+            }
+        }
+        // slither-disable-next-line assembly
+        assembly ("memory-safe") {
+            let input := sub(heads, 0x44)
+            if iszero(call(gas(), account, 0, input, sub(tail, input), 0x00, 0x20)) {
+                returndatacopy(input, 0x00, returndatasize())
+                revert(input, returndatasize())
+            }
+            failures := mload(0x00)
+        }
     }
 }

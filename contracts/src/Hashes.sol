@@ -105,6 +105,27 @@ library Hashes {
         return keccak256(abi.encode(PROPOSAL_TYPEHASH, groupId_, proposer, salt, class, callsHash, descriptionHash));
     }
 
+    /// @notice The identifier of a proposal whose proposer, salt, class and hash of the description lie in calldata, one after the
+    /// other, as they do in `Approval` and `Content`: what `proposalId` makes of them.
+    /// @dev Assembly, because it is done once for each execution, and in Solidity costs 500 gas more, 1 % of one in a batch. The words
+    /// are taken as they are: one that is beyond its type is in no proposal. Hashes.t.sol compares it with the plain form.
+    /// @param groupId_ The group.
+    /// @param place Where the four words lie in calldata.
+    /// @param callsHash The hash of the calls.
+    function proposalIdAt(bytes32 groupId_, uint256 place, bytes32 callsHash) internal pure returns (bytes32 hash) {
+        bytes32 typeHash = PROPOSAL_TYPEHASH;
+        // slither-disable-next-line assembly
+        assembly ("memory-safe") {
+            let memory_ := mload(0x40)
+            mstore(memory_, typeHash)
+            mstore(add(memory_, 0x20), groupId_)
+            calldatacopy(add(memory_, 0x40), place, 0x60)
+            mstore(add(memory_, 0xa0), callsHash)
+            calldatacopy(add(memory_, 0xc0), add(place, 0x60), 0x20)
+            hash := keccak256(memory_, 0xe0)
+        }
+    }
+
     /// @notice The EIP-712 struct hash of a vote.
     function hashVote(address voter, bytes32 proposalId_, uint8 choice, uint64 epoch, uint64 votingEnds, uint32 nonce)
         internal

@@ -77,15 +77,18 @@ library MerkleLog {
     {
         if (index >= size) return false;
 
-        uint256 differing = index ^ (size - 1);
-        uint256 inner = differing == 0 ? 0 : Math.log2(differing) + 1;
-        uint256 length = inner;
+        // The whole words, because they need no masks.
+        (uint256 at, uint256 length) = (index, 0);
+        uint256 inner = 0;
         unchecked {
-            for (uint256 bits = index >> inner; bits != 0; bits &= bits - 1) {
+            uint256 differing = at ^ (uint256(size) - 1);
+            if (differing != 0) inner = Math.log2(differing) + 1;
+            length = inner;
+            for (uint256 bits = at >> inner; bits != 0; bits &= bits - 1) {
                 ++length;
             }
         }
-        return proof.length == length && _climb(leafHash, index | (type(uint256).max << inner), proof) == root;
+        return proof.length == length && _climb(leafHash, at | (type(uint256).max << inner), proof) == root;
     }
 
     /// @dev Hashes its way up along the proof. A bit of `isRight`, the lowest first, says that the node is a right child.

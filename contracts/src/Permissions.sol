@@ -42,11 +42,7 @@ abstract contract Permissions is Groups {
         require(count <= MAXIMUM_CALLS, Errors.TooManyCalls(count, MAXIMUM_CALLS));
         uint256 total = 0;
         for (uint256 i = 0; i < count; ++i) {
-            Call calldata call = calls[i];
-            uint256 length = call.data.length;
-            require(length <= MAXIMUM_DATA, Errors.TooMuchData(i, length, MAXIMUM_DATA));
-            require(call.gas != 0 || (length == 0 && !call.allowFailure), Errors.GasNotNamed(i));
-            total += call.gas;
+            total += _checkCall(calls[i], calls[i].data, i);
         }
         require(total <= MAXIMUM_GAS, Errors.TooMuchGas(total, MAXIMUM_GAS));
     }
@@ -57,17 +53,18 @@ abstract contract Permissions is Groups {
     /// @param calls The calls.
     /// @param charge Whether they are about to be made, so that what they send counts in the class' window.
     function _permit(GroupState storage group, ClassState storage class, Call[] calldata calls, bool charge) internal {
+        uint256 count = calls.length;
+        if (count == 1) {
+            _permitOne(group, class, calls[0], charge);
+            return;
+        }
         _checkCalls(calls);
         Scope scope = class.scope;
-        if (scope == Scope.Anything) return;
-        uint256 count = calls.length;
-        require(scope != Scope.Decisions || count == 0, Errors.CallNotPermitted(0));
+        if (count == 0 || scope == Scope.Anything) return;
         Sums memory sums = Sums({assets: new address[](count), amounts: new uint256[](count), count: 0});
-        bool isFree = scope == Scope.Calls && class.assets.length == 0 && class.targetList.length == 0;
         for (uint256 i = 0; i < count; ++i) {
-            address target = calls[i].target;
-            require(target != address(this) && target != group.account, Errors.CallNotPermitted(i));
-            if (!isFree) _add(class, scope, calls[i], i, sums);
+            (address asset, uint256 amount) = _taken(group, class, scope, calls[i], calls[i].data, i);
+            if (amount != 0) _add(sums, asset, amount);
         }
         for (uint256 i = 0; i < sums.count; ++i) {
             _take(class, sums.assets[i], sums.amounts[i], charge);
@@ -86,14 +83,27 @@ abstract contract Permissions is Groups {
     // Private
     // ---------------------------------------------------------------------------------------------------------
 
-    /// @dev Adds what a call takes to the sums, or reverts when the class permits no such call.
-    function _add(ClassState storage class, Scope scope, Call calldata call, uint256 position, Sums memory sums)
-        private
-        view
-    {
-        (bool permitted, address asset, uint256 amount) = _taken(class, scope, call);
-        require(permitted, Errors.CallNotPermitted(position));
-        if (amount == 0) return;
+    /// @dev The same for one call, as most decisions have: its sum is what the call takes.
+    function _permitOne(GroupState storage group, ClassState storage class, Call calldata call, bool charge) private {
+        bytes calldata data = call.data;
+        uint256 gas = _checkCall(call, data, 0);
+        require(gas <= MAXIMUM_GAS, Errors.TooMuchGas(gas, MAXIMUM_GAS));
+        Scope scope = class.scope;
+        if (scope == Scope.Anything) return;
+        (address asset, uint256 amount) = _taken(group, class, scope, call, data, 0);
+        if (amount != 0) _take(class, asset, amount, charge);
+    }
+
+    /// @dev The gas that a call names, or a revert when no proposal may have it.
+    function _checkCall(Call calldata call, bytes calldata data, uint256 position) private pure returns (uint256 gas) {
+        uint256 length = data.length;
+        gas = call.gas;
+        require(length <= MAXIMUM_DATA, Errors.TooMuchData(position, length, MAXIMUM_DATA));
+        require(gas != 0 || (length == 0 && !call.allowFailure), Errors.GasNotNamed(position));
+    }
+
+    /// @dev Adds what a call takes to the sums.
+    function _add(Sums memory sums, address asset, uint256 amount) private pure {
         uint256 at = 0;
         while (at < sums.count && sums.assets[at] != asset) ++at;
         if (at == sums.count) (sums.assets[at], sums.count) = (asset, at + 1);
@@ -106,51 +116,62 @@ abstract contract Permissions is Groups {
     /// what left in the last and in this one together stays within the limit, so what leaves in any such stretch does. What was
     /// spent comes back after one to two windows.
     function _take(ClassState storage class, address asset, uint256 sum, bool charge) private {
-        LimitState memory limit = class.limits[asset];
-        require(sum <= limit.perDecision, Errors.AboveLimit(asset, sum, limit.perDecision));
+        LimitState storage limit = class.limits[asset];
+        (uint256 perDecision, uint256 perWindow) = (limit.perDecision, limit.perWindow);
+        require(sum <= perDecision, Errors.AboveLimit(asset, sum, perDecision));
         uint256 window = class.window;
         if (!charge || window == 0) return;
 
         uint256 bucket = block.timestamp / window;
         Spent storage spent = class.spent[asset];
         (uint256 previous, uint256 current) = _spent(spent, bucket);
-        uint256 left = limit.perWindow - previous - current;
+        uint256 left = perWindow - previous - current;
         // Windows are hours and longer; what a block's producer can shift is far below that.
         // slither-disable-next-line timestamp
         require(sum <= left, Errors.AboveWindow(asset, sum, left));
         // No window is shorter than an hour, and the sum is no more than what is left of 112 bits.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        (spent.bucket, spent.previous, spent.current) = (uint32(bucket), uint112(previous), uint112(current + sum));
+        unchecked {
+            // forge-lint: disable-next-line(unsafe-typecast)
+            (spent.bucket, spent.previous, spent.current) = (uint32(bucket), uint112(previous), uint112(current + sum));
+        }
     }
 
     /// @dev What left in the bucket before this one, and in this one.
     function _spent(Spent storage spent, uint256 bucket) private view returns (uint256 previous, uint256 current) {
-        Spent memory last = spent;
+        uint256 last = spent.bucket;
         // Both are times of blocks, cut by the hour and more.
         // slither-disable-start timestamp
-        if (bucket == last.bucket) return (last.previous, last.current);
-        if (bucket == uint256(last.bucket) + 1) return (last.current, 0);
+        if (bucket == last) return (spent.previous, spent.current);
+        if (bucket == last + 1) return (spent.current, 0);
         // slither-disable-end timestamp
     }
 
-    /// @dev Whether a class with limits or a list permits a call, but for its limits, and what that takes of which asset.
-    function _taken(ClassState storage class, Scope scope, Call calldata call)
-        private
-        view
-        returns (bool permitted, address asset, uint256 amount)
-    {
-        bytes calldata data = call.data;
-        uint256 value = call.value;
+    /// @dev What a call takes of which asset, or a revert when the class, which has not the scope `Anything`, permits no such call,
+    /// whatever its limits are. The scope `Decisions` comes with neither limits nor a list, and permits none.
+    function _taken(
+        GroupState storage group,
+        ClassState storage class,
+        Scope scope,
+        Call calldata call,
+        bytes calldata data,
+        uint256 position
+    ) private view returns (address asset, uint256 amount) {
+        address target = call.target;
+        require(target != address(this) && target != group.account, Errors.CallNotPermitted(position));
+        if (scope == Scope.Calls && class.assets.length == 0 && class.targetList.length == 0) return (address(0), 0);
+
+        amount = call.value;
+        bool permitted = false;
         if (data.length == 0) {
-            if (class.limits[address(0)].set) return (true, address(0), value);
-            return (scope == Scope.Calls && _isListed(class, call.target, 0), address(0), value);
+            permitted = class.limits[address(0)].set || (scope == Scope.Calls && _isListed(class, target, 0));
+        } else if (amount == 0 && _isTokenCall(scope, data) && class.limits[target].set) {
+            return (target, uint256(bytes32(data[data.length - 32:])));
+        } else {
+            // Data that names no function, or the one that a list has for no data, is in no list.
+            bool isCall = data.length >= 4 && bytes4(data) != 0;
+            permitted = scope == Scope.Calls && isCall && _isListed(class, target, bytes4(data));
         }
-        if (_isTokenCall(scope, data) && value == 0 && class.limits[call.target].set) {
-            return (true, call.target, uint256(bytes32(data[data.length - 32:])));
-        }
-        // Data that names no function, or the one that a list has for no data, is in no list.
-        bool isCall = data.length >= 4 && bytes4(data) != 0;
-        return (scope == Scope.Calls && isCall && _isListed(class, call.target, bytes4(data)), address(0), value);
+        require(permitted, Errors.CallNotPermitted(position));
     }
 
     function _isListed(ClassState storage class, address target, bytes4 selector) private view returns (bool) {

@@ -4,120 +4,93 @@ pragma solidity 0.8.37;
 // What is cast here is the tests' own, and fits.
 // forge-lint: disable-start(unsafe-typecast)
 
-import {Checkpoint, INBOX_COMMAND, INBOX_CONVICTED} from "../../src/Types.sol";
+import {Checkpoint, INBOX_CONVICTED, INBOX_LEAVING} from "../../src/Types.sol";
 import {vm} from "../support/Vm.sol";
-import {Cast} from "./Cast.sol";
+import {Voters} from "./Voters.sol";
 
-/// @notice What anybody may try with inboxes and bonds.
-abstract contract Bonding is Cast {
-    function enqueue(uint256 g, uint256 agent, bytes memory command) public {
-        g %= GROUPS;
-        agent %= agents.length;
-        bool allowed = agent % POOL < 4 && command.length != 0;
-        bool success = _try(agent, abi.encodeCall(coordinator.enqueue, (groups[g].id, command)), "enqueue");
-        if (success != allowed) _violate("a command was refused, or taken, that must not be");
-        if (success) _noteMessage(g, INBOX_COMMAND, agents[agent], command);
+/// @notice What anybody may try with bonds and evidence.
+abstract contract Bonding is Voters {
+    function deposit(uint256 agent, uint256 amount) external {
+        agent %= POOL;
+        amount = amount % 2 == 0 ? BOND : amount % BOND;
+        SeatGhost storage seat = seats[agent];
+        vm.deal(agents[agent], agents[agent].balance + amount);
+        bool allowed = amount != 0 && !seat.convicted && seat.exitAt == 0;
+        bytes memory data = abi.encodeCall(coordinator.deposit, (groupId));
+        if (_try(agents[agent], amount, data, allowed, "deposit")) seat.bond += amount;
+        else received[agent] += amount;
     }
 
-    /// @dev Also for agents of the other group, and for such as have no seat.
-    function deposit(uint256 g, uint256 agent, uint256 amount) external {
-        g %= GROUPS;
-        agent %= agents.length;
-        amount %= 3 ether;
-        BondGhost storage bond = bonds[g][agent];
-        bool allowed = amount != 0 && !bond.convicted && bond.releasedAt == 0;
-        vm.deal(address(this), amount);
-        bytes memory data = abi.encodeCall(coordinator.deposit, (groups[g].id, agents[agent]));
-        (bool success,) = address(coordinator).call{value: amount}(data);
-        if (success != allowed) _violate("a deposit was refused, or taken, that must not be");
-        if (!success) return;
-        ++successes["deposit"];
-        bond.amount += amount;
+    function requestWithdrawal(uint256 agent) external {
+        agent %= POOL;
+        SeatGhost storage seat = seats[agent];
+        bool allowed = seat.bond != 0 && seat.exitAt == 0;
+        bytes memory data = abi.encodeCall(coordinator.requestWithdrawal, (groupId));
+        if (!_try(agents[agent], 0, data, allowed, "requestWithdrawal")) return;
+        seat.exitAt = block.timestamp + (seat.seated ? 14 days : 0);
+        seat.releasedAt = seat.exitAt + EVIDENCE_WINDOW + 1 days;
+        if (seat.seated) _noteMessage(INBOX_LEAVING, agents[agent], abi.encode(agents[agent], seat.exitAt));
     }
 
-    function requestWithdrawal(uint256 g, uint256 agent) external {
-        g %= GROUPS;
-        agent = _mostlyBonded(g, agent);
-        BondGhost storage bond = bonds[g][agent];
-        bool allowed = bond.amount != 0 && !_isMember(g, agent);
-        bytes memory data = abi.encodeCall(coordinator.requestWithdrawal, (groups[g].id));
-        bool success = _try(agent, data, "requestWithdrawal");
-        if (success != allowed) _violate("a request was refused, or taken, that must not be");
-        if (success) bond.releasedAt = block.timestamp + EVIDENCE_WINDOW + 1 days;
+    function stay(uint256 agent) external {
+        agent %= POOL;
+        SeatGhost storage seat = seats[agent];
+        bytes memory data = abi.encodeCall(coordinator.stay, (groupId));
+        if (!_try(agents[agent], 0, data, seat.exitAt != 0, "stay")) return;
+        (seat.exitAt, seat.releasedAt) = (0, 0);
     }
 
-    function withdraw(uint256 g, uint256 agent, bool waits) external {
-        g %= GROUPS;
-        agent = _mostlyBonded(g, agent);
-        if (waits && bonds[g][agent].releasedAt > block.timestamp) vm.warp(bonds[g][agent].releasedAt);
-        BondGhost storage bond = bonds[g][agent];
-        bool allowed =
-            bond.amount != 0 && !_isMember(g, agent) && bond.releasedAt != 0 && block.timestamp >= bond.releasedAt;
-        bool success = _try(agent, abi.encodeCall(coordinator.withdraw, (groups[g].id)), "withdraw");
-        if (success != allowed) _violate("a withdrawal was refused, or made, that must not be");
-        if (!success) return;
-        received[agent] += bond.amount;
-        (bond.amount, bond.releasedAt) = (0, 0);
+    function withdraw(uint256 agent, bool waits) external {
+        agent %= POOL;
+        SeatGhost storage seat = seats[agent];
+        if (waits && block.timestamp < seat.releasedAt) vm.warp(seat.releasedAt);
+        bool allowed = seat.exitAt != 0 && block.timestamp >= seat.releasedAt;
+        bytes memory data = abi.encodeCall(coordinator.withdraw, (groupId));
+        if (!_try(agents[agent], 0, data, allowed, "withdraw")) return;
+        received[agent] += seat.bond;
+        (seat.bond, seat.exitAt, seat.releasedAt) = (0, 0, 0);
     }
 
-    /// @dev Somebody shows two checkpoints, which contradict each other or do not.
-    function report(uint256 g, uint256 agent, uint256 back, uint256 how) external {
-        g %= GROUPS;
-        agent %= agents.length;
-        how %= 10;
-        uint256 epoch = groups[g].epochs.length - 1;
-        epoch = epoch - back % (epoch + 1);
-        if (how == 9) _waitUntilTooOld(g, epoch);
-        Checkpoint memory one = _checkpoint(g);
-        one.epoch = uint64(how == 3 ? groups[g].epochs.length : epoch);
-        Checkpoint memory other = abi.decode(abi.encode(one), (Checkpoint));
-        if (how != 0) other.stateRoot = keccak256("another");
-        if (how == 1) other.sequence += 1;
-        if (how == 4) other.groupId = groups[1 - g].id;
-        if (how == 5) other.epoch += 1;
-        bytes memory first = _signature(agent, coordinator.hashCheckpoint(one));
-        bytes memory second =
-            _signature(how == 2 ? (agent + 1) % agents.length : agent, coordinator.hashCheckpoint(other));
-        bool allowed = how > 5 && _isConvictable(g, agent, epoch);
-        uint256 reporter = (agent + 1) % agents.length;
-        bytes memory data = abi.encodeCall(coordinator.reportEquivocation, (one, first, other, second));
-        bool success = _try(reporter, data, "report");
-        if (success != allowed) _violate("a report was refused, or taken, that must not be");
-        if (success) _noteConviction(g, agent, reporter);
+    /// @dev Somebody shows two checkpoints of the current epoch, which contradict each other or do not. No more than one is convicted:
+    /// with two of five the anchored lane stands still.
+    function report(uint256 agent, uint256 how) external {
+        agent %= POOL;
+        how %= 6;
+        if (how > 3 && _someConvicted()) how -= 4;
+        Checkpoint memory first = _checkpointTaking(sequence + 50, 0);
+        Checkpoint memory second = _checkpointTaking(sequence + 50, 0);
+        // The same; one after the other; of another era; of another signer; one sequence twice; a log that shrinks.
+        if (how == 1) second.sequence += 1;
+        if (how == 2) second.epoch += 1 << 32;
+        if (how > 2) second.stateRoot = "another";
+        if (how == 5) (second.sequence, first.logSize) = (second.sequence + 1, first.logSize + 1);
+        SeatGhost storage seat = seats[agent];
+        bool allowed = how > 3 && !seat.convicted && (seat.seated || seat.bond >= BOND);
+        _report(agent, how == 3 ? (agent + 1) % POOL : agent, first, second, allowed);
     }
 
-    /// @dev Until what happened in the epoch convicts nobody any more, if it has ended.
-    function _waitUntilTooOld(uint256 g, uint256 epoch) private {
-        GroupGhost storage ghost = groups[g];
-        if (epoch + 1 == ghost.epochs.length) return;
-        uint256 tooOldAt = ghost.epochs[epoch + 1].startedAt + EVIDENCE_WINDOW + 1;
-        if (block.timestamp < tooOldAt) vm.warp(tooOldAt);
-    }
-
-    /// @dev Three times of four somebody who has a bond, if there is anybody.
-    function _mostlyBonded(uint256 g, uint256 agent) private view returns (uint256) {
-        for (uint256 i = 0; i < agents.length && (agent >> 8) % 4 != 0; ++i) {
-            uint256 at = (agent % agents.length + i) % agents.length;
-            if (bonds[g][at].amount != 0) return at;
-        }
-        return agent % agents.length;
-    }
-
-    function _isConvictable(uint256 g, uint256 agent, uint256 epoch) private view returns (bool) {
-        BondGhost storage bond = bonds[g][agent];
-        GroupGhost storage ghost = groups[g];
-        bool recent =
-            epoch + 1 == ghost.epochs.length || block.timestamp <= ghost.epochs[epoch + 1].startedAt + EVIDENCE_WINDOW;
-        return recent && !bond.convicted && (bond.amount != 0 || _isMember(g, agent));
-    }
-
-    function _noteConviction(uint256 g, uint256 agent, uint256 reporter) private {
-        BondGhost storage bond = bonds[g][agent];
-        uint256 reward = bond.amount * REPORTER_SHARE / 10_000;
+    function _report(uint256 agent, uint256 other, Checkpoint memory first, Checkpoint memory second, bool allowed)
+        private
+    {
+        bytes memory data = abi.encodeCall(
+            coordinator.reportContradiction,
+            (first, _signatures(first, agent, 1), second, _signatures(second, other, 1), _members(0), _noFork())
+        );
+        uint256 reporter = (agent + 1) % POOL;
+        if (!_try(agents[reporter], 0, data, allowed, "report")) return;
+        SeatGhost storage seat = seats[agent];
+        uint256 reward = seat.bond * REPORTER_SHARE / 10_000;
         received[reporter] += reward;
-        groups[g].funded += bond.amount - reward;
-        (bond.amount, bond.releasedAt, bond.convicted) = (0, 0, true);
-        _noteMessage(g, INBOX_CONVICTED, agents[reporter], abi.encode(agents[agent]));
+        funds += seat.bond - reward;
+        (seat.bond, seat.exitAt, seat.releasedAt, seat.convicted) = (0, 0, 0, true);
+        _noteMessage(INBOX_CONVICTED, agents[reporter], abi.encode(agents[agent]));
+    }
+
+    function _someConvicted() private view returns (bool) {
+        for (uint256 i = 0; i < POOL; ++i) {
+            if (seats[i].convicted) return true;
+        }
+        return false;
     }
 }
 // forge-lint: disable-end(unsafe-typecast)

@@ -4,279 +4,322 @@ pragma solidity 0.8.37;
 // What is cast here is the tests' own, and fits.
 // forge-lint: disable-start(unsafe-typecast)
 
-import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
-import {Approval, Checkpoint, Entry, EpochStart} from "../../src/Types.sol";
-import {ReferenceLog} from "../support/ReferenceLog.sol";
-import {Recorder} from "../support/Targets.sol";
+import {Approval, Checkpoint, EpochStart, Mandate, Member, Refusal, Status, Taken} from "../../src/Types.sol";
 import {vm} from "../support/Vm.sol";
 import {Bonding} from "./Bonding.sol";
-import {Cast} from "./Cast.sol";
-import {OnChainLane} from "./OnChainLane.sol";
 
-/// @notice Does what anybody might do to two groups, allowed or not, and notes what succeeded. The replicas of each group
-/// also do what they must not be able to harm the other group with: they log decisions about the other's proposals.
-contract Handler is OnChainLane, Bonding {
-    uint256 private constant MAXIMUM_ENTRIES = 24;
+/// @notice Does what anybody might do to a group, allowed or not, and notes what succeeded. Its replicas keep one log, and also sign
+/// what they must not be able to get through: forks of it, and decisions above the class' limits.
+contract Handler is Bonding {
+    uint256 private constant MAXIMUM_ENTRIES = 48;
 
-    constructor(IAgentCoordinator coordinator_, Recorder recorder_) Cast(coordinator_, recorder_) {}
+    bytes[] private _approvals;
+    bytes[] private _refusals;
 
-    // ---------------------------------------------------------------------------------------------------------
-    // Time and money
-    // ---------------------------------------------------------------------------------------------------------
+    /// @notice A group of the same members that nothing is done to.
+    bytes32 public otherGroup;
+    bytes32 public otherState;
 
-    function pass(uint256 time) external {
-        vm.warp(block.timestamp + time % 8 hours);
+    constructor() {
+        setUp();
+        _makeAgents(POOL);
+        otherGroup = _createGroup(_members(5), _agreed(), "other");
+        otherState = stateOf(otherGroup);
+        _useWithFreshLog(_createGroup(_members(5), _agreed(), "invariants"));
+        _deposit(5);
+        funds = account.balance;
+        for (uint256 i = 0; i < 5; ++i) {
+            (seats[i].seated, seats[i].weight, seats[i].bond) = (true, 1, BOND);
+        }
+        epochs.push(EpochStart(_hash(_members(5)), 0, 0, uint64(block.timestamp), 5));
+        epochNumbers.push(0);
+        _fill(1);
     }
 
-    function fund(uint256 g, uint256 amount) external {
-        g %= GROUPS;
-        amount %= 10 ether;
-        vm.deal(address(this), amount);
-        (bool success,) = groups[g].account.call{value: amount}("");
-        require(success, "the account refused ether");
-        groups[g].funded += amount;
+    /// @dev Once: what forge calls at random finds it done.
+    function setUp() public override {
+        if (address(coordinator) == address(0)) super.setUp();
+    }
+
+    /// @notice All that is told of a group.
+    function stateOf(bytes32 id) public view returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                coordinator.group(id), coordinator.members(id), coordinator.inbox(id), coordinator.latestAnchor(id)
+            )
+        );
+    }
+
+    function group() external view returns (bytes32, address) {
+        return (groupId, account);
+    }
+
+    function theCoordinator() external view returns (address) {
+        return address(coordinator);
+    }
+
+    /// @notice How often the recorder was called by the group for a proposal.
+    function recorded(uint256 p) external view returns (uint256) {
+        return recorder.callsBy(account, p);
+    }
+
+    function agentAt(uint256 agent) external view returns (address) {
+        return agents[agent];
+    }
+
+    function rootOf(uint64 size) external view returns (bytes32) {
+        return log.root(size);
     }
 
     // ---------------------------------------------------------------------------------------------------------
-    // The anchored lane
+    // The log
     // ---------------------------------------------------------------------------------------------------------
 
-    /// @dev Group `g` logs an approval: of a new proposal, or of any that is known, also of the other group's, also
-    /// for the second time.
-    function decide(uint256 g, uint256 p, uint256 class, uint256 value) external {
-        g %= GROUPS;
-        ReferenceLog log = groups[g].log;
-        if (log.size() == MAXIMUM_ENTRIES) return;
+    /// @dev The log says that the group approved a proposal: a new one, or any that is known, also for the second time.
+    function decide(uint256 p, uint256 class, uint256 value) external {
+        if (log.size() >= MAXIMUM_ENTRIES) return;
         p %= proposals.length + 1;
         if (p == proposals.length) {
-            if (proposals.length == MAXIMUM_PROPOSALS) return;
-            p = _newProposal(g * POOL, uint8(class % CLASSES), value % 1 ether);
+            if (p == MAXIMUM_PROPOSALS) return;
+            _newProposal(p % POOL, uint8(class % CLASSES_HERE), value);
         }
         uint64 index = log.size();
-        uint64 from = uint64(block.timestamp + TIMELOCK);
-        uint64 until = proposals[p].class == ROUTINE ? 0 : from + EXPIRY;
-        bytes32 subject = coordinator.hashDecision(_decision(g, p, from, until));
-        log.append(_entry(index, subject));
-        decisions.push(DecisionGhost(g, p, index, subject, from, until));
+        _approvals.push(abi.encode(_appendApproval(contentOf(p))));
+        decisions.push(DecisionGhost(p, index, block.timestamp, epochs.length - 1));
     }
 
-    /// @dev The replicas of `g` sign a checkpoint, or somebody tries one that must not be taken.
-    function anchor(uint256 g, uint256 how) external {
-        g %= GROUPS;
-        how %= 16;
-        GroupGhost storage ghost = groups[g];
-        Checkpoint memory checkpoint = _checkpoint(g);
-        (uint256 signers, uint256 signingGroup) = (quorumOf(ghost.weights), g);
-        uint64[POOL] memory weights = ghost.weights;
-        if (how == 0) checkpoint.sequence = ghost.sequence;
-        if (how == 1) checkpoint.logSize = ghost.logSize == 0 ? 0 : ghost.logSize - 1;
-        if (how == 1) checkpoint.logRoot = ghost.log.root(checkpoint.logSize);
-        if (how == 2) --signers;
-        if (how == 3) (signingGroup, weights) = (1 - g, groups[1 - g].weights);
-        if (how == 4) (checkpoint.logSize, checkpoint.logRoot) = (ghost.logSize, keccak256("a fork"));
-        if (how == 5) weights = ghost.weightsBefore;
-        if (how == 6) checkpoint.epoch = uint64(ghost.epochs.length);
-        if (how == 7) checkpoint.nextMembersHash = keccak256(abi.encode(membersOf(g, weights)));
-        if (how == 8) checkpoint.inboxCount = ghost.taken - (ghost.taken == 0 ? 0 : 1);
-        if (how == 9) checkpoint.inboxCount += 1;
-        if (how == 10) checkpoint.inboxCount = ghost.taken;
-        bool allowed = how > 7 || (how == 1 && ghost.logSize == 0) || (how == 4 && ghost.anchoredSizes.length == 0);
-        if (how == 5) allowed = _areSigners(g, weights, signers);
-        allowed = allowed && _takesIn(g, checkpoint.inboxCount, false);
-
-        // A fork of a log that was never anchored is no fork that the contract could know of. It is left out.
-        if (allowed && how == 4) return;
-        bytes memory data =
-            abi.encodeCall(coordinator.anchor, (checkpoint, _signatures(checkpoint, signingGroup, weights, signers)));
-        bool success = _try(0, data, allowed ? "anchor" : "anchor what must not be");
-        if (success && !allowed) _violate("a checkpoint was anchored that must not be");
-        if (!success && allowed) _violate("a checkpoint was refused that must not be");
-        if (success) _noteAnchor(g, checkpoint);
+    /// @dev The log says that the group refused it.
+    function refuse(uint256 p, uint8 status) external {
+        if (proposals.length == 0 || log.size() >= MAXIMUM_ENTRIES) return;
+        p %= proposals.length;
+        _refusals.push(abi.encode(_appendRefusal(proposals[p].id, 2 + status % 3), p));
     }
 
-    /// @dev The replicas of `g` end their epoch, or somebody tries to. The next members are the agents of the group whose
-    /// bits are set; `shift` gives them other weights.
-    function rotate(uint256 g, uint256 bits, uint256 shift, uint256 how) external {
-        g %= GROUPS;
-        how %= 12;
-        if (how == 6) _waitUntilOverdue(g);
-        uint64[POOL] memory next = _weights(bits, shift);
-        Checkpoint memory checkpoint = _boundary(g, next, how);
-        bool allowed = _countOf(next) >= 4 && _takesIn(g, checkpoint.inboxCount, true)
-            && (how > 4 || (how == 1 && _areSigners(g, next, quorumOf(groups[g].weights))));
-        bytes memory signatures = _signatures(
-            checkpoint, g, how == 1 ? next : groups[g].weights, quorumOf(groups[g].weights) - (how == 0 ? 1 : 0)
-        );
-        bytes memory data = abi.encodeCall(coordinator.anchorAndRotate, (checkpoint, signatures, membersOf(g, next)));
-        bool success = _try(0, data, allowed ? "rotate" : "rotate what must not be");
-        if (success && !allowed) _violate("members changed that must not");
-        if (!success && allowed) _violate("members did not change that must");
-        if (!success) return;
-        _noteAnchor(g, checkpoint);
-        _noteEpoch(g, checkpoint, next);
-    }
-
-    function executeAnchored(uint256 d, uint256 anchored, uint256 agent) external {
-        if (decisions.length == 0) return;
-        DecisionGhost storage decision = decisions[d % decisions.length];
-        GroupGhost storage ghost = groups[decision.group];
-        if (ghost.anchoredSizes.length == 0) return;
-        uint64 size = ghost.anchoredSizes[anchored % ghost.anchoredSizes.length];
-        bool included = decision.index < size;
+    function closeFromLog(uint256 r, uint256 anchored) external {
+        if (_refusals.length == 0 || anchoredSizes.length == 0) return;
+        (Refusal memory refusal, uint256 p) = abi.decode(_refusals[r % _refusals.length], (Refusal, uint256));
+        uint64 size = anchoredSizes[anchored % anchoredSizes.length];
+        bool included = refusal.index < size;
         bytes memory data = abi.encodeCall(
-            coordinator.executeAnchored,
-            (ghost.id, size, _approval(decision), included ? ghost.log.path(decision.index, size) : new bytes32[](0))
+            coordinator.closeFromLog,
+            (groupId, size, refusal, included ? log.path(refusal.index, size) : new bytes32[](0))
         );
-        if (!_try(agent % agents.length, data, "executeAnchored")) return;
-        if (!included) _violate("a decision was executed that the anchored log does not contain");
-        _noteAnchoredExecution(decision);
-    }
-
-    /// @dev Several decisions of one group at once: those that `bits` picks of its last eight.
-    function executeAnchoredBatch(uint256 g, uint256 bits, uint256 anchored, bool turned) external {
-        g %= GROUPS;
-        GroupGhost storage ghost = groups[g];
-        if (ghost.anchoredSizes.length == 0) return;
-        uint64 size = ghost.anchoredSizes[anchored % ghost.anchoredSizes.length];
-        uint256[] memory picked = _pick(g, bits);
-        if (picked.length == 0) return;
-        if (turned) (picked[0], picked[picked.length - 1]) = (picked[picked.length - 1], picked[0]);
-        Approval[] memory approvals = new Approval[](picked.length);
-        uint64[] memory indices = new uint64[](picked.length);
-        bool included = true;
-        for (uint256 i = 0; i < picked.length; ++i) {
-            DecisionGhost storage decision = decisions[picked[i]];
-            approvals[i] = _approval(decision);
-            indices[i] = decision.index;
-            included = included && decision.index < size;
-        }
-        bool ordered = !turned || picked.length == 1;
-        bytes32[] memory paths = included && ordered ? ghost.log.paths(indices, size) : new bytes32[](0);
-        bytes memory data = abi.encodeCall(coordinator.executeAnchoredBatch, (ghost.id, size, approvals, paths));
-        if (!_try(0, data, "executeAnchoredBatch")) return;
-        if (!included) _violate("a decision was executed that the anchored log does not contain");
-        if (!ordered) _violate("decisions were executed in another order than the log's");
-        for (uint256 i = 0; i < picked.length; ++i) {
-            _noteAnchoredExecution(decisions[picked[i]]);
-        }
-    }
-
-    /// @dev Somebody makes up an entry that was never logged, with the proof of one that was.
-    function invent(uint256 g, uint256 p, uint64 index, uint256 anchored) external {
-        g %= GROUPS;
-        GroupGhost storage ghost = groups[g];
-        if (decisions.length == 0 || ghost.anchoredSizes.length == 0) return;
-        uint64 size = ghost.anchoredSizes[anchored % ghost.anchoredSizes.length];
-        if (size == 0) return;
-        index %= size;
-        Approval memory approval = _approval(decisions[p % decisions.length]);
-        (approval.index, approval.timestampMs, approval.executableFrom) = (index, 1, 0);
-        bytes memory data =
-            abi.encodeCall(coordinator.executeAnchored, (ghost.id, size, approval, ghost.log.path(index, size)));
-        if (_try(0, data, "invent")) _violate("a decision was executed that nobody logged");
+        if (!_try(address(0xbeef), 0, data, included, "closeFromLog")) return;
+        ProposalGhost storage ghost = proposals[p];
+        ghost.refused = true;
+        if (ghost.status == Status.Approved && ghost.bySignatures && !ghost.queued) ghost.status = Status.Cancelled;
     }
 
     // ---------------------------------------------------------------------------------------------------------
-    // Steps
+    // Anchors
     // ---------------------------------------------------------------------------------------------------------
 
-    /// @dev Until the first message that was not taken in has to be; there is one then.
-    function _waitUntilOverdue(uint256 g) private {
-        GroupGhost storage ghost = groups[g];
-        if (ghost.taken == ghost.inboxTimes.length) enqueue(g, g * POOL, "overdue");
-        uint256 overdueAt = ghost.inboxTimes[ghost.taken] + INBOX_DEADLINE + 1;
-        if (block.timestamp < overdueAt) vm.warp(overdueAt);
+    /// @dev The replicas that count sign a checkpoint, or somebody tries one that must not be taken.
+    function anchor(uint256 how) external {
+        how %= 16;
+        Checkpoint memory checkpoint = how == 8 ? _checkpointTaking(sequence + 1, taken) : _checkpoint(sequence + 1);
+        bytes32[] memory consistency = _consistency(checkpoint);
+        Taken memory taken_ = _taken(checkpoint);
+        bool wrong = how < 7;
+        if (how == 0) checkpoint.sequence = sequence;
+        if (how == 1) checkpoint.logRoot = "a fork";
+        if (how == 2) checkpoint.epoch += 1;
+        if (how == 3) checkpoint.inboxHash = "another";
+        if (how == 4) checkpoint.inboxCount += 1;
+        if (how == 5) checkpoint.nextMembersHash = "members";
+        if (how == 6) wrong = checkpoint.inboxCount != taken;
+        if (how == 6) taken_ = _noTaken();
+        // Any log is taken once, and then none that does not extend it.
+        if (how == 1 && anchoredSizes.length == 0) return;
+        (bytes memory signatures, bool quorum) = _quorum(checkpoint, how == 7);
+        bool allowed = !wrong && quorum && _mayTake(checkpoint.inboxCount, false);
+        bytes memory data = abi.encodeCall(coordinator.anchor, (checkpoint, signatures, consistency, taken_));
+        if (_try(address(0xbeef), 0, data, allowed, "anchor")) _noteAnchor(checkpoint);
     }
 
-    /// @dev The checkpoint that ends the epoch, or one that must not.
-    function _boundary(uint256 g, uint64[POOL] memory next, uint256 how)
-        private
-        view
-        returns (Checkpoint memory checkpoint)
-    {
-        GroupGhost storage ghost = groups[g];
-        checkpoint = _checkpoint(g);
-        checkpoint.nextMembersHash = how == 3 ? bytes32("others") : keccak256(abi.encode(membersOf(g, next)));
-        if (how == 2) checkpoint.epoch = uint64(ghost.epochs.length);
-        if (how == 4) checkpoint.sequence = ghost.sequence;
-        if (how == 5 || how == 6) checkpoint.inboxCount = ghost.taken;
-    }
-
-    /// @dev Those of the last eight decisions that are group `g`'s and whose bit is set, in order.
-    function _pick(uint256 g, uint256 bits) private view returns (uint256[] memory picked) {
-        uint256 count = 0;
-        picked = new uint256[](8);
-        for (uint256 d = decisions.length > 8 ? decisions.length - 8 : 0; d < decisions.length; ++d) {
-            if (decisions[d].group == g && bits >> d % 8 & 1 == 1) picked[count++] = d;
+    /// @dev The signatures of a quorum of those that count, if there is one; else, or where `others` is set, with some that do not.
+    function _quorum(Checkpoint memory checkpoint, bool others) private view returns (bytes memory signatures, bool) {
+        uint256 needed = quorumNow();
+        uint256 found = 0;
+        uint256 bad = 0;
+        for (uint256 i = 0; i < POOL && found + bad < needed; ++i) {
+            bool one = counts(i);
+            if (!one && !others) continue;
+            signatures = bytes.concat(signatures, _signatures(checkpoint, i, 1));
+            if (one) ++found;
+            else ++bad;
         }
-        assembly ("memory-safe") {
-            mstore(picked, count)
-        }
-    }
-
-    function _noteAnchoredExecution(DecisionGhost storage decision) private {
-        if (block.timestamp < decision.from) _violate("a decision was executed before its timelock was over");
-        if (decision.until != 0 && block.timestamp > decision.until) _violate("an expired decision was executed");
-        _noteExecution(decision.group, decision.proposal);
+        return (signatures, found == needed);
     }
 
     /// @dev Whether a checkpoint may say that so many messages were taken in.
-    function _takesIn(uint256 g, uint64 count, bool ends) private view returns (bool) {
-        GroupGhost storage ghost = groups[g];
-        if (count < ghost.taken || count > ghost.inboxTimes.length) return false;
-        if (count == ghost.inboxTimes.length || (ends && hasStalled(g))) return true;
-        return block.timestamp <= ghost.inboxTimes[count] + INBOX_DEADLINE;
+    function _mayTake(uint64 count, bool ends) private view returns (bool) {
+        if (count < taken || count > inboxTimes.length) return false;
+        if (count == inboxTimes.length || count - taken >= 64) return true;
+        if (block.timestamp <= inboxTimes[count] + INBOX_DEADLINE) return true;
+        return ends && block.timestamp >= anchoredAt + STALL_TIME;
     }
 
-    function _noteEpoch(uint256 g, Checkpoint memory checkpoint, uint64[POOL] memory next) private {
-        GroupGhost storage ghost = groups[g];
-        ghost.epochs
-            .push(
-                EpochStart({
-                    membersHash: checkpoint.nextMembersHash,
-                    sequence: checkpoint.sequence,
-                    logSize: checkpoint.logSize,
-                    startedAt: uint64(block.timestamp),
-                    totalWeight: uint128(totalOf(next))
-                })
-            );
-        ghost.weightsBefore = ghost.weights;
-        ghost.weights = next;
+    function _noteAnchor(Checkpoint memory checkpoint) private {
+        sequence = checkpoint.sequence;
+        anchoredAt = block.timestamp;
+        if (checkpoint.inboxCount != taken) (taken, servedAt) = (checkpoint.inboxCount, block.timestamp);
+        bool known = anchoredSizes.length != 0 && anchoredSizes[anchoredSizes.length - 1] == checkpoint.logSize;
+        if (!known) anchoredSizes.push(checkpoint.logSize);
+    }
+
+    // ---------------------------------------------------------------------------------------------------------
+    // Members
+    // ---------------------------------------------------------------------------------------------------------
+
+    /// @dev The replicas end their epoch: with other replicas alone, or with other weights too, by a mandate of as many as `how` says.
+    function rotate(uint256 bits, uint256 shift, uint256 how) external {
+        how %= 8;
+        (bool[POOL] memory seated, uint64[POOL] memory weights) = _draw(bits, shift);
+        Member[] memory next = _list(seated, weights);
+        Checkpoint memory checkpoint = how == 0 ? _checkpointTaking(sequence + 1, taken) : _checkpoint(sequence + 1);
+        checkpoint.nextMembersHash = _hash(next);
+        bool alters = _alters(seated, weights);
+        if (!_rotates(checkpoint, next, how == 1 ? 0 : how == 2 ? 1 : POOL, alters)) return;
+        _noteAnchor(checkpoint);
+        _noteEpoch(next, seated, weights, epochNumbers[epochNumbers.length - 1] + 1);
+    }
+
+    function _rotates(Checkpoint memory checkpoint, Member[] memory next, uint256 signers, bool alters)
+        private
+        returns (bool)
+    {
+        (bytes memory signatures, bool quorum) = _quorum(checkpoint, false);
+        bool allowed =
+            next.length >= 4 && (!alters || _mandates(signers)) && quorum && _mayTake(checkpoint.inboxCount, true);
+        Mandate memory mandate = _mandate(next, 0, signers);
+        bytes memory data = abi.encodeCall(
+            coordinator.anchorAndRotate,
+            (checkpoint, signatures, _consistency(checkpoint), _taken(checkpoint), next, mandate)
+        );
+        return _try(address(0xbeef), 0, data, allowed, alters ? "rotate voters" : "rotate");
+    }
+
+    /// @dev The group's account replaces the replicas, which only a dead group's may.
+    function recover(uint256 bits, uint256 shift, bool waits) external {
+        if (anchoredSizes.length == 0) return;
+        if (waits && waitingSince() != 0 && !hasWaited(RECOVERY_TIME)) vm.warp(waitingSince() + RECOVERY_TIME);
+        (bool[POOL] memory seated, uint64[POOL] memory weights) = _draw(bits, shift);
+        Member[] memory next = _list(seated, weights);
+        uint64 current = epochNumbers[epochNumbers.length - 1];
+        bytes memory data = abi.encodeCall(coordinator.recover, (groupId, current, next));
+        if (!_try(account, 0, data, next.length >= 4 && hasWaited(RECOVERY_TIME), "recover")) return;
+        _noteEpoch(next, seated, weights, ((current >> 32) + 1) << 32);
+    }
+
+    /// @dev Where `shift` is even, all voters stay and others come or go as replicas; else all are voters, of other weights.
+    function _draw(uint256 bits, uint256 shift)
+        private
+        view
+        returns (bool[POOL] memory seated, uint64[POOL] memory weights)
+    {
         for (uint256 i = 0; i < POOL; ++i) {
-            if (next[i] == 0) ghost.left[i] = false;
-            else bonds[g][g * POOL + i].releasedAt = 0;
+            bool picked = bits >> i & 1 == 1;
+            seated[i] = picked || (shift % 2 == 0 && seats[i].weight != 0);
+            if (shift % 2 == 0) weights[i] = seats[i].weight;
+            else if (picked) weights[i] = uint64((i + shift / 2) % 3 + 1);
         }
     }
 
-    function _weights(uint256 bits, uint256 shift) private pure returns (uint64[POOL] memory weights) {
+    function _alters(bool[POOL] memory seated, uint64[POOL] memory weights) private view returns (bool) {
         for (uint256 i = 0; i < POOL; ++i) {
-            if ((bits | bits >> POOL) >> i & 1 == 1) weights[i] = uint64((i + shift % 4) % 4 + 1);
+            if ((seated[i] ? weights[i] : 0) != seats[i].weight) return true;
         }
+        return false;
     }
 
-    /// @dev Whether the first `count` agents with a weight here are `count` members of the current epoch.
-    function _areSigners(uint256 g, uint64[POOL] memory weights, uint256 count) private view returns (bool) {
-        for (uint256 i = 0; i < POOL && count > 0; ++i) {
-            if (weights[i] == 0) continue;
-            if (groups[g].weights[i] == 0) return false;
-            --count;
+    /// @dev Whether the votes of the first so many agents reach 60 % of all weight; who has left had signed before.
+    function _mandates(uint256 signers) private view returns (bool) {
+        uint256 weight = 0;
+        for (uint256 i = 0; i < signers; ++i) {
+            weight += seats[i].weight;
         }
-        return count == 0;
+        return weight != 0 && weight * 10 >= totalWeight() * 6;
     }
 
-    function _noteAnchor(uint256 g, Checkpoint memory checkpoint) private {
-        GroupGhost storage ghost = groups[g];
-        if (checkpoint.sequence <= ghost.sequence && ghost.anchoredAt != 0) _violate("an anchor went back");
-        if (checkpoint.logSize < ghost.logSize) _violate("an anchored log shrank");
-        ghost.sequence = checkpoint.sequence;
-        ghost.logSize = checkpoint.logSize;
-        ghost.stateRoot = checkpoint.stateRoot;
-        ghost.anchoredAt = uint64(block.timestamp);
-        ghost.taken = checkpoint.inboxCount;
-        if (!isAnchored[g][checkpoint.logSize]) {
-            isAnchored[g][checkpoint.logSize] = true;
-            ghost.anchoredSizes.push(checkpoint.logSize);
+    function _noteEpoch(Member[] memory next, bool[POOL] memory seated, uint64[POOL] memory weights, uint64 number)
+        private
+    {
+        for (uint256 i = 0; i < POOL; ++i) {
+            if (!seated[i]) seats[i].left = false;
+            (seats[i].seated, seats[i].weight) = (seated[i], seated[i] ? weights[i] : 0);
         }
+        uint64 size = anchoredSizes[anchoredSizes.length - 1];
+        epochs.push(EpochStart(_hash(next), sequence, size, uint64(block.timestamp), uint128(totalWeight())));
+        epochNumbers.push(number);
+    }
+
+    // ---------------------------------------------------------------------------------------------------------
+    // What the log proves
+    // ---------------------------------------------------------------------------------------------------------
+
+    function executeAnchored(uint256 d, uint256 anchored) external {
+        if (decisions.length == 0 || anchoredSizes.length == 0) return;
+        d %= decisions.length;
+        DecisionGhost storage decision = decisions[d];
+        ProposalGhost storage ghost = proposals[decision.proposal];
+        uint64 size = anchoredSizes[anchored % anchoredSizes.length];
+        bool allowed = _isProven(decision, size) && ghost.class == PAY && _permitted(ghost)
+            && ghost.status != Status.Executed && ghost.status != Status.Revoked;
+        bytes memory data =
+            abi.encodeCall(coordinator.executeAnchored, (groupId, size, _approvalOf(d), _pathOf(decision, size)));
+        if (_try(address(0xbeef), 0, data, allowed, "executeAnchored")) _noteExecution(decision.proposal, address(0));
+    }
+
+    /// @dev One alone, or twice in a row: what is executed is passed over the second time.
+    function executeAnchoredBatch(uint256 d, uint256 anchored) external {
+        if (decisions.length == 0 || anchoredSizes.length == 0) return;
+        d %= decisions.length;
+        DecisionGhost storage decision = decisions[d];
+        ProposalGhost storage ghost = proposals[decision.proposal];
+        uint64 size = anchoredSizes[anchored % anchoredSizes.length];
+        bool over = ghost.status == Status.Executed || ghost.status == Status.Revoked;
+        bool allowed =
+            decision.index < size && ghost.class == PAY && (over || (_isProven(decision, size) && _permitted(ghost)));
+        Approval[] memory one = new Approval[](1);
+        one[0] = _approvalOf(d);
+        bytes memory data =
+            abi.encodeCall(coordinator.executeAnchoredBatch, (groupId, size, one, _pathOf(decision, size)));
+        if (!_try(address(0xbeef), 0, data, allowed, "executeAnchoredBatch")) return;
+        if (!over) _noteExecution(decision.proposal, address(0));
+    }
+
+    function queueAnchored(uint256 d, uint256 anchored) external {
+        if (decisions.length == 0 || anchoredSizes.length == 0) return;
+        d %= decisions.length;
+        DecisionGhost storage decision = decisions[d];
+        ProposalGhost storage ghost = proposals[decision.proposal];
+        uint64 size = anchoredSizes[anchored % anchoredSizes.length];
+        bool allowed = _isProven(decision, size) && ghost.class != PAY && ghost.status != Status.Executed
+            && ghost.status != Status.Revoked && ghost.status != Status.Approved;
+        bytes memory data =
+            abi.encodeCall(coordinator.queueAnchored, (groupId, size, _approvalOf(d), _pathOf(decision, size)));
+        if (!_try(address(0xbeef), 0, data, allowed, "queueAnchored")) return;
+        (ghost.status, ghost.approvedAt, ghost.queued) = (Status.Approved, block.timestamp, true);
+        delete ghost.tally;
+        (ghost.votingEnds, ghost.epoch) = (0, epochs.length - 1);
+    }
+
+    /// @dev Within its time, by the log and by the chain, and with an entry of its epoch.
+    function _isProven(DecisionGhost storage decision, uint64 size) private view returns (bool) {
+        if (decision.index >= size || block.timestamp > decision.time + HALF_A_DAY) return false;
+        uint256 e = decision.epoch;
+        if (decision.index < epochs[e].logSize) return false;
+        if (e + 1 == epochs.length) return true;
+        return decision.index < epochs[e + 1].logSize && block.timestamp <= epochs[e + 1].startedAt + HALF_A_DAY;
+    }
+
+    function _approvalOf(uint256 d) private view returns (Approval memory) {
+        return abi.decode(_approvals[d], (Approval));
+    }
+
+    function _pathOf(DecisionGhost storage decision, uint64 size) private view returns (bytes32[] memory) {
+        return decision.index < size ? log.path(decision.index, size) : new bytes32[](0);
     }
 }
 // forge-lint: disable-end(unsafe-typecast)

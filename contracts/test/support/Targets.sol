@@ -115,6 +115,15 @@ contract Relay {
     }
 }
 
+/// @notice Remembers how much gas it was given.
+contract Meter {
+    uint256 public given;
+
+    function measure() external payable {
+        given = gasleft();
+    }
+}
+
 /// @notice Work that needs some gas, and is seen to be done.
 contract Worker {
     uint256 public done;
@@ -161,9 +170,11 @@ contract Feed {
     function latestRoundData() external view returns (uint80, int256, uint256, uint256, uint80) {
         require(_mood != Mood.Reverts, "no longer");
         if (_mood == Mood.Short) {
+            // Four words, of which the second says that it is down.
             assembly ("memory-safe") {
-                mstore(0x00, 1)
-                return(0x00, 0x80)
+                let answer := mload(0x40)
+                mstore(add(answer, 0x20), 1)
+                return(answer, 0x80)
             }
         }
         if (_mood == Mood.Burns) {

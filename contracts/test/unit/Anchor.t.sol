@@ -31,9 +31,7 @@ contract AnchorTest is RefusalFixture {
         Checkpoint memory checkpoint = _checkpoint(11);
         bytes memory signatures = _signatures(checkpoint, 0, 3);
         checkpoint.groupId = "none";
-        _expectRefusal(
-            checkpoint, signatures, abi.encodeWithSelector(Errors.UnknownGroup.selector, bytes32("none"))
-        );
+        _expectRefusal(checkpoint, signatures, abi.encodeWithSelector(Errors.UnknownGroup.selector, bytes32("none")));
     }
 
     /// @dev Another number of this era, and the same number of another.
@@ -134,9 +132,7 @@ contract AnchorTest is RefusalFixture {
         uint8 right = uint8(signatures[64]);
         signatures[64] = bytes1(v);
         (bool anchored,) = address(coordinator)
-            .call(
-                abi.encodeCall(coordinator.anchor, (checkpoint, signatures, _consistency(checkpoint), _noTaken()))
-            );
+            .call(abi.encodeCall(coordinator.anchor, (checkpoint, signatures, _consistency(checkpoint), _noTaken())));
         vm.assertEq(anchored, v == right || v == right - 27, "anchored");
     }
 
@@ -293,15 +289,12 @@ contract AnchorTest is RefusalFixture {
             v := byte(0, mload(add(signatures, 96)))
         }
         address stranger = ecrecover(coordinator.hashCheckpoint(checkpoint), v, r, s);
-        _expectRefusal(
-            checkpoint, signatures, abi.encodeWithSelector(Errors.SignatureDoesNotCount.selector, stranger)
-        );
+        _expectRefusal(checkpoint, signatures, abi.encodeWithSelector(Errors.SignatureDoesNotCount.selector, stranger));
     }
 
     function _assertRefused(Checkpoint memory checkpoint, bytes memory signatures) private {
-        bytes memory data = abi.encodeCall(
-            coordinator.anchor, (checkpoint, signatures, _consistency(checkpoint), _taken(checkpoint))
-        );
+        bytes memory data =
+            abi.encodeCall(coordinator.anchor, (checkpoint, signatures, _consistency(checkpoint), _taken(checkpoint)));
         (bool anchored,) = address(coordinator).call(data);
         vm.assertFalse(anchored, "anchored");
     }

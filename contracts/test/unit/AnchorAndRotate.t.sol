@@ -8,8 +8,6 @@ import {Errors} from "../../src/Errors.sol";
 import {ICoordinatorEvents} from "../../src/ICoordinatorEvents.sol";
 import {
     Anchor,
-    Ballot,
-    CHOICE_FOR,
     Call,
     Checkpoint,
     Content,
@@ -288,9 +286,7 @@ contract AnchorAndRotateTest is EpochFixture, RefusalFixture {
         old.epoch = 0;
         _expectAnchorRefusal(old, 0, 5, abi.encodeWithSelector(Errors.EpochMismatch.selector, 0, 1));
         Checkpoint memory checkpoint = _checkpoint(12);
-        _expectAnchorRefusal(
-            checkpoint, 1, 4, abi.encodeWithSelector(Errors.SignatureDoesNotCount.selector, agents[1])
-        );
+        _expectAnchorRefusal(checkpoint, 1, 4, abi.encodeWithSelector(Errors.SignatureDoesNotCount.selector, agents[1]));
         _expectAnchorRefusal(checkpoint, 4, 3, abi.encodeWithSelector(Errors.NotEnoughSignatures.selector, 3, 4));
         _anchor(checkpoint, 3, 4);
         vm.assertEq(coordinator.latestAnchor(groupId).sequence, 12, "anchored");
@@ -385,8 +381,7 @@ contract AnchorAndRotateTest is EpochFixture, RefusalFixture {
                 )
             )
         );
-        Call[] memory calls =
-            _join(_call(address(reenterer), 0, abi.encodeCall(Reenterer.poke, ())), _calls(1, 0));
+        Call[] memory calls = _join(_call(address(reenterer), 0, abi.encodeCall(Reenterer.poke, ())), _calls(1, 0));
         calls[0].gas = 2_000_000;
         Content memory content = _approved(ROUTINE, calls, 0);
         vm.warp(block.timestamp + TIMELOCK);
@@ -407,7 +402,7 @@ contract AnchorAndRotateTest is EpochFixture, RefusalFixture {
 
         Checkpoint memory checkpoint = _boundary(11, next);
         bytes memory signatures = _signaturesOf(checkpoint, first | 0xf);
-        Mandate memory mandate = _mandateOf(next, first | 0xf);
+        Mandate memory mandate = _mandate(next, 0, 16);
         bytes32[] memory consistency = _consistency(checkpoint);
         coordinator.anchorAndRotate(checkpoint, signatures, consistency, _noTaken(), next, mandate);
 
@@ -457,19 +452,6 @@ contract AnchorAndRotateTest is EpochFixture, RefusalFixture {
         }
     }
 
-    /// @dev The votes for `next` of all agents whose bits are set.
-    function _mandateOf(Member[] memory next, uint16 bits) private view returns (Mandate memory mandate) {
-        mandate = _mandate(next, 0, 16);
-        uint256 count = 0;
-        for (uint256 i = 0; i < 16; ++i) {
-            if (bits >> i & 1 == 1) mandate.ballots[count++] = mandate.ballots[i];
-        }
-        Ballot[] memory ballots = mandate.ballots;
-        assembly ("memory-safe") {
-            mstore(ballots, count)
-        }
-    }
-
     function _expectRefusal(Member[] memory next, bytes memory refusal) private {
         _expectRefusal(_boundary(11, next), next, refusal);
     }
@@ -486,30 +468,10 @@ contract AnchorAndRotateTest is EpochFixture, RefusalFixture {
             signatures = bytes.concat(signatures, _signatures(checkpoint, signers[i], 1));
         }
         bytes32[] memory consistency = _consistency(checkpoint);
-        Mandate memory mandate = _mandate(next, signers[0], 1);
-        Ballot[] memory ballots = new Ballot[](4);
-        for (uint256 i = 0; i < 4; ++i) {
-            ballots[i] = _ballotFor(next, mandate, signers[i]);
-        }
-        mandate.ballots = ballots;
+        // Of those who are no voters nothing is counted.
+        Mandate memory mandate = _mandate(next, 0, agents.length);
         vm.expectRevert(refusal);
         coordinator.anchorAndRotate(checkpoint, signatures, consistency, _noTaken(), next, mandate);
-    }
-
-    /// @dev The agent's vote for the same proposal as the mandate's first.
-    function _ballotFor(Member[] memory next, Mandate memory mandate, uint256 agent)
-        private
-        view
-        returns (Ballot memory)
-    {
-        Content memory content = Content({
-            proposer: mandate.proposer,
-            salt: mandate.salt,
-            class: mandate.class,
-            descriptionHash: mandate.descriptionHash,
-            calls: _changeCalls(0, next)
-        });
-        return _ballot(agent, _idOf(content), CHOICE_FOR, mandate.votingEnds);
     }
 
     function _expectAnchorRefusal(Checkpoint memory checkpoint, uint256 first, uint256 count, bytes memory refusal)

@@ -29,9 +29,8 @@ contract AnchorCountsTest is EvidenceFixture {
 
         _convict(3);
         checkpoint = _checkpoint(2);
-        bytes memory three = bytes.concat(
-            _signatures(checkpoint, 0, 1), _signatures(checkpoint, 2, 1), _signatures(checkpoint, 4, 1)
-        );
+        bytes memory three =
+            bytes.concat(_signatures(checkpoint, 0, 1), _signatures(checkpoint, 2, 1), _signatures(checkpoint, 4, 1));
         _expectRefusal(checkpoint, three, abi.encodeWithSelector(Errors.NotEnoughSignatures.selector, 3, 4));
         _expectDoesNotCount(checkpoint, 0, 5, 1);
         vm.assertEq(coordinator.quorum(groupId), 4, "nor then");

@@ -139,9 +139,7 @@ contract AnchorErasTest is EpochFixture, RefusalFixture {
         _expectRefusal(stale, signatures, abi.encodeWithSelector(Errors.EpochMismatch.selector, 1, ERA));
         // Nor is a number of the first era one of the second.
         stale.epoch = 0;
-        _expectRefusal(
-            stale, _signatures(stale, 2, 5), abi.encodeWithSelector(Errors.EpochMismatch.selector, 0, ERA)
-        );
+        _expectRefusal(stale, _signatures(stale, 2, 5), abi.encodeWithSelector(Errors.EpochMismatch.selector, 0, ERA));
     }
 
     /// @dev The era's log extends the last anchor's: consistency is asked for over eras as well.
@@ -159,9 +157,7 @@ contract AnchorErasTest is EpochFixture, RefusalFixture {
         log = right;
         _takeIn(1);
         Checkpoint memory stale = _checkpoint(10);
-        _expectRefusal(
-            stale, _signatures(stale, 3, 3), abi.encodeWithSelector(Errors.StaleSequence.selector, 10, 10)
-        );
+        _expectRefusal(stale, _signatures(stale, 3, 3), abi.encodeWithSelector(Errors.StaleSequence.selector, 10, 10));
         _anchor(_checkpoint(11), 3, 3);
         vm.assertEq(coordinator.latestAnchor(groupId).epoch, ERA, "the epoch of the anchor");
     }

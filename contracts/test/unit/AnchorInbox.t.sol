@@ -30,9 +30,7 @@ contract AnchorInboxTest is RefusalFixture {
         _enqueue();
         Checkpoint memory checkpoint = _checkpoint(11);
         checkpoint.inboxCount = 2;
-        _expectRefusal(
-            checkpoint, _consistency(checkpoint), _noTaken(), _invalidCount(2, 0, 1)
-        );
+        _expectRefusal(checkpoint, _consistency(checkpoint), _noTaken(), _invalidCount(2, 0, 1));
     }
 
     function test_Inbox_RevertWhen_TheCountGoesBack() external {
@@ -84,7 +82,7 @@ contract AnchorInboxTest is RefusalFixture {
         _enqueue();
         _anchor(11);
         checkpoint = _checkpoint(12);
-        (bytes32 right, ) = coordinator.inboxMessage(groupId, 0);
+        (bytes32 right,) = coordinator.inboxMessage(groupId, 0);
         checkpoint.inboxHash = 0;
         _expectRefusal(checkpoint, _mismatch(right, 0));
         checkpoint.inboxHash = right;
@@ -195,11 +193,7 @@ contract AnchorInboxTest is RefusalFixture {
         log.append(leaf);
         Checkpoint memory checkpoint = _checkpointTaking(11, 1);
         Taken memory taken = Taken({
-            index: index,
-            sequence: 9,
-            timestampMs: 1234,
-            disposition: disposition,
-            path: log.path(index, index + 1)
+            index: index, sequence: 9, timestampMs: 1234, disposition: disposition, path: log.path(index, index + 1)
         });
         coordinator.anchor(checkpoint, _signatures(checkpoint, 0, 3), _consistency(checkpoint), taken);
         vm.assertEq(coordinator.inbox(groupId).taken, 1, "taken");

@@ -258,9 +258,7 @@ contract AnchorMandatesTest is RefusalFixture {
         Member[] memory next = _between(1, 7);
         Mandate memory mandate = _mandate(next, 0, 4);
         Content memory content = _content(0, ROUTINE, _changeCalls(0, next), 77);
-        wallet.approve(
-            coordinator.hashVote(address(wallet), _idOf(content), CHOICE_FOR, 0, mandate.votingEnds, 0)
-        );
+        wallet.approve(coordinator.hashVote(address(wallet), _idOf(content), CHOICE_FOR, 0, mandate.votingEnds, 0));
         // Four of five is enough; the wallet in the place of one of them is not.
         uint256 place = 0;
         while (place < 3 && agents[place] < address(wallet)) ++place;

@@ -8,7 +8,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {Errors} from "../../src/Errors.sol";
 import {ICoordinatorEvents} from "../../src/ICoordinatorEvents.sol";
-import {Bond, Checkpoint, FLAG_VOTER, INBOX_LEAVING, Member, SeatState, Taken} from "../../src/Types.sol";
+import {Bond, Checkpoint, FLAG_REPLICA, FLAG_VOTER, INBOX_LEAVING, Member, SeatState, Taken} from "../../src/Types.sol";
 import {AnchorFixture} from "../support/AnchorFixture.sol";
 import {Actor} from "../support/Targets.sol";
 import {vm} from "../support/Vm.sol";
@@ -373,6 +373,30 @@ contract BondsTest is AnchorFixture {
         vm.assertFalse(coordinator.seatOf(groupId, agents[3]).counts, "on its way out");
         _stay(3);
         vm.assertTrue(coordinator.seatOf(groupId, agents[3]).counts, "it stays");
+    }
+
+    /// @dev Who had no seat when it asked has one that does not count.
+    function test_M7_WhoIsOnItsWayOut_GetsNoSeatThatCounts() external {
+        _deposit(4);
+        address newcomer = address(type(uint160).max);
+        vm.deal(newcomer, BOND);
+        vm.prank(newcomer);
+        coordinator.deposit{value: BOND}(groupId);
+        vm.prank(newcomer);
+        coordinator.requestWithdrawal(groupId);
+        Member[] memory members = coordinator.members(groupId);
+        Member[] memory next = new Member[](6);
+        for (uint256 i = 0; i < 5; ++i) {
+            next[i] = members[i];
+        }
+        next[5] = Member({account: newcomer, key: "key", weight: 0, flags: FLAG_REPLICA});
+        _rotate(_boundary(1, next), 0, 3, next, _noMandate());
+        SeatState memory seat = coordinator.seatOf(groupId, newcomer);
+        vm.assertEq(seat.exitAt, START, "on its way out");
+        vm.assertFalse(seat.counts, "counts");
+        vm.prank(newcomer);
+        coordinator.stay(groupId);
+        vm.assertTrue(coordinator.seatOf(groupId, newcomer).counts, "it stays");
     }
 
     // ---------------------------------------------------------------------------------------------------------

@@ -96,9 +96,7 @@ contract EvidenceTest is EpochFixture, EvidenceFixture {
         bytes memory other = _signatures(second, 0, 1);
         bytes[4] memory none = [bytes(""), new bytes(65), new bytes(64), bytes.concat(one, hex"00")];
         for (uint256 i = 0; i < none.length; ++i) {
-            _expectRefusal(
-                first, none[i], second, other, abi.encodeWithSelector(Errors.InvalidSignature.selector, 0)
-            );
+            _expectRefusal(first, none[i], second, other, abi.encodeWithSelector(Errors.InvalidSignature.selector, 0));
             _expectRefusal(first, one, second, none[i], abi.encodeWithSelector(Errors.InvalidSignature.selector, 1));
         }
     }

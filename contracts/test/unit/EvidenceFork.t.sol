@@ -38,7 +38,9 @@ contract EvidenceForkTest is EvidenceFixture {
                 uint64 least = sizes[i] < sizes[j] ? sizes[i] : sizes[j];
                 for (uint64 index = PARTS_AT; index < least; index += 5) {
                     groupId = _createGroup(_members(4), _termsOf(7500), bytes32(++groups));
-                    _report(0, _at(_left, sizes[i]), _at(_right, sizes[j]), _noMembers(), _fork(index, sizes[i], sizes[j]));
+                    _report(
+                        0, _at(_left, sizes[i]), _at(_right, sizes[j]), _noMembers(), _fork(index, sizes[i], sizes[j])
+                    );
                     vm.assertTrue(_isConvicted(0), "convicted");
                 }
             }

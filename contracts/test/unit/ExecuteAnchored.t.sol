@@ -64,9 +64,7 @@ contract ExecuteAnchoredTest is RefusalFixture {
         log.append(entry);
         _anchor(2);
         (approval.index, approval.sequence, approval.timestampMs) = (7, entry.sequence, entry.timestampMs);
-        _expectExecutionRefusal(
-            approval, 8, abi.encodeWithSelector(Errors.EntryNotIncluded.selector, groupId, 8, 7)
-        );
+        _expectExecutionRefusal(approval, 8, abi.encodeWithSelector(Errors.EntryNotIncluded.selector, groupId, 8, 7));
     }
 
     /// @dev An approval of which any part is not as it was decided and logged.
@@ -99,9 +97,7 @@ contract ExecuteAnchoredTest is RefusalFixture {
     }
 
     function test_ExecuteAnchored_RevertWhen_SizeWasNotAnchored() external {
-        _expectExecutionRefusal(
-            _theApproval(), 6, abi.encodeWithSelector(Errors.UnknownAnchor.selector, groupId, 6)
-        );
+        _expectExecutionRefusal(_theApproval(), 6, abi.encodeWithSelector(Errors.UnknownAnchor.selector, groupId, 6));
     }
 
     function test_ExecuteAnchored_RevertWhen_ProofIsWrong() external {
@@ -129,9 +125,7 @@ contract ExecuteAnchoredTest is RefusalFixture {
         vm.deal(account, 0);
         for (uint256 i = 1; i < 4; ++i) {
             vm.warp(START + i * 12 hours);
-            _expectExecutionRefusal(
-                _theApproval(), 7, abi.encodeWithSelector(Errors.CallFailed.selector, 0, PAYEE, "")
-            );
+            _expectExecutionRefusal(_theApproval(), 7, abi.encodeWithSelector(Errors.CallFailed.selector, 0, PAYEE, ""));
             _assertStatus(_id, Status.None);
         }
         vm.deal(account, 1 ether);
@@ -155,13 +149,9 @@ contract ExecuteAnchoredTest is RefusalFixture {
         uint256 until = START + 10 days + EXPIRY;
 
         vm.warp(until + 1);
-        _expectExecutionRefusal(
-            planted, 8, abi.encodeWithSelector(Errors.ExecutionExpired.selector, _idAt(1), until)
-        );
+        _expectExecutionRefusal(planted, 8, abi.encodeWithSelector(Errors.ExecutionExpired.selector, _idAt(1), until));
         vm.warp(START + 365 days);
-        _expectExecutionRefusal(
-            planted, 8, abi.encodeWithSelector(Errors.ExecutionExpired.selector, _idAt(1), until)
-        );
+        _expectExecutionRefusal(planted, 8, abi.encodeWithSelector(Errors.ExecutionExpired.selector, _idAt(1), until));
         vm.warp(until);
         _execute(planted, 8);
     }
@@ -176,9 +166,7 @@ contract ExecuteAnchoredTest is RefusalFixture {
         _rotate(_boundary(4, _members(4)), 0, 3, _members(4), _noMandate());
         uint256 until = START + 10 days + EXPIRY;
         vm.warp(until + 1);
-        _expectExecutionRefusal(
-            planted, 8, abi.encodeWithSelector(Errors.ExecutionExpired.selector, _idAt(1), until)
-        );
+        _expectExecutionRefusal(planted, 8, abi.encodeWithSelector(Errors.ExecutionExpired.selector, _idAt(1), until));
         vm.warp(until);
         _execute(planted, 8);
     }

@@ -40,9 +40,7 @@ contract ExecuteAnchoredBatchTest is RefusalFixture {
         bytes32[] memory ids = _ids();
         for (uint256 i = 0; i < ids.length; ++i) {
             vm.expectEmit(address(coordinator));
-            emit ICoordinatorEvents.ProposalExecuted(
-                groupId, ids[i], address(0xbeef), Lane.Anchored, _indices[i], 0
-            );
+            emit ICoordinatorEvents.ProposalExecuted(groupId, ids[i], address(0xbeef), Lane.Anchored, _indices[i], 0);
         }
         vm.prank(address(0xbeef));
         coordinator.executeAnchoredBatch(groupId, SIZE, approvals, paths);
@@ -80,9 +78,7 @@ contract ExecuteAnchoredBatchTest is RefusalFixture {
 
     function test_ExecuteAnchoredBatch_RevertWhen_ItsTimeIsOver() external {
         vm.warp(START + EXPIRY + 1);
-        _expectRefusal(
-            _approvals(), abi.encodeWithSelector(Errors.ExecutionExpired.selector, _idAt(1), START + EXPIRY)
-        );
+        _expectRefusal(_approvals(), abi.encodeWithSelector(Errors.ExecutionExpired.selector, _idAt(1), START + EXPIRY));
         vm.warp(START + EXPIRY);
         _executeAll();
     }

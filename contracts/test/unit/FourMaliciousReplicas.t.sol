@@ -148,7 +148,14 @@ contract FourMaliciousReplicasTest is RefusalFixture {
             .call(
                 abi.encodeCall(
                     coordinator.anchorAndRotate,
-                    (checkpoint, _signatures(checkpoint, 0, 3), _consistency(checkpoint), _taken(checkpoint), next, _noMandate())
+                    (
+                        checkpoint,
+                        _signatures(checkpoint, 0, 3),
+                        _consistency(checkpoint),
+                        _taken(checkpoint),
+                        next,
+                        _noMandate()
+                    )
                 )
             );
         vm.assertFalse(rotated, "to voters of their own");
@@ -223,15 +230,14 @@ contract FourMaliciousReplicasTest is RefusalFixture {
         if (calls[0].data.length == 0 && calls[0].value == 0) return;
         Approval memory approval = _state(PAY, calls);
         bytes32[] memory path = log.path(approval.index, _size());
-        (bool executed,) = address(coordinator)
-            .call(abi.encodeCall(coordinator.executeAnchored, (groupId, _size(), approval, path)));
+        (bool executed,) =
+            address(coordinator).call(abi.encodeCall(coordinator.executeAnchored, (groupId, _size(), approval, path)));
         executed;
     }
 
     /// @dev Two of three voters approve on-chain that all that is left then is sent to where no replica reaches.
     function _decideToMoveTheRest(uint256 approvedAt) private returns (Content memory content) {
-        Call[] memory calls =
-            _join(_payment(REFUGE, 80 ether), _transfer(address(coin), REFUGE, 38_000e6));
+        Call[] memory calls = _join(_payment(REFUGE, 80 ether), _transfer(address(coin), REFUGE, 38_000e6));
         vm.warp(approvedAt);
         bytes32 id = _propose(4, CONSTITUTION, calls, 0);
         _vote(4, id, CHOICE_FOR);

@@ -14,7 +14,7 @@ import {Errors} from "../../src/Errors.sol";
 import {GroupAccount} from "../../src/GroupAccount.sol";
 import {IGroupAccount} from "../../src/IGroupAccount.sol";
 import {Call} from "../../src/Types.sol";
-import {Babbler, Handler, Recorder, Refuser, Worker} from "../support/Targets.sol";
+import {Babbler, Handler, Meter, Recorder, Refuser, Worker} from "../support/Targets.sol";
 import {Fixture} from "../support/Fixture.sol";
 import {vm} from "../support/Vm.sol";
 
@@ -161,6 +161,23 @@ contract GroupAccountTest is Fixture {
         (bool done,) = account.call{gas: 570_000}(data);
         vm.assertTrue(done, "enough");
         vm.assertEq(worker.done(), 1, "done");
+    }
+
+    /// @dev What a call names it is given, whatever the 64ths (EIP-150), the value and the look at the target take.
+    function test_M5_Execute_GivesWhatIsNamed() external {
+        Meter meter = new Meter();
+        Call[] memory calls = _call(address(meter), 1, abi.encodeCall(Meter.measure, ()));
+        calls[0].gas = 8_000_000;
+        bytes memory data = abi.encodeCall(IGroupAccount.execute, (calls));
+        uint256 refused = 0;
+        for (uint256 gas_ = 8_000_000; meter.given() == 0; gas_ += 2000) {
+            vm.prank(address(coordinator));
+            (bool success,) = account.call{gas: gas_}(data);
+            if (!success) ++refused;
+        }
+        vm.assertTrue(refused > 10, "some was too little");
+        // Its own first steps take some of it.
+        vm.assertGe(meter.given(), 8_000_000 - 500, "given");
     }
 
     /// @dev A floor, and no cap: an estimate that turned out low can be helped by whoever executes.

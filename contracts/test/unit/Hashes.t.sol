@@ -99,8 +99,7 @@ contract HashesTest is Fixture {
     }
 
     function testFuzz_M6_HashObjection(address voter, bytes32 proposalId) external view {
-        bytes32 typeHash =
-            keccak256(bytes(string.concat("Objection(address voter,Proposal proposal)", CALL, PROPOSAL)));
+        bytes32 typeHash = keccak256(bytes(string.concat("Objection(address voter,Proposal proposal)", CALL, PROPOSAL)));
         bytes32 structHash = keccak256(bytes.concat(typeHash, _word(voter), proposalId));
         vm.assertEq(coordinator.hashObjection(voter, proposalId), _digest(structHash), "objection");
     }
@@ -148,9 +147,8 @@ contract HashesTest is Fixture {
         view
     {
         bytes32 typeHash = keccak256("InboxTaken(bytes32 groupId,uint64 index,bytes32 inboxHash,uint8 disposition)");
-        bytes32 structHash = keccak256(
-            bytes.concat(typeHash, group, bytes32(uint256(index)), inboxHash, bytes32(uint256(disposition)))
-        );
+        bytes32 structHash =
+            keccak256(bytes.concat(typeHash, group, bytes32(uint256(index)), inboxHash, bytes32(uint256(disposition))));
         vm.assertEq(
             coordinator.hashInboxTaken(group, index, inboxHash, disposition), _digest(structHash), "inbox taken"
         );

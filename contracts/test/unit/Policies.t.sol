@@ -136,9 +136,7 @@ contract PoliciesTest is Fixture {
             return;
         }
         (uint256 approvals, uint256 ways) = _tryOut(rule, weights, choices, 0, tally, total);
-        Verdict expected = approvals == ways
-            ? Verdict.Approved
-            : approvals == 0 ? Verdict.Rejected : Verdict.Open;
+        Verdict expected = approvals == ways ? Verdict.Approved : approvals == 0 ? Verdict.Rejected : Verdict.Open;
         vm.assertEq(uint256(early), uint256(expected), "verdict");
     }
 
@@ -150,8 +148,7 @@ contract PoliciesTest is Fixture {
         (class.threshold, class.basis, class.turnout) = (uint16(rule.threshold), rule.basis, uint16(rule.turnout));
         (class.veto, class.revotes) = (uint16(rule.veto), rule.revotes);
         Verdict told = coordinator.verdict(class, weights[0], weights[1], weights[2], total, ended);
-        Verdict expected =
-            Policies.verdict(rule, Policies.Tally(weights[0], weights[1], weights[2], total), ended);
+        Verdict expected = Policies.verdict(rule, Policies.Tally(weights[0], weights[1], weights[2], total), ended);
         vm.assertEq(uint256(told), uint256(expected), "verdict");
     }
 

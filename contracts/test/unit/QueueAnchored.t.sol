@@ -6,16 +6,7 @@ pragma solidity 0.8.37;
 
 import {Errors} from "../../src/Errors.sol";
 import {ICoordinatorEvents} from "../../src/ICoordinatorEvents.sol";
-import {
-    Approval,
-    CHOICE_AGAINST,
-    CHOICE_FOR,
-    Call,
-    Content,
-    ProposalState,
-    Status,
-    Terms
-} from "../../src/Types.sol";
+import {Approval, CHOICE_AGAINST, CHOICE_FOR, Call, Content, ProposalState, Status, Terms} from "../../src/Types.sol";
 import {RefusalFixture} from "../support/RefusalFixture.sol";
 import {vm} from "../support/Vm.sol";
 
@@ -286,6 +277,7 @@ contract QueueAnchoredTest is RefusalFixture {
         vm.assertEq(state.class, ROUTINE, "class");
         vm.assertTrue(state.fromLog, "from the log");
         vm.assertEq(state.votingEnds, 0, "no voting");
+        vm.assertEq(state.forWeight + state.againstWeight + state.abstainWeight, 0, "no votes");
         vm.assertEq(state.approvedAt, block.timestamp, "approved at");
         vm.assertEq(state.executableFrom, block.timestamp + TIMELOCK, "from");
         vm.assertEq(state.executableUntil, block.timestamp + TIMELOCK + EXPIRY, "until");

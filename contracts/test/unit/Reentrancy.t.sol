@@ -130,14 +130,7 @@ contract ReentrancyTest is EvidenceFixture {
         (Checkpoint memory first, Checkpoint memory second) = _contradiction(0);
         return abi.encodeCall(
             coordinator.reportContradiction,
-            (
-                first,
-                _signatures(first, agent, 1),
-                second,
-                _signatures(second, agent, 1),
-                _noMembers(),
-                _noFork()
-            )
+            (first, _signatures(first, agent, 1), second, _signatures(second, agent, 1), _noMembers(), _noFork())
         );
     }
 

@@ -204,12 +204,17 @@ contract RevocationTest is EscapeFixture {
     /// @dev Where nobody has a vote, no weight is any part of it, and blocks nothing.
     function test_Veto_RevertGiven_NobodyHasAVote() external {
         _useWithFreshLog(_createGroup(_voteless(), _terms(), "nobody"));
-        Approval memory approval = _appendApproval(_offChain());
-        _anchor(1);
-        coordinator.queueAnchored(groupId, 1, approval, new bytes32[](0));
-        bytes32 queued = _idOf(_offChain());
-        vm.expectRevert(abi.encodeWithSelector(Errors.NotEnoughWeight.selector, queued, 0));
-        coordinator.veto(groupId, queued, new Ballot[](0));
+        uint8[2] memory classes = [ESCAPE, WITH_VETO];
+        for (uint256 i = 0; i < 2; ++i) {
+            Content memory content = _content(0, classes[i], _calls(9, 0), 7);
+            bytes32 queued = _idOf(content);
+            Approval memory approval = _appendApproval(content);
+            uint64 size = log.size();
+            _anchor(size);
+            coordinator.queueAnchored(groupId, size, approval, log.path(approval.index, size));
+            vm.expectRevert(abi.encodeWithSelector(Errors.NotEnoughWeight.selector, queued, 0));
+            coordinator.veto(groupId, queued, new Ballot[](0));
+        }
     }
 
     // ---------------------------------------------------------------------------------------------------------

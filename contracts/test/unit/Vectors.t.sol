@@ -67,7 +67,7 @@ contract VectorsTest is Json {
         vm.assertEq(_coordinator.hashCalls(calls), _bytes32(".actionsHash"), "calls");
     }
 
-    function test_Proposal() external {
+    function test_Proposal() external view {
         string memory description = vm.parseJsonString(json, ".description");
         bytes32 descriptionHash = _bytes32(".descriptionHash");
         vm.assertEq(keccak256(bytes(description)), descriptionHash, "description");
@@ -136,10 +136,7 @@ contract VectorsTest is Json {
 
     function test_M2_InboxTaken() external view {
         bytes32 digest = _coordinator.hashInboxTaken(
-            _groupId,
-            _uint64(".inboxTaken.index"),
-            _bytes32(".inboxTaken.inboxHash"),
-            _uint8(".inboxTaken.disposition")
+            _groupId, _uint64(".inboxTaken.index"), _bytes32(".inboxTaken.inboxHash"), _uint8(".inboxTaken.disposition")
         );
         vm.assertEq(digest, _bytes32(".inboxTaken.digest"), "inbox taken");
         Entry memory entry = Entry({
@@ -253,9 +250,7 @@ contract VectorsTest is Json {
         vm.assertEq(_coordinator.hashCheckpoint(checkpoint), _bytes32(".checkpointDigest"), "checkpoint");
         Taken memory none;
         Mandate memory mandate = abi.decode(_bytes(".mandate"), (Mandate));
-        _coordinator.anchorAndRotate(
-            checkpoint, _bytes(".packedSignatures"), new bytes32[](0), none, members, mandate
-        );
+        _coordinator.anchorAndRotate(checkpoint, _bytes(".packedSignatures"), new bytes32[](0), none, members, mandate);
         vm.assertEq(_coordinator.group(_groupId).epoch, 1, "epoch");
         vm.assertEq(abi.encode(_coordinator.members(_groupId)), abi.encode(members), "the next members");
     }

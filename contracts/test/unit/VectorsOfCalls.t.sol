@@ -102,8 +102,7 @@ contract VectorsOfCallsTest is Json {
         vm.warp(values[at + 3]);
         Call[] memory payment = new Call[](1);
         (payment[0].target, payment[0].value) = (PAYEE, values[at + 4]);
-        (bool taken, bytes memory reason) =
-            address(permitter).call(abi.encodeCall(Permitter.permit, (payment, true)));
+        (bool taken, bytes memory reason) = address(permitter).call(abi.encodeCall(Permitter.permit, (payment, true)));
         vm.assertEq(taken, values[at + 5] == 1, "taken");
         // What is above any window is above the limit as well.
         if (!taken && values[at + 4] <= type(uint112).max) {
