@@ -7,6 +7,7 @@ use quorate_protocol::command::MAX_COMMAND_BYTES;
 use quorate_protocol::entry::SystemEvent;
 use quorate_protocol::keys::verify_each;
 use quorate_protocol::operations::ServiceOperation as _;
+use quorate_protocol::operations::inbox::InboxOperation;
 use quorate_protocol::operations::members::MembersOperation;
 use quorate_protocol::{
     AgentId, Command, DecisionRecord, DecisionStatus, Digest, EntryBody, EntryIndex, EntryRecord, Epoch,
@@ -35,7 +36,8 @@ pub(super) struct LogAudit {
     /// The keys of plain agents.
     admitted: BTreeMap<AgentId, PublicKey>,
     commands: HashMap<Digest, EntryIndex>,
-    effective: HashSet<(AgentId, Nonce)>,
+    /// Apart for what an agent does and what its node says of the inbox, whose nonces are counted by themselves.
+    effective: HashSet<(AgentId, bool, Nonce)>,
     ballots: Ballots,
     inbox: Inbox,
     /// The replicas that the contract convicted.
@@ -357,7 +359,8 @@ impl LogAudit {
         if command.expires <= time {
             return Err(Fault::Expired);
         }
-        if !self.effective.insert((agent, command.nonce)) {
+        let of_node = command.operations.iter().all(|operation| operation.service == InboxOperation::SERVICE);
+        if !self.effective.insert((agent, of_node, command.nonce)) {
             return Err(Fault::NonceReused { agent, nonce: command.nonce });
         }
         let has_left = self.left.contains(&agent);
