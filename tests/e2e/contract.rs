@@ -8,7 +8,7 @@ use alloy::providers::{DynProvider, Provider as _};
 use alloy::rpc::types::TransactionRequest;
 use quorate_contracts::AgentCoordinator;
 use quorate_contracts::code::Build;
-use quorate_contracts::deployment::{PROXY, PROXY_CODE, PROXY_MAKER, PROXY_TRANSACTION};
+use quorate_contracts::deployment::{PROXY, PROXY_CODE, PROXY_MAKER, PROXY_TRANSACTION, deploy_missing};
 use quorate_sdk::{Agent, KeystoreOptions, ScryptCost};
 use serde_json::{Value, json};
 
@@ -99,24 +99,25 @@ async fn the_contract_is_deployed_once_and_compared_with_the_sources() {
     let contract = Build::built_in().address();
     assert_eq!(addressed["contract"], json!(contract));
     let contract = &contract.to_string();
-    assert!(out.contains(contract) && out.contains("transaction 0x") && out.contains("gas"), "{out}");
+    assert!(out.contains(contract) && out.contains("gas"), "{out}");
+    assert_eq!(out.matches("transaction 0x").count(), 3, "each module, and the contract: {out}");
     assert!(err.contains(contract), "{err}");
 
     // Once more: nothing is sent, and no key is needed.
     let sent = chain.provider.get_transaction_count(chain.account).await.unwrap();
     let (out, _) = finish(0, &mut chain.bare(&["deploy", "--json"]));
     let again: Value = serde_json::from_str(&out).unwrap();
-    let nothing = (&again["deployed"], &again["transaction"], &again["contract"]);
-    assert_eq!(nothing, (&json!(false), &Value::Null, &addressed["contract"]));
+    let nothing = (&again["deployed"], &again["transactions"], &again["contract"]);
+    assert_eq!(nothing, (&json!(false), &json!([]), &addressed["contract"]));
     assert_eq!(chain.provider.get_transaction_count(chain.account).await.unwrap(), sent);
 
     // The sources of this checkout make this very code, the constructor's included.
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts");
     let verified = chain.data(0, &["verify", contract, "--sources", sources.to_str().unwrap()]);
     assert_eq!((&verified["difference"], &verified["constructor_verified"]), (&Value::Null, &json!(true)));
-    assert_eq!(verified["immutables"].as_array().unwrap().len(), 11);
+    assert_eq!(verified["immutables"].as_array().unwrap().len(), 7);
     let (out, _) = chain.run(0, &["verify", "--contract", contract, "--built-in"]);
-    assert!(out.contains("11 immutables") && out.contains("constructor is that of the sources"), "{out}");
+    assert!(out.contains("all 7 immutables") && out.contains("constructor is that of the sources"), "{out}");
 
     // What is missing is named, with the other way to compare.
     let (_, err) = chain.run(2, &["verify", contract]);
@@ -131,7 +132,11 @@ async fn what_differs_from_the_sources_is_named() {
     let chain = Chain::start().await;
     // Deployed in another way: the code is right, and nothing is known of the constructor.
     let payer = chain.provider.get_accounts().await.unwrap()[0];
-    let deployment = AgentCoordinator::deploy_builder(&chain.provider).from(payer).send().await.unwrap();
+    deploy_missing(&chain.provider, payer).await.unwrap();
+    let modules = Build::built_in().addresses();
+    let deployment =
+        AgentCoordinator::deploy_builder(&chain.provider, modules.on_chain_lane, modules.group_registry);
+    let deployment = deployment.from(payer).send().await.unwrap();
     let contract = deployment.get_receipt().await.unwrap().contract_address.unwrap();
     let address = contract.to_string();
     let verify = ["verify", &address, "--built-in"];
@@ -153,7 +158,7 @@ async fn what_differs_from_the_sources_is_named() {
     let difference = &chain.data(8, &verify)["difference"];
     let found = (&difference["kind"], &difference["name"], &difference["offset"]);
     assert_eq!(found, (&json!("immutable"), &json!("AgentCoordinator.groupRegistry"), &json!(at.start)));
-    assert_eq!(difference["expected"], json!(contract.create(2).into_word()));
+    assert_eq!(difference["expected"], json!(modules.group_registry.into_word()));
     let (_, err) = chain.run(8, &verify);
     assert!(err.contains("AgentCoordinator.groupRegistry") && err.contains("do not join"), "{err}");
 
@@ -175,13 +180,17 @@ async fn what_differs_from_the_sources_is_named() {
     put(contract.create(1), account).await;
     chain.run(0, &verify);
 
-    // The registry that the coordinator delegates to.
-    let registry = chain.code(contract.create(2)).await;
-    let mut changed = registry.clone();
-    changed[500] ^= 1;
-    put(contract.create(2), changed).await;
-    assert_eq!(chain.data(8, &verify)["difference"]["part"], "group_registry");
-    put(contract.create(2), registry).await;
+    // The modules that the coordinator delegates to.
+    for (part, address) in
+        [("on_chain_lane", modules.on_chain_lane), ("group_registry", modules.group_registry)]
+    {
+        let module = chain.code(address).await;
+        let mut changed = module.clone();
+        changed[500] ^= 1;
+        put(address, changed).await;
+        assert_eq!(chain.data(8, &verify)["difference"]["part"], part);
+        put(address, module).await;
+    }
 
     // Nothing at all.
     let (_, err) = chain.run(8, &["verify", &Address::repeat_byte(7).to_string(), "--built-in"]);

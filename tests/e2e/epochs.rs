@@ -89,7 +89,7 @@ async fn a_key_is_rotated_and_the_group_pays_in_the_new_epoch() {
     assert_eq!(client.group().epoch, Epoch(1), "the group comes from the contract");
     let supplier = AgentId::from([0x51; 20]);
     let price = U256::from(1_000_000_000_000_000_000u128);
-    let calls = vec![Call { target: supplier, value: price, data: vec![] }];
+    let calls = vec![Call::payment(supplier, price)];
     let pay = Propose { salt: 7, description: "Pay the supplier".into(), calls, class: 0 };
     let proposed = client.propose(&network.agents[1], pay).await.unwrap();
     for agent in &network.agents[..3] {

@@ -5,29 +5,39 @@ use std::time::Duration;
 
 use alloy::primitives::U256;
 use alloy::providers::Provider as _;
+use quorate_contracts::Content;
 use quorate_protocol::api::{ProposalStatus, ProposalView, VoteView};
 use quorate_protocol::entry::SystemEvent;
 use quorate_protocol::operations::proposals::Propose;
-use quorate_protocol::proposal::ChainVote;
 use quorate_protocol::{
-    AgentId, Call, Choice, DecisionStatus, EntryBody, EntryIndex, Policy, ProposalId, Terms,
+    AgentId, Call, ChainVote, Choice, Class, DecisionStatus, EntryBody, EntryRecord, InboxEvent,
+    OnChainStatus, ProposalId, Terms,
 };
 use quorate_sdk::{ChainAgent, Client, SdkError};
 
-use crate::network::{Network, Options, wait_for};
+use crate::inbox::{command, enqueue, log};
+use crate::network::{LIMITS, Network, Options, pass, wait_for};
 
-const STALL_S: u32 = 60;
+/// After how long a message that nobody takes means that the group has stalled.
+const STALL_S: u32 = 3_600;
+/// How long what is approved on-chain waits.
+const TIMELOCK_S: u32 = 3_600;
 const ETHER: u128 = 1_000_000_000_000_000_000;
 
 /// One class that must be executed by the log, and one that can escape.
 fn terms() -> Terms {
-    let usual = Policy::of_weight(3, 4, 3_600, 0);
-    let treasury = Policy { name: "treasury".into(), escape: true, ..usual.clone() };
-    Terms { stall_time_s: STALL_S, classes: vec![usual.clone(), treasury], ..Terms::of_class(usual) }
+    let usual = Class::payments(3, 4, 3_600, LIMITS);
+    let treasury = Class {
+        name: "treasury".into(),
+        escape: true,
+        timelock_s: TIMELOCK_S,
+        ..Class::payments(3, 4, 4 * STALL_S, LIMITS)
+    };
+    Terms { stall_time_s: STALL_S, ..Terms::of_classes(vec![usual, treasury]) }
 }
 
 fn payment(to: AgentId, salt: u64, class: u8) -> Propose {
-    let calls = vec![Call { target: to, value: U256::from(2 * ETHER), data: vec![] }];
+    let calls = vec![Call::payment(to, U256::from(2 * ETHER))];
     Propose { salt, description: "The rent".into(), calls, class }
 }
 
@@ -38,13 +48,22 @@ fn reverted<T: std::fmt::Debug>(result: Result<T, SdkError>) -> String {
     }
 }
 
+/// What the contract told by its inbox.
+fn on_chain(record: EntryRecord) -> Option<InboxEvent> {
+    match record.body {
+        EntryBody::System(SystemEvent::OnChain(event)) => Some(event),
+        _ => None,
+    }
+}
+
 /// What a node shows of the proposal, and the vote of an agent that could not send it any more.
 async fn with_vote(network: &Network, client: &Client, id: ProposalId, agent: usize) -> ProposalView {
     let mut view = client.proposal(id).await.unwrap().unwrap();
     let agent = &network.agents[agent];
     let (choice, voting_ends) = (Choice::For, view.closes.seconds());
-    let vote = ChainVote { proposal: id, choice, epoch: view.epoch, voting_ends, nonce: 0 };
-    let signature = Some(agent.account.sign_digest(&vote.digest(&client.group().identity)));
+    let vote =
+        ChainVote { voter: agent.id(), proposal: id, choice, epoch: view.epoch, voting_ends, nonce: 0 };
+    let signature = Some(agent.account.sign_digest(&vote.digest(&client.group().identity)).into());
     view.votes.push(VoteView { voter: agent.id(), choice, weight: 1, signature });
     view.votes.sort_by_key(|vote| vote.voter);
     view
@@ -70,51 +89,59 @@ async fn a_stalled_group_finishes_a_payment_on_chain_and_goes_on() {
 
     let account = network.agents[1].account.clone();
     let chain = ChainAgent::new(&network.anvil.url, network.contract, account).await.unwrap();
-    assert!(reverted(chain.approve_from_log(network.group, &enough).await).contains("not stalled"));
-    let _: serde_json::Value = provider.raw_request("evm_increaseTime".into(), [STALL_S + 1]).await.unwrap();
-    wait_for("the group to count as stalled", async || {
-        reader.has_stalled(network.group).await.unwrap().then_some(())
-    })
-    .await;
+    // That nobody anchors is no stall: somebody has to wait for it.
+    pass(&provider, STALL_S).await;
+    assert!(reverted(chain.approve_by_sigs(network.group, &enough).await).contains("not stalled"));
+    enqueue(&network, 0, &command(&network, 1, 1)).await;
+    assert!(reverted(chain.approve_by_sigs(network.group, &enough).await).contains("not stalled"));
+    pass(&provider, STALL_S).await;
+    assert!(reader.has_stalled(network.group).await.unwrap());
 
-    let early = reverted(chain.approve_from_log(network.group, &given).await);
+    let early = reverted(chain.approve_by_sigs(network.group, &given).await);
     assert!(early.contains("less than the threshold"), "{early}");
     let mut forged = enough.clone();
-    forged.votes[0].signature = forged.votes[1].signature;
-    let forged = reverted(chain.approve_from_log(network.group, &forged).await);
-    assert!(forged.contains("not the vote of"), "{forged}");
+    forged.votes[0].signature = forged.votes[1].signature.clone();
+    let forged = reverted(chain.approve_by_sigs(network.group, &forged).await);
+    assert!(
+        forged.contains("less than the threshold"),
+        "a vote that another signed does not count: {forged}"
+    );
     let mut later = enough.clone();
     later.closes = later.closes.plus(1_000);
-    let later = reverted(chain.approve_from_log(network.group, &later).await);
-    assert!(later.contains("not the vote of"), "a vote counts for no other deadline: {later}");
+    let later = reverted(chain.approve_by_sigs(network.group, &later).await);
+    assert!(later.contains("less than the threshold"), "a vote counts for no other deadline: {later}");
 
-    chain.approve_from_log(network.group, &enough).await.unwrap();
-    chain.execute(id, &enough.calls).await.unwrap();
+    chain.approve_by_sigs(network.group, &enough).await.unwrap();
+    let content = Content::from(&enough);
+    let early = reverted(chain.execute(network.group, &content).await);
+    assert!(early.contains("may be executed from"), "{early}");
+    pass(&provider, TIMELOCK_S).await;
+    chain.execute(network.group, &content).await.unwrap();
     assert_eq!(provider.get_balance(landlord.0).await.unwrap(), U256::from(2 * ETHER));
     assert!(reader.executed(network.group, id).await.unwrap());
-    assert!(reverted(chain.execute(id, &enough.calls).await).contains("executed"));
+    assert!(reverted(chain.execute(network.group, &content).await).contains("executed"));
 
     // The group goes on, and its log takes in what happened meanwhile.
     network.launch(2);
     network.launch(3);
     network.ready(2).await;
     network.ready(3).await;
-    let closed = wait_for("the log to say that it was executed", async || {
+    wait_for("the log to say that the proposal has moved", async || {
         let view = client.proposal(id).await.ok()??;
-        (view.status == ProposalStatus::Approved).then_some(view)
+        (view.status == ProposalStatus::Moved).then_some(())
     })
     .await;
-    let entry = closed.decision.expect("it is closed by an entry");
-    let mut pages = client.audit(EntryIndex(entry.0));
-    let page = pages.next_page().await.unwrap().unwrap();
-    let EntryBody::System(SystemEvent::ProposalExecuted { proposal }) = &page[0].body else {
-        panic!("entry {entry}: {:?}", page[0].body);
-    };
-    assert_eq!(*proposal, id);
     wait_for("an anchor with the inbox taken in", async || {
-        (reader.inbox(network.group).await.ok()?.taken == 1).then_some(())
+        (reader.inbox(network.group).await.ok()?.taken == 3).then_some(())
     })
     .await;
+    let told: Vec<_> = log(&client).await.into_iter().filter_map(on_chain).collect();
+    let [InboxEvent::ProposalOpenedOnChain { proposal: opened, status, .. }, closed] = &told[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!((*opened, *status), (id, OnChainStatus::Approved));
+    let executed = InboxEvent::ProposalClosedOnChain { proposal: id, status: OnChainStatus::Executed };
+    assert_eq!(*closed, executed);
     assert!(client.decision(id).await.unwrap().is_none(), "there is nothing that could be executed again");
 
     // And decides the usual way.

@@ -11,19 +11,18 @@ use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::inbox::InboxOperation;
 use quorate_protocol::operations::proposals::{ProposalsOperation, Propose};
 use quorate_protocol::{
-    Command, Digest, EntryBody, EntryIndex, EntryRecord, EntryStatus, Nonce, Policy, Receipt, SignedCommand,
-    Terms, TimestampMs, codec,
+    Command, Digest, EntryBody, EntryIndex, EntryRecord, EntryStatus, InboxTaken, Nonce, Receipt,
+    SignedCommand, Terms, TimestampMs, codec,
 };
 use quorate_sdk::{ChainAgent, Client, verify_receipt};
-use serde_json::json;
 
-use crate::network::{Network, Options, wait_for};
+use crate::network::{Network, Options, pass, usual_terms, wait_for};
 
 /// How long a message may be left out where a test waits for the end of that.
 const DEADLINE_S: u32 = 3_600;
 
 /// A command of an agent that proposes something, for ever.
-fn command(network: &Network, agent: usize, nonce: u64) -> SignedCommand {
+pub(crate) fn command(network: &Network, agent: usize, nonce: u64) -> SignedCommand {
     let agent = &network.agents[agent];
     let propose = Propose { salt: nonce, description: "Hear me".into(), calls: vec![], class: 0 };
     let command = Command {
@@ -37,7 +36,7 @@ fn command(network: &Network, agent: usize, nonce: u64) -> SignedCommand {
     SignedCommand::sign(command, &agent.key)
 }
 
-async fn enqueue(network: &Network, by: usize, command: &SignedCommand) {
+pub(crate) async fn enqueue(network: &Network, by: usize, command: &SignedCommand) {
     let account = network.agents[by].account.clone();
     let chain = ChainAgent::new(&network.anvil.url, network.contract, account).await.unwrap();
     chain.enqueue(network.group, command).await.unwrap();
@@ -71,7 +70,7 @@ async fn receipt(client: &Client, command: &SignedCommand) -> Receipt {
     wait_for("the command's receipt", async || client.receipt(command.digest()).await.ok()?).await
 }
 
-async fn log(client: &Client) -> Vec<EntryRecord> {
+pub(crate) async fn log(client: &Client) -> Vec<EntryRecord> {
     let mut pages = client.audit(EntryIndex(0));
     let mut records = Vec::new();
     while let Some(page) = pages.next_page().await.unwrap() {
@@ -83,7 +82,7 @@ async fn log(client: &Client) -> Vec<EntryRecord> {
 /// The messages that the log took, in order: their places, the chain's hashes, and what became of them.
 fn taken(records: &[EntryRecord]) -> Vec<(u64, B256, InboxDisposition)> {
     let event = |record: &EntryRecord| match record.body {
-        EntryBody::System(SystemEvent::InboxTaken { index, hash, disposition, .. }) => {
+        EntryBody::System(SystemEvent::InboxTaken(InboxTaken { index, hash, disposition })) => {
             Some((index, hash.0, disposition))
         }
         _ => None,
@@ -246,7 +245,7 @@ async fn f_colluders_neither_keep_a_command_out_nor_bring_one_in() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_quorum_that_censors_the_inbox_anchors_nothing_more() {
-    let terms = Terms { inbox_deadline_s: DEADLINE_S, ..Terms::of_class(Policy::of_weight(3, 4, 600, 0)) };
+    let terms = Terms { inbox_deadline_s: DEADLINE_S, ..usual_terms() };
     let faults = (0..4).map(|at| (at, Fault::InboxCensored)).collect();
     let mut network = Network::start_with(Options { terms, faults, ..Options::default() }).await;
     let client = network.client().await;
@@ -260,9 +259,7 @@ async fn a_quorum_that_censors_the_inbox_anchors_nothing_more() {
     };
     wait_for("an anchor before the deadline", async || (anchored(&network).await > before).then_some(()))
         .await;
-    let provider = network.provider();
-    let _: serde_json::Value =
-        provider.raw_request("evm_increaseTime".into(), json!([DEADLINE_S + 60])).await.unwrap();
+    pass(&network.provider(), DEADLINE_S + 60).await;
 
     // What the log does after that is proved to nobody who trusts the chain alone.
     let after = client.submit(command(&network, 2, 2)).await.unwrap().record.entry.index.0;

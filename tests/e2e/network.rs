@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 use alloy::primitives::{Address, B256, U256};
 use alloy::providers::{DynProvider, Provider as _, ProviderBuilder};
 use alloy::rpc::types::TransactionRequest;
-use quorate_contracts::AgentCoordinator;
 use quorate_protocol::faults::Fault;
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
-use quorate_protocol::{GroupId, Member, Policy, PublicKey, Terms};
+use quorate_protocol::{Class, GroupId, Member, PublicKey, Terms};
 use quorate_sdk::keystore::{ACCOUNT_FILE, KEY_FILE};
 use quorate_sdk::{Agent, ChainAgent, Client, CoordinatorReader, KeystoreOptions, ScryptCost};
 
@@ -117,6 +116,21 @@ pub(crate) fn connect(url: &str) -> DynProvider {
     ProviderBuilder::new().connect_http(url.parse().unwrap()).erased()
 }
 
+/// Moves the chain's clock so many seconds on, and makes a block of that time. The nodes' clocks stay.
+pub(crate) async fn pass(provider: &DynProvider, seconds: u32) {
+    let _: serde_json::Value = provider.raw_request("evm_increaseTime".into(), [seconds]).await.unwrap();
+    let _: serde_json::Value = provider.raw_request("evm_mine".into(), ()).await.unwrap();
+}
+
+/// What a class of payments may pay at once, in wei: ten ether a decision, a hundred a day.
+pub(crate) const LIMITS: (u128, u128) = (10_000_000_000_000_000_000, 100_000_000_000_000_000_000);
+
+/// Class 0 pays at once within [`LIMITS`]; class 1 is for everything else, the members among it, and has both lanes. Three of
+/// four parts of the weight decide in either.
+pub(crate) fn usual_terms() -> Terms {
+    Terms::of_classes(vec![Class::payments(3, 4, 600, LIMITS), Class::constitution(3, 4, 7_200)])
+}
+
 /// What a group and its nodes are to be like.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
@@ -131,8 +145,7 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let terms = Terms::of_class(Policy::of_weight(3, 4, 600, 0));
-        Self { nodes: 4, terms, chain: String::new(), faults: Vec::new() }
+        Self { nodes: 4, terms: usual_terms(), chain: String::new(), faults: Vec::new() }
     }
 }
 
@@ -203,8 +216,7 @@ impl Network {
         let anvil = Anvil::start(dir.path()).await;
         let provider = connect(&anvil.url);
         let payer = provider.get_accounts().await.unwrap()[0];
-        let deployment = AgentCoordinator::deploy_builder(&provider).from(payer).send().await.unwrap();
-        let contract = deployment.get_receipt().await.unwrap().contract_address.unwrap();
+        let contract = *quorate_contracts::deployment::deploy(&provider, payer).await.unwrap().address();
 
         let mut agents = Vec::new();
         for number in 0..count {
@@ -230,9 +242,7 @@ impl Network {
         members.sort_by_key(|member| member.agent);
         let creator = ChainAgent::new(&anvil.url, contract, agents[0].account.clone()).await.unwrap();
         let salt = B256::repeat_byte(1);
-        let chain_id = provider.get_chain_id().await.unwrap();
-        creator.create_group(&members, &terms, salt).await.unwrap();
-        let group = quorate_protocol::group::group_id(chain_id, contract, agents[0].id().0, salt);
+        let (group, _) = creator.create_group(&members, &terms, salt).await.unwrap();
 
         let reader = CoordinatorReader::connect(&anvil.url, contract).await.unwrap();
         let account = reader.group_account(group).await.unwrap();

@@ -14,7 +14,7 @@ async fn a_receipt_verifies_by_the_chain_alone_and_pays() {
     let client = network.client().await;
     let supplier = AgentId::from([0x51; 20]);
     let price = U256::from(1_000_000_000_000_000_000u128);
-    let calls = vec![Call { target: supplier, value: price, data: vec![] }];
+    let calls = vec![Call::payment(supplier, price)];
     let propose = Propose { salt: 1, description: "Pay the supplier".into(), calls, class: 0 };
     let proposed = client.propose(&network.agents[0], propose).await.unwrap();
     for agent in &network.agents[..3] {

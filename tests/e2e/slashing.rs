@@ -10,15 +10,17 @@ use quorate_contracts::AgentCoordinator::{self, ReplicaConvicted};
 use quorate_protocol::entry::SystemEvent;
 use quorate_protocol::faults::Fault;
 use quorate_protocol::operations::proposals::Propose;
-use quorate_protocol::{AgentId, Call, Choice, DecisionStatus, EntryBody, EntryIndex, Epoch, Policy, Terms};
+use quorate_protocol::{
+    AgentId, Call, Choice, DecisionStatus, EntryBody, EntryIndex, Epoch, InboxEvent, Terms,
+};
 use quorate_sdk::{ChainAgent, Client};
 
-use crate::network::{Network, Options, wait_for};
+use crate::network::{Network, Options, usual_terms, wait_for};
 
 /// One ether.
 const BOND: u128 = 1_000_000_000_000_000_000;
-/// A quarter of it goes to the reporter.
-const REPORTER_SHARE: u16 = 2_500;
+/// A fifth of it goes to the reporter.
+const REPORTER_SHARE: u16 = 2_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_signs_two_checkpoints_is_reported_by_another_and_loses_bond_and_place() {
@@ -27,7 +29,7 @@ async fn a_replica_that_signs_two_checkpoints_is_reported_by_another_and_loses_b
         evidence_window_s: 7 * 24 * 60 * 60,
         reporter_share: REPORTER_SHARE,
         // Every four of five voters, and also every four of the four that remain.
-        ..Terms::of_class(Policy::of_weight(3, 4, 600, 0))
+        ..usual_terms()
     };
     let liar = 2;
     let faults = vec![(liar, Fault::CheckpointEquivocated)];
@@ -35,10 +37,11 @@ async fn a_replica_that_signs_two_checkpoints_is_reported_by_another_and_loses_b
     let accused = network.agents[liar].id();
     let provider = network.provider();
     let coordinator = AgentCoordinator::new(network.contract, &provider);
+    let reader = network.reader().await;
     for agent in &network.agents {
         let chain =
             ChainAgent::new(&network.anvil.url, network.contract, agent.account.clone()).await.unwrap();
-        chain.deposit(network.group, agent.id(), U256::from(BOND)).await.unwrap();
+        chain.deposit(network.group, U256::from(BOND)).await.unwrap();
     }
     let group_id = network.group.0;
     let bond = async |replica: AgentId| coordinator.bondOf(group_id, replica.0).call().await.unwrap().amount;
@@ -57,7 +60,7 @@ async fn a_replica_that_signs_two_checkpoints_is_reported_by_another_and_loses_b
             propose(&client, &network, salt, vec![]).await;
             next = Instant::now() + Duration::from_secs(2);
         }
-        coordinator.isConvicted(network.group.0, accused.0).call().await.ok()?.then_some(())
+        reader.seat(network.group, accused).await.ok()?.convicted.then_some(())
     })
     .await;
 
@@ -70,7 +73,7 @@ async fn a_replica_that_signs_two_checkpoints_is_reported_by_another_and_loses_b
     let reports = provider.get_logs(&reports).await.unwrap();
     assert_eq!(reports.len(), 1, "exactly one");
     let report = ReplicaConvicted::decode_log(&reports[0].inner).unwrap();
-    let reward = U256::from(BOND / 4);
+    let reward = U256::from(BOND / 5);
     assert_eq!((report.replica, report.forfeited, report.reward), (accused.0, U256::from(BOND), reward));
     let reporter =
         (0..5).find(|at| network.agents[*at].id().0 == report.reporter).expect("a replica reports");
@@ -106,7 +109,7 @@ async fn a_replica_that_signs_two_checkpoints_is_reported_by_another_and_loses_b
     network.stop_if_running(liar);
     let supplier = AgentId::from([0x51; 20]);
     let price = U256::from(BOND);
-    let calls = vec![Call { target: supplier, value: price, data: vec![] }];
+    let calls = vec![Call::payment(supplier, price)];
     let proposal = propose(&client, &network, 2, calls).await;
     for at in (0..5).filter(|at| *at != liar) {
         client.vote(&network.agents[at], proposal, Choice::For).await.unwrap();
@@ -141,7 +144,9 @@ async fn convicted_in_log(client: &Client) -> Vec<AgentId> {
     let mut convicted = Vec::new();
     while let Some(page) = pages.next_page().await.unwrap() {
         convicted.extend(page.into_iter().filter_map(|record| match record.body {
-            EntryBody::System(SystemEvent::ReplicaConvicted { replica }) => Some(replica),
+            EntryBody::System(SystemEvent::OnChain(InboxEvent::ReplicaConvicted { replica })) => {
+                Some(replica)
+            }
             _ => None,
         }));
     }
