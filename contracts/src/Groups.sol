@@ -87,12 +87,15 @@ abstract contract Groups is Storage, ICoordinatorEvents {
             bytes calldata data = one.data;
             // slither-disable-next-line assembly
             assembly ("memory-safe") {
+                let end := add(tail, and(add(data.length, 0xff), not(0x1f)))
                 mstore(add(heads, shl(5, i)), sub(tail, heads))
                 calldatacopy(tail, one, 0xa0)
                 mstore(add(tail, 0xa0), 0xc0)
+                // What fills the last word of the data, where there is any.
+                mstore(sub(end, 0x20), 0)
                 mstore(add(tail, 0xc0), data.length)
                 calldatacopy(add(tail, 0xe0), data.offset, data.length)
-                tail := add(tail, and(add(data.length, 0xff), not(0x1f)))
+                tail := end
             }
         }
         // slither-disable-next-line assembly

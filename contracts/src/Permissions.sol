@@ -63,11 +63,12 @@ abstract contract Permissions is Groups {
         if (count == 0 || scope == Scope.Anything) return;
         Sums memory sums = Sums({assets: new address[](count), amounts: new uint256[](count), count: 0});
         for (uint256 i = 0; i < count; ++i) {
-            (address asset, uint256 amount) = _taken(group, class, scope, calls[i], calls[i].data, i);
+            (, address asset, uint256 amount) = _taken(group, class, scope, calls[i], calls[i].data, i);
             if (amount != 0) _add(sums, asset, amount);
         }
         for (uint256 i = 0; i < sums.count; ++i) {
-            _take(class, sums.assets[i], sums.amounts[i], charge);
+            address asset = sums.assets[i];
+            _take(class, class.limits[asset], asset, sums.amounts[i], charge);
         }
     }
 
@@ -90,8 +91,8 @@ abstract contract Permissions is Groups {
         require(gas <= MAXIMUM_GAS, Errors.TooMuchGas(gas, MAXIMUM_GAS));
         Scope scope = class.scope;
         if (scope == Scope.Anything) return;
-        (address asset, uint256 amount) = _taken(group, class, scope, call, data, 0);
-        if (amount != 0) _take(class, asset, amount, charge);
+        (LimitState storage limit, address asset, uint256 amount) = _taken(group, class, scope, call, data, 0);
+        if (amount != 0) _take(class, limit, asset, amount, charge);
     }
 
     /// @dev The gas that a call names, or a revert when no proposal may have it.
@@ -115,8 +116,9 @@ abstract contract Permissions is Groups {
     /// Time is cut into buckets as long as the window, and any stretch of time of that length lies within two neighbouring ones:
     /// what left in the last and in this one together stays within the limit, so what leaves in any such stretch does. What was
     /// spent comes back after one to two windows.
-    function _take(ClassState storage class, address asset, uint256 sum, bool charge) private {
-        LimitState storage limit = class.limits[asset];
+    function _take(ClassState storage class, LimitState storage limit, address asset, uint256 sum, bool charge)
+        private
+    {
         (uint256 perDecision, uint256 perWindow) = (limit.perDecision, limit.perWindow);
         require(sum <= perDecision, Errors.AboveLimit(asset, sum, perDecision));
         uint256 window = class.window;
@@ -146,8 +148,8 @@ abstract contract Permissions is Groups {
         // slither-disable-end timestamp
     }
 
-    /// @dev What a call takes of which asset, or a revert when the class, which has not the scope `Anything`, permits no such call,
-    /// whatever its limits are. The scope `Decisions` comes with neither limits nor a list, and permits none.
+    /// @dev What a call takes of which asset, with the limit for that, or a revert when the class, which has not the scope `Anything`,
+    /// permits no such call, whatever its limits are. The scope `Decisions` comes with neither limits nor a list, and permits none.
     function _taken(
         GroupState storage group,
         ClassState storage class,
@@ -155,27 +157,25 @@ abstract contract Permissions is Groups {
         Call calldata call,
         bytes calldata data,
         uint256 position
-    ) private view returns (address asset, uint256 amount) {
+    ) private view returns (LimitState storage limit, address asset, uint256 amount) {
         address target = call.target;
         require(target != address(this) && target != group.account, Errors.CallNotPermitted(position));
-        if (scope == Scope.Calls && class.assets.length == 0 && class.targetList.length == 0) return (address(0), 0);
+        limit = class.limits[address(0)];
+        if (scope == Scope.Calls && class.assets.length == 0 && class.targetList.length == 0) return (limit, asset, 0);
 
         amount = call.value;
-        bool permitted = false;
-        if (data.length == 0) {
-            permitted = class.limits[address(0)].set || (scope == Scope.Calls && _isListed(class, target, 0));
-        } else if (amount == 0 && _isTokenCall(scope, data) && class.limits[target].set) {
-            return (target, uint256(bytes32(data[data.length - 32:])));
-        } else {
-            // Data that names no function, or the one that a list has for no data, is in no list.
-            bool isCall = data.length >= 4 && bytes4(data) != 0;
-            permitted = scope == Scope.Calls && isCall && _isListed(class, target, bytes4(data));
+        if (data.length == 0 && limit.set) return (limit, asset, amount);
+        if (amount == 0 && _isTokenCall(scope, data) && class.limits[target].set) {
+            return (class.limits[target], target, uint256(bytes32(data[data.length - 32:])));
         }
-        require(permitted, Errors.CallNotPermitted(position));
+        require(scope == Scope.Calls && _isListed(class, target, data), Errors.CallNotPermitted(position));
     }
 
-    function _isListed(ClassState storage class, address target, bytes4 selector) private view returns (bool) {
-        return class.allowed[keccak256(abi.encode(target, selector))];
+    /// @dev Whether a list has the target with the function that the data calls, or with none where there is no data.
+    function _isListed(ClassState storage class, address target, bytes calldata data) private view returns (bool) {
+        // Data that names no function, or the one that a list has for no data, is in no list.
+        if (data.length != 0 && (data.length < 4 || bytes4(data) == 0)) return false;
+        return class.allowed[keccak256(abi.encode(target, bytes4(data)))];
     }
 
     /// @dev Whether the data is one of the calls to a token whose last word is all that it can take.

@@ -79,6 +79,14 @@ contract EvidenceTest is EpochFixture, EvidenceFixture {
         }
     }
 
+    /// @dev The view tells beforehand what convicts without a fork.
+    function test_Contradict_OfTheCoordinator() external view {
+        (Checkpoint memory first, Checkpoint memory second) = _contradiction(0);
+        vm.assertTrue(coordinator.contradict(first, second), "a contradiction");
+        vm.assertFalse(coordinator.contradict(first, first), "the same");
+        vm.assertFalse(coordinator.contradict(_stated(0, 50), _stated(0, 51)), "one after the other");
+    }
+
     /// @dev In whichever order the two are shown.
     function test_Report_InEitherOrder() external {
         (Checkpoint memory first, Checkpoint memory second) = _contradiction(0);

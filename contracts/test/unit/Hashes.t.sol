@@ -4,7 +4,8 @@ pragma solidity 0.8.37;
 // What is cast here is the tests' own, and fits.
 // forge-lint: disable-start(unsafe-typecast)
 
-import {Call, Checkpoint, Decision} from "../../src/Types.sol";
+import {Hashes} from "../../src/Hashes.sol";
+import {Approval, Call, Checkpoint, Content, Decision} from "../../src/Types.sol";
 import {Fixture} from "../support/Fixture.sol";
 import {vm} from "../support/Vm.sol";
 
@@ -177,6 +178,70 @@ contract HashesTest is Fixture {
             ),
             "proposal"
         );
+    }
+
+    /// @dev External, so that its arguments become calldata.
+    function proposalIdAt(bytes32 group, Content calldata content, bytes32 calls) external pure returns (bytes32) {
+        uint256 place;
+        assembly ("memory-safe") {
+            place := content
+        }
+        return Hashes.proposalIdAt(group, place, calls);
+    }
+
+    function digestApproved(bytes32 proposalId, Approval calldata approval) external view returns (bytes32) {
+        return Hashes.digestApproved(coordinator.domainSeparator(), proposalId, approval);
+    }
+
+    /// @dev The plain form of what is written in assembly.
+    function testFuzz_ProposalIdAt_IsTheProposals(bytes32 group, Content calldata content, bytes32 calls)
+        external
+        view
+    {
+        vm.assertEq(
+            this.proposalIdAt(group, content, calls),
+            coordinator.proposalIdOf(
+                group, content.proposer, content.salt, content.class, calls, content.descriptionHash
+            ),
+            "proposal"
+        );
+    }
+
+    function testFuzz_DigestApproved_IsTheDecisions(bytes32 proposalId, Approval calldata approval) external view {
+        Decision memory decision =
+            Decision(proposalId, 1, approval.forWeight, approval.againstWeight, approval.abstainWeight);
+        vm.assertEq(this.digestApproved(proposalId, approval), coordinator.hashDecision(decision), "decision");
+    }
+
+    /// @dev Words that are beyond their types are hashed as they are, and nothing is done with them: no call has two identifiers.
+    function test_M5_WordsBeyondTheirTypes_AreRefused() external {
+        Call[] memory calls = _calls(1, 0);
+        (calls[0].allowFailure, calls[0].gas) = (true, 77_777);
+        bytes memory data = abi.encodeCall(coordinator.propose, (groupId, ROUTINE, calls, "", 5));
+        uint256[3] memory words = [uint256(uint160(calls[0].target)), 77_777, 1];
+        for (uint256 i = 0; i < 3; ++i) {
+            uint256 place = _placeOf(data, i == 2 ? 77_777 : words[i]) + (i == 2 ? 32 : 0);
+            data[place] = 0x01;
+            vm.prank(agents[0]);
+            (bool taken,) = address(coordinator).call(data);
+            vm.assertFalse(taken, "taken");
+            data[place] = 0x00;
+        }
+        vm.prank(agents[0]);
+        (bool proper,) = address(coordinator).call(data);
+        vm.assertTrue(proper, "as it is");
+    }
+
+    /// @dev Where the word begins in calldata, after the selector.
+    function _placeOf(bytes memory data, uint256 word) private pure returns (uint256) {
+        for (uint256 at = 4; at + 32 <= data.length; at += 32) {
+            uint256 found;
+            assembly ("memory-safe") {
+                found := mload(add(add(data, 0x20), at))
+            }
+            if (found == word) return at;
+        }
+        revert("no such word");
     }
 
     function test_M5_HashCalls_OfNone() external view {

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {MerkleLog} from "../../src/MerkleLog.sol";
-import {Entry} from "../../src/Types.sol";
+import {Entry, OUTCOME_RECORDED} from "../../src/Types.sol";
 import {ReferenceLog} from "../support/ReferenceLog.sol";
 import {vm} from "../support/Vm.sol";
 
@@ -42,8 +42,26 @@ contract MerkleLogTest {
         return MerkleLog.hashNode(left, right);
     }
 
+    function verifyConsistency(
+        bytes32 first,
+        uint64 firstSize,
+        bytes32 second,
+        uint64 secondSize,
+        bytes32[] calldata proof
+    ) public view returns (bool) {
+        return MerkleLog.verifyConsistency(first, firstSize, second, secondSize, proof);
+    }
+
     function hashEntry(Entry calldata entry) public pure returns (bytes32) {
         return MerkleLog.hashEntry(entry);
+    }
+
+    function hashLeafAt(Entry calldata entry) public view returns (bytes32) {
+        uint256 place;
+        assembly ("memory-safe") {
+            place := entry
+        }
+        return MerkleLog.hashLeafAt(place, entry.kind, entry.status, entry.subject);
     }
 
     /// @dev The tree of eight leaves that implementations of Certificate Transparency have in common.
@@ -124,7 +142,7 @@ contract MerkleLogTest {
 
     /// @dev With however little gas: a hash that could not be worked out is never taken for one.
     function test_WithoutEnoughGas_NothingIsHashed() external {
-        bytes[3] memory asked = _hashing();
+        bytes[6] memory asked = _hashing();
         for (uint256 i = 0; i < asked.length; ++i) {
             (bool answered, bytes memory answer) = address(this).call(asked[i]);
             vm.assertTrue(answered, "with all gas");
@@ -142,7 +160,7 @@ contract MerkleLogTest {
 
     /// @dev On a chain whose precompile fails, everything does.
     function test_WithoutSha256_NothingIsHashed() external {
-        bytes[3] memory asked = _hashing();
+        bytes[6] memory asked = _hashing();
         vm.mockCallRevert(address(2), "", "");
         for (uint256 i = 0; i < asked.length; ++i) {
             (bool answered,) = address(this).call(asked[i]);
@@ -151,11 +169,16 @@ contract MerkleLogTest {
     }
 
     /// @dev One call of each function that hashes.
-    function _hashing() private returns (bytes[3] memory) {
+    function _hashing() private returns (bytes[6] memory) {
+        Entry memory entry;
         uint64[] memory indices = new uint64[](2);
         (indices[0], indices[1]) = (1, 4);
         return [
             abi.encodeCall(this.hashNode, (keccak256("left"), keccak256("right"))),
+            abi.encodeCall(this.hashLeafAt, (entry)),
+            // From the left node alone, and from one that both trees share.
+            abi.encodeCall(this.verifyConsistency, (_log.root(4), 4, _log.root(7), 7, _log.consistency(4, 7))),
+            abi.encodeCall(this.verifyConsistency, (_log.root(5), 5, _log.root(7), 7, _log.consistency(5, 7))),
             abi.encodeCall(this.verify, (_log.root(5), 5, 3, _log.leafHash(3), _log.path(3, 5))),
             abi.encodeCall(this.verifyMany, (_log.root(5), 5, _wide(indices), _leaves(indices), _log.paths(indices, 5)))
         ];
@@ -288,6 +311,13 @@ contract MerkleLogTest {
         for (uint256 i = 0; i < length && i < nodes.length; ++i) {
             resized[i] = nodes[i];
         }
+    }
+
+    /// @dev The plain form of what is written in assembly, of an entry whose outcome says nothing more.
+    function testFuzz_LeafAtItsPlace_IsTheEntrys(Entry calldata entry) external view {
+        Entry memory noted = entry;
+        noted.outcome = OUTCOME_RECORDED;
+        vm.assertEq(this.hashLeafAt(noted), this.hashEntry(noted), "hash");
     }
 
     function testFuzz_EntryIsHashedAsItsWords(Entry calldata entry) external view {
