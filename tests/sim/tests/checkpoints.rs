@@ -7,8 +7,8 @@ use quorate_protocol::checkpoint::CheckpointSignature;
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::merkle::MerkleLog;
 use quorate_protocol::{
-    AccountKey, AgentId, AgentKey, Checkpoint, CheckpointCertificate, Digest, Epoch, Group, GroupId,
-    GroupIdentity, Member, Policy, ReplicaIndex, Sequence, SignedCheckpoint, Terms, TimestampMs, Verified,
+    AccountKey, AgentId, AgentKey, Checkpoint, CheckpointCertificate, Class, Digest, Epoch, Group, GroupId,
+    GroupIdentity, Member, ReplicaIndex, Sequence, SignedCheckpoint, Terms, TimestampMs, Verified,
 };
 use quorate_sim::byzantine::ActorKind;
 use quorate_sim::byzantine::revisionist::Form;
@@ -158,8 +158,14 @@ impl Victim {
             contract: AgentId::from([0xcc; 20]),
             group: GroupId::from([0x11; 32]),
         };
-        let terms = Terms::of_class(Policy::of_weight(3, 4, 60, 0));
-        let group = Group { identity, epoch: Epoch(0), members: keys.iter().map(member).collect(), terms };
+        let terms = Terms::of_class(Class::of_weight(3, 4, 60));
+        let group = Group {
+            identity,
+            account: AgentId::from([0xac; 20]),
+            epoch: Epoch(0),
+            members: keys.iter().map(member).collect(),
+            terms,
+        };
         let replica = Self::started(&group, &keys, &History::default(), None, 0);
         let history = History::default();
         Self { keys, group, replica, beside_the_key: None, history, signed: vec![], looks, now_ms: 0 }
