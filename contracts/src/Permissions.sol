@@ -174,17 +174,25 @@ abstract contract Permissions is Groups {
     /// @dev Whether a list has the target with the function that the data calls, or with none where there is no data.
     function _isListed(ClassState storage class, address target, bytes calldata data) private view returns (bool) {
         // Data that names no function, or the one that a list has for no data, is in no list.
+        // The selector is the first four bytes.
+        // forge-lint: disable-next-line(unsafe-typecast)
         if (data.length != 0 && (data.length < 4 || bytes4(data) == 0)) return false;
+        // The selector is the first four bytes.
+        // forge-lint: disable-next-line(unsafe-typecast)
         return class.allowed[keccak256(abi.encode(target, bytes4(data)))];
     }
 
     /// @dev Whether the data is one of the calls to a token whose last word is all that it can take.
     function _isTokenCall(Scope scope, bytes calldata data) private pure returns (bool) {
         if (data.length == 68) {
+            // The selector is the first four bytes.
+            // forge-lint: disable-next-line(unsafe-typecast)
             bytes4 selector = bytes4(data);
             if (selector == TRANSFER) return true;
             return scope == Scope.Calls && (selector == APPROVE || selector == INCREASE_ALLOWANCE);
         }
+        // The selector is the first four bytes.
+        // forge-lint: disable-next-line(unsafe-typecast)
         return scope == Scope.Calls && data.length == 100 && bytes4(data) == TRANSFER_FROM;
     }
 }
