@@ -143,7 +143,7 @@ impl Victim {
         let mut keys: Vec<ReplicaKeys> = (1..=4)
             .map(|i| ReplicaKeys {
                 agent: AgentKey::from_secret(&[i; 32]),
-                account: AccountKey::from_secret(&[i; 32]).unwrap(),
+                account: AccountKey::from_secret(&[i; 32]).expect("a small secret is a key"),
             })
             .collect();
         keys.sort_by_key(|keys| keys.account.address());

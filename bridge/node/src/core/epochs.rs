@@ -105,7 +105,7 @@ impl<S: Storage> NodeCore<S> {
         handover: Handover,
         group: Option<Group>,
     ) -> Result<(), NodeError> {
-        self.storage.write(Write::Handover { handover: handover.clone(), group })?;
+        self.storage.write(Write::Handover { handover: Box::new(handover.clone()), group })?;
         self.handovers.insert(handover.from(), handover);
         self.proofs.send_replace(Arc::new(self.handovers.values().cloned().collect()));
         // Whoever joins learns only now where its epoch begins, and judges no view change before.

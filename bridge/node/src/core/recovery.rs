@@ -258,7 +258,7 @@ fn adopt_fetched(
             let mandate = ledger.state().mandate().cloned();
             let handover = Handover { certificate, members: group.members.clone(), mandate };
             handovers.insert(handover.from(), handover.clone());
-            write(Write::Handover { handover, group: Some(group) })
+            write(Write::Handover { handover: Box::new(handover), group: Some(group) })
         }
         _ => write(Write::Group(group)),
     }

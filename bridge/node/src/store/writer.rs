@@ -50,7 +50,7 @@ pub enum Write {
     /// How an epoch ended, verified.
     Handover {
         /// The proof.
-        handover: Handover,
+        handover: Box<Handover>,
         /// The group of the epoch that consensus is in from here on, if it moves on.
         group: Option<Group>,
     },

@@ -188,7 +188,8 @@ mod tests {
         let member = |digit| Member { agent: id(digit), key: key(digit), weight: 1, flags: 3 };
         let identity = GroupIdentity { chain_id: 1, contract: id(0xc0), group: GroupId::from([7; 32]) };
         let terms = Terms::of_class(Class::of_weight(3, 4, 60));
-        Group { identity, epoch: Epoch(2), members: [1, 2, 3, 4].map(member).to_vec(), terms }
+        let account = id(0xac);
+        Group { identity, account, epoch: Epoch(2), members: [1, 2, 3, 4].map(member).to_vec(), terms }
     }
 
     fn parse(line: &[String]) -> Result<Change, String> {
