@@ -92,7 +92,7 @@ async fn a_stalled_group_finishes_a_payment_on_chain_and_goes_on() {
     // That nobody anchors is no stall: somebody has to wait for it.
     pass(&provider, STALL_S).await;
     assert!(reverted(chain.approve_by_sigs(network.group, &enough).await).contains("not stalled"));
-    enqueue(&network, 0, &command(&network, 1, 100)).await;
+    enqueue(&network, 0, &command(&network, 1, 50)).await;
     assert!(reverted(chain.approve_by_sigs(network.group, &enough).await).contains("not stalled"));
     pass(&provider, STALL_S).await;
     assert!(reader.has_stalled(network.group).await.unwrap());
