@@ -139,7 +139,7 @@ impl Chain {
                 let input = bytes(&parameters[0]["input"]);
                 let known = self.known(block);
                 let answer = if input[..4] == keccak256("inbox(bytes32)")[..4] {
-                    (known as u64, 0u64, 99u64).abi_encode()
+                    (known as u64, 0u64, 0u64, 99u64).abi_encode()
                 } else {
                     assert_eq!(input[..4], keccak256("inboxMessage(bytes32,uint64)")[..4]);
                     let index = usize::try_from(U256::from_be_slice(&input[36..68])).unwrap();

@@ -277,8 +277,10 @@ pub(super) fn read(path: &Path) -> Result<(Vec<Member>, Terms), CliError> {
         reporter_share: file.reporter_share.0,
         uptime_feed: file.uptime_feed.unwrap_or(usual.uptime_feed),
     };
-    // The coordinator and the account, which are no targets and no assets, are known when the group is made.
-    terms.validate(AgentId::default(), AgentId::default()).map_err(|error| config(error.to_string()))?;
+    // The coordinator and the account, which are no targets and no assets, are known when the group is made. The zero
+    // address, which stands for ether among the assets, is neither.
+    let unknown = AgentId::from([0xff; 20]);
+    terms.validate(unknown, unknown).map_err(|error| config(error.to_string()))?;
     Ok((members, terms))
 }
 
