@@ -7,7 +7,6 @@ use quorate_protocol::attestation::CertificateError;
 use quorate_protocol::{AgentId, Digest, Epoch, Sequence};
 
 use super::event::Cost;
-use super::signatures::TooFewCount;
 
 /// A condition that the core met. It is reported when it begins, not again while it lasts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,13 +52,6 @@ pub enum Report {
         sequence: Sequence,
         /// What is wrong with it.
         error: CertificateError,
-    },
-    /// The checkpoint is stable, and too few of its signatures count for the contract.
-    TooFewCount {
-        /// The checkpoint.
-        sequence: Sequence,
-        /// How many, and why not the others.
-        error: TooFewCount,
     },
     /// The node handed over the end of an epoch that does not hold.
     BadHandover {
@@ -208,9 +200,6 @@ impl fmt::Display for Report {
             ),
             Self::BadCertificate { sequence, error } => {
                 write!(f, "the checkpoint of sequence {sequence} is not stable ({error}); it is not anchored")
-            }
-            Self::TooFewCount { sequence, error } => {
-                write!(f, "the checkpoint of sequence {sequence} cannot be anchored yet: {error}")
             }
             Self::BadHandover { epoch, error } => {
                 write!(f, "the end of epoch {epoch} is not proved ({error}); it is not anchored")
