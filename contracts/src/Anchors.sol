@@ -55,8 +55,8 @@ abstract contract Anchors is Inbox, Members, Mandates, IAnchoredLane {
         require(given == nextMembersHash, Errors.MembersMismatch(nextMembersHash, given));
         GroupState storage group = _group(checkpoint.groupId);
         _accept(group, checkpoint, signatures, consistency, taken);
-        _requireMandate(group, checkpoint.groupId, nextMembers, mandate);
-        _rotate(group, checkpoint, nextMembers);
+        bool alters = _requireMandate(group, checkpoint.groupId, nextMembers, mandate);
+        _rotate(group, checkpoint, nextMembers, alters);
     }
 
     // ---------------------------------------------------------------------------------------------------------
@@ -101,10 +101,16 @@ abstract contract Anchors is Inbox, Members, Mandates, IAnchoredLane {
 
     /// @dev Begins the epoch after the one that the checkpoint ended. The members are held to the rules, but not to their
     /// registrations: see `anchorAndRotate`.
-    function _rotate(GroupState storage group, Checkpoint calldata checkpoint, Member[] calldata nextMembers) private {
+    function _rotate(
+        GroupState storage group,
+        Checkpoint calldata checkpoint,
+        Member[] calldata nextMembers,
+        bool altersWeights
+    ) private {
         (uint128 totalWeight, uint8 replicaCount) = _checkMembers(nextMembers);
         (uint64 epoch, bytes32 membersHash) = (checkpoint.epoch + 1, checkpoint.nextMembersHash);
         _beginEpoch(group, epoch, membersHash, checkpoint.sequence, checkpoint.logSize, totalWeight);
+        if (altersWeights) _beginVoters(group, epoch);
         _seat(group, nextMembers, replicaCount);
         emit MembersChanged(checkpoint.groupId, epoch, membersHash, nextMembers);
     }
@@ -142,6 +148,8 @@ abstract contract Anchors is Inbox, Members, Mandates, IAnchoredLane {
         require(checkpoint.epoch == epoch, Errors.EpochMismatch(checkpoint.epoch, epoch));
         require(checkpoint.sequence > sequence, Errors.StaleSequence(checkpoint.sequence, sequence));
         require(checkpoint.logSize >= logSize, Errors.LogShrunk(checkpoint.logSize, logSize));
+        // Or no epoch could begin behind it, also none by a recovery.
+        require(checkpoint.logSize <= type(uint48).max, Errors.LogTooLarge(checkpoint.logSize));
         require(checkpoint.logRoot != 0, Errors.ZeroLogRoot());
     }
 

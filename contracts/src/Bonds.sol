@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {Errors} from "./Errors.sol";
@@ -14,7 +13,7 @@ import {Bond, FLAG_REPLICA, INBOX_LEAVING} from "./Types.sol";
 /// @title Bonds
 /// @notice What replicas deposit, and how they get it back: by notice, without anybody's consent, whatever becomes of the group.
 /// @dev What tells whether a signature counts stands in the seat too, for as long as there is one: an anchor reads that alone.
-abstract contract Bonds is Inbox, Module, ReentrancyGuardTransient, IGroupRegistry {
+abstract contract Bonds is Inbox, Module, IGroupRegistry {
     using SafeCast for uint256;
 
     /// @dev For how long a replica's signature counts on, so that the group can replace it.
@@ -65,7 +64,9 @@ abstract contract Bonds is Inbox, Module, ReentrancyGuardTransient, IGroupRegist
     }
 
     /// @inheritdoc IGroupRegistry
-    function withdraw(bytes32 groupId) external override onlyDelegated nonReentrant {
+    /// @dev Without the guard that executions hold: the account of another group, which calls from within one, would never get its
+    /// bond. Nothing is left of the bond when it is sent.
+    function withdraw(bytes32 groupId) external override onlyDelegated {
         GroupState storage state = _group(groupId);
         Bond memory bond = state.bonds[msg.sender];
         require(bond.exitAt != 0, Errors.WithdrawalNotAskedFor(groupId, msg.sender));

@@ -188,6 +188,9 @@ library Errors {
     /// @notice The checkpoint's log is smaller than the last anchor's.
     error LogShrunk(uint64 logSize, uint64 last);
 
+    /// @notice The checkpoint's log has more entries than a group's log can have.
+    error LogTooLarge(uint64 logSize);
+
     /// @notice The proof does not show that the checkpoint's log extends the last anchor's.
     error NotConsistent(uint64 lastSize, uint64 logSize);
 

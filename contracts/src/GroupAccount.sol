@@ -73,7 +73,9 @@ contract GroupAccount is IGroupAccount, ERC721Holder, ERC1155Holder {
             if (call.gas != 0) _requireGas(i, call.gas);
             // Data that nothing looks at does nothing, and must not pass for having done it.
             bool ignored = data.length != 0 && !call.allowNoCode && call.target.code.length == 0;
-            if (!ignored && _call(call.target, call.value, data)) continue;
+            // What may fail gets what it names and no more: or it could burn what the calls behind it need.
+            uint256 most = call.allowFailure ? call.gas : type(uint256).max;
+            if (!ignored && _call(call.target, call.value, data, most)) continue;
             if (!call.allowFailure) {
                 revert Errors.CallFailed(i, call.target, ignored ? bytes("") : LowLevelCall.returnData());
             }
@@ -137,16 +139,16 @@ contract GroupAccount is IGroupAccount, ERC721Holder, ERC1155Holder {
         emit ApprovalSet(hash, until);
     }
 
-    /// @dev Makes a call with all gas that there is, and says whether it worked. Assembly, because what a successful call
+    /// @dev Makes a call with all gas that there is, or so much at most, and says whether it worked. Assembly, because what a successful call
     /// returns is never copied beyond its first word: a target must not make the caller pay for that. The data is put behind
     /// the free memory pointer, and nothing keeps it.
-    function _call(address target, uint256 value, bytes calldata data) private returns (bool success) {
+    function _call(address target, uint256 value, bytes calldata data, uint256 most) private returns (bool success) {
         bool saysNo;
         // slither-disable-next-line assembly
         assembly ("memory-safe") {
             let input := mload(0x40)
             calldatacopy(input, data.offset, data.length)
-            success := call(gas(), target, value, input, data.length, 0x00, 0x20)
+            success := call(most, target, value, input, data.length, 0x00, 0x20)
             // A whole word that is zero; what returns none has said nothing.
             saysNo := and(success, and(gt(returndatasize(), 0x1f), iszero(mload(0x00))))
         }

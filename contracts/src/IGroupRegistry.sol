@@ -45,7 +45,7 @@ interface IGroupRegistry {
         returns (bytes32 groupId);
 
     /// @notice Gives up the caller's vote, here and, as the inbox tells the log, there: from now on it can neither propose nor
-    /// vote. Votes that it has cast stay. Its weight still counts in the total, the threshold does not change, and it keeps
+    /// vote. Votes that it has cast stay, and one that it signed for a change of weights still counts in its mandate. Its weight still counts in the total, the threshold does not change, and it keeps
     /// its replica's duties.
     /// @dev Requires: the caller is a member and has not left before.
     /// @param groupId The group.

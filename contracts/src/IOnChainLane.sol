@@ -34,7 +34,7 @@ interface IOnChainLane {
 
     /// @notice As `vote`, for voters who signed their votes (EIP-712 `Vote`) instead of sending them. Anybody may send it. What
     /// does not count is passed over (`BallotSkipped`): whoever sends some of them earlier, votes otherwise or leaves does not
-    /// spoil the rest.
+    /// spoil the rest. A voter with code is asked with the gas that there is, so leave out one that burns it.
     /// @param groupId The group.
     /// @param proposalId The proposal.
     /// @param ballots The votes, in any order.
@@ -45,8 +45,8 @@ interface IOnChainLane {
     /// (`closeFromLog`) stays refused.
     /// @dev Requires: the class allows it; the group has stalled, and its sequencer is up; the voting has not ended; the calls
     /// are valid and permitted; the weight of the ballots that count reaches the threshold of all weight; the proposal was not
-    /// approved, executed or revoked. A ballot counts when it is a voter's who has not left, for it, signed with nonce 0 in the
-    /// current epoch and for this end of the voting, by strictly ascending voter; others are passed over (`BallotSkipped`).
+    /// approved, executed or revoked. A ballot counts when it is a voter's who has not left, for it, signed with nonce 0, for the
+    /// group's `votersSince` and this end of the voting, by strictly ascending voter; others are passed over (`BallotSkipped`).
     /// @param groupId The group.
     /// @param content What was proposed.
     /// @param votingEnds When its voting ends (Unix time), as the log has it.
@@ -83,7 +83,7 @@ interface IOnChainLane {
     /// @notice Takes back an approved proposal by signed objections (EIP-712 `Objection`) of a minority that could have blocked
     /// it: the class' veto of all weight, or, where that is zero, more than what the threshold leaves. Anybody may send it.
     /// @dev Requires: the proposal is approved and not executed; the weight of the objections that count reaches that, all in this
-    /// call, by the weights of the current epoch. What does not count is passed over (`BallotSkipped`).
+    /// call, by the weights as they are. What does not count is passed over (`BallotSkipped`).
     /// @param groupId The group.
     /// @param proposalId The proposal.
     /// @param objections By strictly ascending voter; their `choice` is not read.
@@ -97,10 +97,10 @@ interface IOnChainLane {
 
     /// @notice Replaces the replicas, and begins the next era, by a decision of the group, when the replicas are gone. The log
     /// goes on from the last anchor; an anchor that takes the waiting message takes this back until the last moment.
-    /// @dev Requires: the caller is the group's account; the epoch is the current one; the terms have a recovery time, and a
+    /// @dev Requires: the caller is the group's account; the epoch is as below; the terms have a recovery time, and a
     /// message of the inbox has waited for that long; the sequencer is up; the members are as for `anchorAndRotate`.
     /// @param groupId The group.
-    /// @param epoch The current epoch.
+    /// @param epoch The group's `votersSince`: rotations that leave the weights alone do not stand in the way.
     /// @param members The members of the next era.
     function recover(bytes32 groupId, uint64 epoch, Member[] calldata members) external;
 
@@ -161,7 +161,7 @@ interface IOnChainLane {
     /// @param voter The voter.
     /// @param proposalId The proposal, which stands for its content.
     /// @param choice 0 against, 1 for, 2 abstain.
-    /// @param epoch The epoch in which the proposal was made: a vote counts in no other.
+    /// @param epoch The group's `votersSince` when the proposal was made: a vote does not count for other weights.
     /// @param votingEnds The proposal's own: a vote counts for no other deadline.
     /// @param nonce How many votes of this voter on the proposal were counted before.
     function hashVote(address voter, bytes32 proposalId, uint8 choice, uint64 epoch, uint64 votingEnds, uint32 nonce)

@@ -19,15 +19,15 @@ interface IMembersChange {
 /// @dev The same rule as off-chain, where `mandate.rs` of the crate `quorate-protocol` has it, which holds every change to it before the
 /// replicas sign: so it never cuts a group off. tests/vectors/mandates.json pins both.
 abstract contract Mandates is Groups, Signatures {
-    /// @dev Reverts when the members have other weights than those who are seated, and the mandate is none.
+    /// @dev Whether the members have other weights than those who are seated; reverts when they do, and the mandate is none.
     function _requireMandate(
         GroupState storage group,
         bytes32 groupId,
         Member[] calldata members,
         Mandate calldata mandate
-    ) internal view {
+    ) internal view returns (bool) {
         (bool alters, address account) = _alters(group, members);
-        if (!alters) return;
+        if (!alters) return false;
 
         ClassState storage class = _class(group, groupId, mandate.class);
         uint256 weight = 0;
@@ -38,6 +38,7 @@ abstract contract Mandates is Groups, Signatures {
         // Where nobody has a vote, no weight is all of it, and mandates nothing all the same.
         bool reached = weight != 0 && weight * WHOLE >= class.threshold * total;
         require(reached, Errors.NoMandate(groupId, account, weight));
+        return true;
     }
 
     /// @dev Whether anybody's weight is another than now, and whose: every voter of the list has the weight that it has, and the sums
@@ -80,13 +81,14 @@ abstract contract Mandates is Groups, Signatures {
         returns (uint256 weight)
     {
         address previous = address(0);
+        uint64 since = group.votersSince;
         for (uint256 i = 0; i < mandate.ballots.length; ++i) {
             Ballot calldata ballot = mandate.ballots[i];
             address voter = ballot.voter;
             // A voter that left on-chain had signed before the log was told, and the replicas go on by what it signed.
             uint64 own = group.seats[voter].weight;
             if (own == 0 || voter <= previous) continue;
-            bytes32 structHash = Hashes.hashVote(voter, proposalId, CHOICE_FOR, group.epoch, mandate.votingEnds, 0);
+            bytes32 structHash = Hashes.hashVote(voter, proposalId, CHOICE_FOR, since, mandate.votingEnds, 0);
             if (_recover(_digest(structHash), ballot.signature) != voter) continue;
             previous = voter;
             weight += own;

@@ -55,6 +55,13 @@ abstract contract Members is Groups {
         });
     }
 
+    /// @dev With the epoch that just began, weights are others than before.
+    function _beginVoters(GroupState storage group, uint64 epoch) internal {
+        uint48 since = uint256(epoch).toUint48();
+        group.nextVoters[group.votersSince] = since;
+        group.votersSince = since;
+    }
+
     /// @dev Gives the seats to these members and to nobody else. Who stays a member stays without its vote if it has given that
     /// up: its own word is not taken back by a list that others made. Who comes back after an epoch without a seat begins anew,
     /// but for a conviction.

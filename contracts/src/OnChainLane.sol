@@ -59,7 +59,8 @@ contract OnChainLane is Voting, ProposalViews, Inbox, Members, ReentrancyGuardTr
 
         Record storage record = group.records[proposalId];
         require(record.status == Status.None, Errors.WrongStatus(proposalId, record.status));
-        (record.status, record.class, record.epoch, record.votingEnds) = (Status.Open, class, group.epoch, votingEnds);
+        (record.status, record.class, record.votingEnds) = (Status.Open, class, votingEnds);
+        record.epoch = group.votersSince;
         _tellOpened(group, groupId, abi.encode(proposalId, msg.sender, class, votingEnds, Status.Open));
         emit ProposalCreated(groupId, proposalId, msg.sender, class, salt, calls, description, votingEnds);
     }
@@ -78,7 +79,7 @@ contract OnChainLane is Voting, ProposalViews, Inbox, Members, ReentrancyGuardTr
         Record storage record = group.records[proposalId];
         require(!record.refusedInLog, Errors.RefusedInLog(proposalId));
         _requireNotApproved(group, record, proposalId);
-        uint256 weight = _weigh(group, Statement(groupId, proposalId, true, group.epoch, votingEnds), ballots);
+        uint256 weight = _weigh(group, Statement(groupId, proposalId, true, group.votersSince, votingEnds), ballots);
         // Where nobody has a vote, no weight is all of it, and approves nothing all the same.
         bool reached = weight != 0 && weight * WHOLE >= group.classes[class].threshold * _totalWeight(group);
         require(reached, Errors.NotEnoughWeight(proposalId, weight));
@@ -169,17 +170,18 @@ contract OnChainLane is Voting, ProposalViews, Inbox, Members, ReentrancyGuardTr
     function recover(bytes32 groupId, uint64 epoch, Member[] calldata members) external override onlyDelegated {
         GroupState storage group = _group(groupId);
         require(msg.sender == group.account, Errors.NotGroupAccount(groupId, msg.sender));
-        require(epoch == group.epoch, Errors.EpochMismatch(epoch, group.epoch));
+        require(epoch == group.votersSince, Errors.EpochMismatch(epoch, group.votersSince));
         uint256 recoveryTime = group.recoveryTime;
         require(recoveryTime != 0 && _hasWaited(group, recoveryTime), Errors.NotDead(groupId));
         _requireUp(group);
         (uint128 totalWeight, uint8 replicaCount) = _checkMembers(members);
 
         // The first epoch of the era after.
-        uint64 next = ((epoch >> 32) + 1) << 32;
+        uint64 next = ((uint64(group.epoch) >> 32) + 1) << 32;
         (uint64 sequence, uint64 logSize) = (group.sequence, group.logSize);
         bytes32 membersHash = Hashes.hashMembers(members);
         _beginEpoch(group, next, membersHash, sequence, logSize, totalWeight);
+        _beginVoters(group, next);
         _seat(group, members, replicaCount);
         emit MembersChanged(groupId, next, membersHash, members);
         emit Recovered(groupId, next, sequence, logSize);
@@ -209,7 +211,7 @@ contract OnChainLane is Voting, ProposalViews, Inbox, Members, ReentrancyGuardTr
         record.status = Status.Approved;
         record.class = class;
         record.fromLog = true;
-        record.epoch = group.epoch;
+        record.epoch = group.votersSince;
         record.votingEnds = uint256(votingEnds).toUint40();
         record.approvedAt = block.timestamp.toUint40();
         // It fits: no more than the weight of all voters.

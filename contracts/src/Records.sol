@@ -38,7 +38,7 @@ abstract contract Records is Groups {
         until = from + class.expiry;
     }
 
-    /// @dev What the votes decide, by the weights of the epoch in which the proposal was made.
+    /// @dev What the votes decide, by the weights of when the proposal was made.
     function _verdict(GroupState storage group, Record storage record, bool ended) internal view returns (Verdict) {
         ClassState storage class = group.classes[record.class];
         Policies.Rule memory rule = Policies.Rule({
@@ -57,13 +57,14 @@ abstract contract Records is Groups {
         return Policies.verdict(rule, tally, ended);
     }
 
-    /// @dev What has become of a proposal that no vote has settled. A change of the members that comes before the end of the
-    /// voting ends it without a decision: weights of two epochs never meet in one tally.
+    /// @dev What has become of a proposal that no vote has settled. A change of anybody's weight that comes before the end of the
+    /// voting ends it without a decision: no two weights of one voter ever meet in one tally. A rotation that leaves the weights
+    /// alone does not: or replicas, which need nobody's consent to it, could keep the voters from ever deciding.
     function _outcome(GroupState storage group, Record storage record) private view returns (Status) {
-        (uint48 epoch, uint256 votingEnds) = (record.epoch, record.votingEnds);
+        (uint64 next, uint256 votingEnds) = (group.nextVoters[record.epoch], record.votingEnds);
         // As with the timelock.
         // slither-disable-start timestamp
-        if (epoch != group.epoch && _epochAfter(group, epoch).startedAt < votingEnds) return Status.Expired;
+        if (next != 0 && group.epochs[next].startedAt < votingEnds) return Status.Expired;
         if (block.timestamp < votingEnds) return Status.Open;
         // slither-disable-end timestamp
         Verdict verdict = _verdict(group, record, true);

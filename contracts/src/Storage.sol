@@ -89,7 +89,7 @@ abstract contract Storage {
         // whether it was approved by signatures given off-chain, or queued from the log
         bool fromLog;
         bool refusedInLog;
-        // in which it was opened or approved, and whose weights its tallies are of
+        // since which the weights stood that its tallies are of: `votersSince` when it was opened or approved
         uint48 epoch;
         // 0 where it was queued from the log
         uint40 votingEnds;
@@ -122,12 +122,14 @@ abstract contract Storage {
         uint40 servedAt;
         uint32 inboxDeadline;
         uint32 stallTime;
+        uint8 classCount;
         // slot 3
         uint128 bond;
         uint32 evidenceWindow;
         uint16 reporterShare;
         uint32 recoveryTime;
-        uint8 classCount;
+        // the epoch since which all weights are as they are
+        uint48 votersSince;
         // slot 4
         uint96 inboxFee;
         address uptimeFeed;
@@ -149,6 +151,8 @@ abstract contract Storage {
         mapping(uint256 sixth => uint40[6]) messageTimes;
         // slot 13
         mapping(address replica => Bond) bonds;
+        // slot 14: by an epoch that began with other weights than the one before, the next such epoch; 0 before there is one
+        mapping(uint64 epoch => uint48) nextVoters;
     }
 
     /// @dev The keys that accounts registered last.

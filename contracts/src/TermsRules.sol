@@ -47,7 +47,12 @@ library TermsRules {
         uint256 recovery = SHORTEST_RECOVERY;
         if (4 * stallTime > recovery) recovery = 4 * stallTime;
         if (2 * inboxDeadline > recovery) recovery = 2 * inboxDeadline;
-        _noneOrWithin(OF_THE_GROUP, Term.RecoveryTime, terms.recoveryTime, recovery, LONGEST);
+        // None where no class could decide a recovery on-chain: nobody is to rely on one.
+        if (_canRecover(terms.classes)) {
+            _noneOrWithin(OF_THE_GROUP, Term.RecoveryTime, terms.recoveryTime, recovery, LONGEST);
+        } else {
+            _within(OF_THE_GROUP, Term.RecoveryTime, terms.recoveryTime, 0, 0);
+        }
         bool hasBonds = terms.bond != 0;
         _within(
             OF_THE_GROUP,
@@ -71,6 +76,15 @@ library TermsRules {
     // ---------------------------------------------------------------------------------------------------------
     // Private
     // ---------------------------------------------------------------------------------------------------------
+
+    /// @dev Whether a class may call the coordinator, and its proposals can be decided on-chain.
+    function _canRecover(Class[] memory classes) private pure returns (bool) {
+        for (uint256 i = 0; i < classes.length; ++i) {
+            Class memory class = classes[i];
+            if (class.scope == Scope.Anything && (class.opening != Opening.Never || class.escape)) return true;
+        }
+        return false;
+    }
 
     /// @dev [a-z0-9_-], one character or more, then zeros; and no earlier class' name.
     function _checkName(Class[] memory classes, uint256 at) private pure {

@@ -203,7 +203,8 @@ enum Term {
 /// hash of the data.
 /// @param target The address to call.
 /// @param value Wei to send along.
-/// @param gas The least gas that the call must be given; above zero where there is data or failure is allowed.
+/// @param gas The least gas that the call must be given, and where it may fail also the most; above zero where there is data or
+/// failure is allowed.
 /// @param allowFailure Whether the calls behind it are made, and it counts as executed, when this one fails.
 /// @param allowNoCode Whether data may go to an address without code, which ignores it.
 /// @param data Calldata; empty for a plain payment.
@@ -285,7 +286,7 @@ enum Skip {
 /// @param class The class of decisions.
 /// @param fromLog Whether it was approved by signatures given off-chain, or queued from the log.
 /// @param refusedInLog Whether an anchored log was shown to have refused it.
-/// @param epoch The epoch in which it was opened or approved on-chain.
+/// @param epoch The group's `votersSince` when it was opened or approved on-chain: whose weights its tallies are of.
 /// @param votingEnds The first second (Unix time) at which it takes no more votes; 0 where it was never open here.
 /// @param approvedAt When it was approved (Unix time), or 0.
 /// @param executableFrom The first second at which it may be executed, or 0 while it is not approved.
@@ -473,6 +474,7 @@ struct Fork {
 /// @param replicaCount How many of them are replicas.
 /// @param totalWeight The weight of all voters together.
 /// @param membersHash keccak256 of the ABI-encoded array of members.
+/// @param votersSince The epoch since which all weights are as they are: votes are of it, not of the epoch of the replicas.
 /// @param createdAt When it was made (Unix time).
 /// @param terms What it agreed on then.
 struct Group {
@@ -482,6 +484,7 @@ struct Group {
     uint8 replicaCount;
     uint128 totalWeight;
     bytes32 membersHash;
+    uint64 votersSince;
     uint64 createdAt;
     Terms terms;
 }
@@ -494,12 +497,15 @@ struct Group {
 /// one.
 /// @param startedAt When the contract came to it (Unix time).
 /// @param totalWeight The weight of all its voters.
+/// @param votersSince The epoch since which all weights were as they were in this one: the last that began with others, or with
+/// a recovery.
 struct EpochStart {
     bytes32 membersHash;
     uint64 sequence;
     uint64 logSize;
     uint64 startedAt;
     uint128 totalWeight;
+    uint64 votersSince;
 }
 
 /// @notice The latest checkpoint that the contract accepted for a group; all zero before the first.

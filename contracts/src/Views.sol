@@ -52,6 +52,7 @@ abstract contract Views is Inbox, Domain, IGroupRegistry {
             replicaCount: state.replicaCount,
             totalWeight: epoch.totalWeight,
             membersHash: epoch.membersHash,
+            votersSince: state.votersSince,
             createdAt: state.epochs[0].startedAt,
             terms: _terms(state)
         });
@@ -69,13 +70,21 @@ abstract contract Views is Inbox, Domain, IGroupRegistry {
 
     /// @inheritdoc IGroupRegistry
     function epochStart(bytes32 groupId, uint64 epoch) external view override returns (EpochStart memory) {
-        EpochState memory state = _group(groupId).epochs[epoch];
+        GroupState storage own = _group(groupId);
+        EpochState memory state = own.epochs[epoch];
+        uint64 votersSince = 0;
+        if (state.membersHash != 0) {
+            for (uint64 next = own.nextVoters[0]; next != 0 && next <= epoch; next = own.nextVoters[next]) {
+                votersSince = next;
+            }
+        }
         return EpochStart({
             membersHash: state.membersHash,
             sequence: state.sequence,
             logSize: state.logSize,
             startedAt: state.startedAt,
-            totalWeight: state.totalWeight
+            totalWeight: state.totalWeight,
+            votersSince: votersSince
         });
     }
 

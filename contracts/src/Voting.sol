@@ -71,7 +71,7 @@ abstract contract Voting is Records, Domain, Signatures, Module, IOnChainLane {
     // For the lane
     // ---------------------------------------------------------------------------------------------------------
 
-    /// @dev The weight of those of the ballots that count: by strictly ascending voter, each a voter's of the current epoch who
+    /// @dev The weight of those of the ballots that count: by strictly ascending voter, each a current voter's who
     /// has not left, and signed by it. Others are passed over.
     function _weigh(GroupState storage group, Statement memory statement, Ballot[] calldata ballots)
         internal
@@ -103,7 +103,7 @@ abstract contract Voting is Records, Domain, Signatures, Module, IOnChainLane {
         Cast storage cast = record.casts[voter];
         (uint8 before, uint32 count) = (cast.choice, cast.count);
         uint64 weight = _voterWeight(group, voter);
-        // Weights do not change within an epoch, and no vote is taken in another.
+        // Weights do not change while a proposal takes votes.
         if (count != 0) _count(record, before, weight, false);
         _count(record, choice, weight, true);
         (cast.choice, cast.count) = (choice, count + 1);

@@ -111,6 +111,19 @@ fn group(cases: &mut Cases) {
     ] {
         cases.group_bounds(Term::RecoveryTime, [least, LONGEST_S], |terms, found| {
             (terms.stall_time_s, terms.inbox_deadline_s, terms.recovery_time_s) = (stall, deadline, found);
+            terms.classes.push(Class { escape: false, ..Class::constitution(3, 4, HOUR_S) });
+        });
+    }
+    let constitution = Class::constitution(3, 4, DAY_S);
+    for (how, class, recovers) in [
+        ("by signatures alone", Class { opening: Opening::Never, ..constitution.clone() }, true),
+        ("by votes alone", Class { escape: false, opening: Opening::Stalled, ..constitution.clone() }, true),
+        ("not on-chain", Class { escape: false, opening: Opening::Never, ..constitution.clone() }, false),
+        ("by calls to others", Class { scope: Scope::Calls, ..constitution.clone() }, false),
+    ] {
+        cases.group(&format!("a recovery decided {how}"), (!recovers).then_some(Term::RecoveryTime), |terms| {
+            terms.recovery_time_s = SHORTEST_RECOVERY_S;
+            terms.classes.push(class);
         });
     }
     cases.group_bounds(Term::EvidenceWindow, [DAY_S, LONGEST_S], |terms, found| {

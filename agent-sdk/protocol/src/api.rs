@@ -193,7 +193,7 @@ pub struct ProposalView {
     pub salt: u64,
     /// The class of decisions, by its place in the group's terms.
     pub class: u8,
-    /// The epoch in which it was proposed, and the only one in which it takes votes.
+    /// The group's `voters_since` when it was proposed: it takes votes until anybody's weight changes.
     #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     pub epoch: Epoch,
     /// The proposal in words.

@@ -225,6 +225,11 @@ impl Class {
         self.escape && self.scope == Scope::Anything
     }
 
+    /// Whether the class' decisions can be made on-chain, and may replace the replicas there.
+    pub fn recovers(&self) -> bool {
+        self.scope == Scope::Anything && (self.opening != Opening::Never || self.escape)
+    }
+
     /// The limit on an asset.
     pub fn limit(&self, asset: AgentId) -> Option<&Limit> {
         self.limits.iter().find(|limit| limit.asset == asset)

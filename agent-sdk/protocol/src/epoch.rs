@@ -177,9 +177,17 @@ pub fn without_replica(group: &Group, next: Option<&Group>, replica: AgentId) ->
     amended.validate().is_ok().then_some(amended)
 }
 
+/// The voters, and with which weight each votes.
+pub(crate) fn weights(members: &[Member]) -> impl Iterator<Item = (AgentId, u64)> {
+    members.iter().filter(|member| member.weight != 0).map(|member| (member.agent, member.weight))
+}
+
 /// The group with `members` in the epoch after its own.
 fn succeed(group: &Group, members: Vec<Member>) -> Result<Group, GroupError> {
-    let next = Group { epoch: group.epoch.next(), members, ..group.clone() };
+    let epoch = group.epoch.next();
+    let altered = weights(&members).ne(weights(&group.members));
+    let voters_since = if altered { epoch } else { group.voters_since };
+    let next = Group { epoch, members, voters_since, ..group.clone() };
     next.validate()?;
     Ok(next)
 }

@@ -134,6 +134,10 @@ pub struct Group {
     /// What the group agreed on when it was made.
     #[n(4)]
     pub terms: Terms,
+    /// The epoch since which all weights are as they are: the last that began with others, or with a recovery. Proposals
+    /// and votes are of it, so they outlast changes of members that leave the weights alone.
+    #[n(5)]
+    pub voters_since: Epoch,
 }
 
 sol! {
@@ -312,7 +316,7 @@ pub(crate) mod tests {
         let total = u128::from(n);
         let terms = Terms::of_class(Class::of_weight(total * 2 / 3 + 1, total, 60));
         let account = AgentId::from([0xac; 20]);
-        (Group { identity, account, epoch: Epoch(0), members, terms }, keys)
+        (Group { identity, account, epoch: Epoch(0), members, terms, voters_since: Epoch(0) }, keys)
     }
 
     #[test]

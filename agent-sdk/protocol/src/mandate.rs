@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::AccountSignature;
 use crate::call::actions_hash;
 use crate::codec::bounded_list;
-use crate::epoch::MembersChange;
+use crate::epoch::{MembersChange, weights};
 use crate::group::{Group, MAX_MEMBERS, Member};
 use crate::ids::{AgentId, Digest, ProposalId};
 use crate::policy::reaches;
@@ -88,7 +88,7 @@ impl Mandate {
     /// The weight in `group` of the ballots that count for `members`: by strictly ascending voter, each a voter's own vote
     /// for this very change. Others are passed over. That a voter has left since is nothing to a mandate.
     pub fn weight(&self, group: &Group, members: &[Member]) -> u128 {
-        let (proposal, epoch, voting_ends) = (self.proposal(group, members), group.epoch, self.voting_ends);
+        let (proposal, epoch, voting_ends) = (self.proposal(group, members), group.voters_since, self.voting_ends);
         let (mut weight, mut before) = (0, None);
         for Ballot { voter, signature } in self.ballots.iter().copied() {
             let Some(member) = group.member(voter).filter(|member| member.is_voter()) else { continue };
@@ -123,10 +123,7 @@ impl Mandate {
 impl MembersChange {
     /// Whether anybody's weight in the next epoch is another than in `group`.
     pub fn alters_weights(&self, group: &Group) -> bool {
-        let weights = |members: &[Member]| -> Vec<(AgentId, u64)> {
-            members.iter().filter(|member| member.weight != 0).map(|m| (m.agent, m.weight)).collect()
-        };
-        weights(&self.members) != weights(&group.members)
+        weights(&self.members).ne(weights(&group.members))
     }
 
     /// Checks that a change which alters weights comes with the voters' mandate; of any other, none is read.
@@ -186,7 +183,7 @@ mod tests {
             let voter = AgentId(account.address());
             let voting_ends = empty.voting_ends;
             let vote =
-                ChainVote { voter, proposal, choice: Choice::For, epoch: group.epoch, voting_ends, nonce: 0 };
+                ChainVote { voter, proposal, choice: Choice::For, epoch: group.voters_since, voting_ends, nonce: 0 };
             Ballot { voter, signature: account.sign_digest(&vote.digest(&group.identity)) }
         };
         Mandate { ballots: keys.iter().map(ballot).collect(), ..empty }

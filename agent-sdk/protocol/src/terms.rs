@@ -159,6 +159,7 @@ impl TermsError {
                     "{lane} needs a threshold of all weight, and neither turnout, nor veto, nor votes that change"
                 )
             }
+            Term::RecoveryTime if most == U256::ZERO => "recovery_time_s needs a class of the scope `anything` that can be decided on-chain".into(),
             Term::Bounded => "without a timelock it calls nothing, or has limits and a window".into(),
             _ => format!("{} {found} is not within {least} and {most}", term.name()),
         };
@@ -288,7 +289,12 @@ impl Terms {
         of.within(Term::StallTime, self.stall_time_s, HOUR_S, LONGEST_WAIT_S)?;
         of.within(Term::InboxDeadline, self.inbox_deadline_s, self.stall_time_s, LONGEST_WAIT_S)?;
         let recovery_s = SHORTEST_RECOVERY_S.max(4 * self.stall_time_s).max(2 * self.inbox_deadline_s);
-        of.none_or_within(Term::RecoveryTime, self.recovery_time_s, recovery_s, LONGEST_S)?;
+        if self.classes.iter().any(Class::recovers) {
+            of.none_or_within(Term::RecoveryTime, self.recovery_time_s, recovery_s, LONGEST_S)?;
+        } else {
+            // Nobody is to rely on a recovery that no class could decide on-chain.
+            of.within(Term::RecoveryTime, self.recovery_time_s, 0u8, 0u8)?;
+        }
         of.within(Term::InboxFee, self.inbox_fee, 0u8, MAX_INBOX_FEE)?;
         let evidence_s = if self.bond == 0 { (0, 0) } else { (DAY_S, LONGEST_S) };
         of.within(Term::EvidenceWindow, self.evidence_window_s, evidence_s.0, evidence_s.1)?;

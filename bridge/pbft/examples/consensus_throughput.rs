@@ -75,6 +75,7 @@ fn context_and_keys() -> (Context, Vec<ReplicaKeys>) {
         epoch: Epoch(0),
         members: keys.iter().map(member).collect(),
         terms,
+        voters_since: Epoch(0),
     };
     (Context::of(&group, Sequence(0)), keys)
 }

@@ -19,6 +19,8 @@ pub struct EpochStart {
     pub started_at_s: u64,
     /// The weight of all its voters.
     pub total_weight: u128,
+    /// The epoch since which all weights were as they were in this one.
+    pub voters_since: Epoch,
 }
 
 /// A group's latest anchor. The roots of the state and the inbox are in its event:

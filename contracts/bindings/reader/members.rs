@@ -33,7 +33,8 @@ impl CoordinatorReader {
         let start = self.epoch_start(group, epoch).await?;
         let start = start.ok_or(ReaderError::UnknownEpoch { group, epoch, current })?;
         let members = self.members_of_event(group, epoch).await?;
-        self.checked(group, epoch, members, &summary, start.members_hash)
+        let found = (epoch, start.voters_since);
+        self.checked(group, found, members, &summary, start.members_hash)
     }
 
     /// Where `epoch` of the group began, or nothing when it has not begun on the chain.
@@ -50,6 +51,7 @@ impl CoordinatorReader {
             members_hash: Digest(start.membersHash),
             started_at_s: start.startedAt,
             total_weight: start.totalWeight,
+            voters_since: Epoch(start.votersSince),
         }))
     }
 
@@ -89,14 +91,15 @@ impl CoordinatorReader {
     async fn current(&self, group: GroupId, summary: crate::Group) -> Result<Group, ReaderError> {
         let members = self.coordinator.members(group.0);
         let members = self.ask(group, "members", members.call()).await?;
-        self.checked(group, Epoch(summary.epoch), members, &summary, Digest(summary.membersHash))
+        let found = (Epoch(summary.epoch), Epoch(summary.votersSince));
+        self.checked(group, found, members, &summary, Digest(summary.membersHash))
     }
 
     /// The group of these members, once they form one and are those that the contract's state names.
     fn checked(
         &self,
         group: GroupId,
-        epoch: Epoch,
+        (epoch, voters_since): (Epoch, Epoch),
         members: Vec<crate::Member>,
         summary: &crate::Group,
         members_hash: Digest,
@@ -109,7 +112,12 @@ impl CoordinatorReader {
         let members: Vec<Member> = all(&members);
         let identity = GroupIdentity { chain_id: self.chain_id, contract: AgentId(self.contract()), group };
         let terms = Terms::try_from(&summary.terms).map_err(|error| malformed("group", error.to_string()))?;
-        let read = Group { identity, account: AgentId(summary.account), epoch, members, terms };
+        if voters_since > epoch {
+            let reason = format!("the weights of epoch {epoch} are said to stand since epoch {voters_since}");
+            return Err(malformed("votersSince", reason));
+        }
+        let account = AgentId(summary.account);
+        let read = Group { identity, account, epoch, members, terms, voters_since };
         read.validate().map_err(|error| malformed("group", error.to_string()))?;
         if Digest(read.members_hash()) != members_hash {
             let reason = "the members do not hash to the contract's members hash";

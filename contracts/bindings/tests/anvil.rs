@@ -190,7 +190,7 @@ async fn the_reader_tells_a_group_as_it_was_made() {
     let identity = GroupIdentity { chain_id: 31_337, contract: AgentId(contract), group: id };
     let account = AgentId(deployment::account_of(contract, id));
     let (members, terms) = (world.members.clone(), world.terms.clone());
-    let group = Group { identity, account, epoch: Epoch(0), members, terms };
+    let group = Group { identity, account, epoch: Epoch(0), members, terms, voters_since: Epoch(0) };
     assert_eq!(reader.group(id).await.unwrap(), group);
     assert_eq!(reader.group_at(id, Epoch(0)).await.unwrap(), group);
 

@@ -31,7 +31,7 @@ contract Handler is Bonding {
         for (uint256 i = 0; i < 5; ++i) {
             (seats[i].seated, seats[i].weight, seats[i].bond) = (true, 1, BOND);
         }
-        epochs.push(EpochStart(_hash(_members(5)), 0, 0, uint64(block.timestamp), 5));
+        epochs.push(EpochStart(_hash(_members(5)), 0, 0, uint64(block.timestamp), 5, 0));
         epochNumbers.push(0);
         _fill(1);
     }
@@ -182,7 +182,9 @@ contract Handler is Bonding {
         bool alters = _alters(seated, weights);
         if (!_rotates(checkpoint, next, how == 1 ? 0 : how == 2 ? 1 : POOL, alters)) return;
         _noteAnchor(checkpoint);
-        _noteEpoch(next, seated, weights, epochNumbers[epochNumbers.length - 1] + 1);
+        uint64 number = epochNumbers[epochNumbers.length - 1] + 1;
+        if (alters) votersSince = number;
+        _noteEpoch(next, seated, weights, number);
     }
 
     function _rotates(Checkpoint memory checkpoint, Member[] memory next, uint256 signers, bool alters)
@@ -207,9 +209,10 @@ contract Handler is Bonding {
         (bool[POOL] memory seated, uint64[POOL] memory weights) = _draw(bits, shift);
         Member[] memory next = _list(seated, weights);
         uint64 current = epochNumbers[epochNumbers.length - 1];
-        bytes memory data = abi.encodeCall(coordinator.recover, (groupId, current, next));
+        bytes memory data = abi.encodeCall(coordinator.recover, (groupId, votersSince, next));
         if (!_try(account, 0, data, next.length >= 4 && hasWaited(RECOVERY_TIME), "recover")) return;
-        _noteEpoch(next, seated, weights, ((current >> 32) + 1) << 32);
+        votersSince = ((current >> 32) + 1) << 32;
+        _noteEpoch(next, seated, weights, votersSince);
     }
 
     /// @dev Where `shift` is even, all voters stay and others come or go as replicas; else all are voters, of other weights.
@@ -250,7 +253,9 @@ contract Handler is Bonding {
             (seats[i].seated, seats[i].weight) = (seated[i], seated[i] ? weights[i] : 0);
         }
         uint64 size = anchoredSizes[anchoredSizes.length - 1];
-        epochs.push(EpochStart(_hash(next), sequence, size, uint64(block.timestamp), uint128(totalWeight())));
+        epochs.push(
+            EpochStart(_hash(next), sequence, size, uint64(block.timestamp), uint128(totalWeight()), votersSince)
+        );
         epochNumbers.push(number);
     }
 
@@ -302,7 +307,7 @@ contract Handler is Bonding {
         if (!_try(address(0xbeef), 0, data, allowed, "queueAnchored")) return;
         (ghost.status, ghost.approvedAt, ghost.queued) = (Status.Approved, block.timestamp, true);
         delete ghost.tally;
-        (ghost.votingEnds, ghost.epoch) = (0, epochs.length - 1);
+        (ghost.votingEnds, ghost.votersSince) = (0, votersSince);
     }
 
     /// @dev Within its time, by the log and by the chain, and with an entry of its epoch.

@@ -153,6 +153,8 @@ contract InvariantsTest {
             last = number;
         }
         vm.assertEq(_coordinator.group(_groupId).epoch, last, "the current one");
+        (, EpochStart memory current) = _handler.epochAt(_handler.epochCount() - 1);
+        vm.assertEq(_coordinator.group(_groupId).votersSince, current.votersSince, "since when weights stand");
     }
 
     function invariant_NothingForbidden() external view {

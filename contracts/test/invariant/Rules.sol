@@ -84,14 +84,21 @@ abstract contract Rules is AnchorFixture, Store {
         if (ghost.status != Status.Open && ghost.status != Status.Approved) return ghost.status;
         uint256 approvedAt = ghost.approvedAt;
         if (ghost.status == Status.Open) {
-            bool overtaken = ghost.epoch + 1 < epochs.length && epochs[ghost.epoch + 1].startedAt < ghost.votingEnds;
-            if (overtaken) return Status.Expired;
+            if (_isOvertaken(ghost)) return Status.Expired;
             if (block.timestamp < ghost.votingEnds) return Status.Open;
             Status outcome = _outcome(ghost);
             if (outcome != Status.Approved) return outcome;
             approvedAt = ghost.votingEnds;
         }
         return block.timestamp > approvedAt + _timelockOf(ghost.class) + HALF_A_DAY ? Status.Expired : Status.Approved;
+    }
+
+    /// @dev Whether weights changed before the end of the voting, by rotation or recovery.
+    function _isOvertaken(ProposalGhost storage ghost) private view returns (bool) {
+        for (uint256 e = 0; e < epochs.length; ++e) {
+            if (epochs[e].votersSince > ghost.votersSince) return epochs[e].startedAt < ghost.votingEnds;
+        }
+        return false;
     }
 
     function expectedFrom(uint256 p) public view returns (uint256) {

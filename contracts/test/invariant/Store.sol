@@ -15,8 +15,8 @@ contract Store {
         uint256 proposer;
         /// What was last stored of it, in any lane.
         Status status;
-        /// Of the list of epochs.
-        uint256 epoch;
+        /// The epoch since which the weights stand that vote on it.
+        uint64 votersSince;
         uint256 totalWeight;
         uint256 votingEnds;
         uint256 approvedAt;
@@ -59,6 +59,7 @@ contract Store {
 
     EpochStart[] internal epochs;
     uint64[] internal epochNumbers;
+    uint64 internal votersSince;
 
     uint64 internal sequence;
     uint64[] internal anchoredSizes;

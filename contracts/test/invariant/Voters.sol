@@ -74,9 +74,9 @@ abstract contract Voters is Rules {
         ghost.id = _idOf(contentOf(p));
     }
 
-    /// @dev Of the current epoch; the log is told, by whoever sent it.
+    /// @dev Of the current voters; the log is told, by whoever sent it.
     function _open(ProposalGhost storage ghost, Status status, address sender) private {
-        (ghost.status, ghost.epoch, ghost.totalWeight) = (status, epochs.length - 1, totalWeight());
+        (ghost.status, ghost.votersSince, ghost.totalWeight) = (status, votersSince, totalWeight());
         uint256 ends = status == Status.Open ? block.timestamp + PERIOD : ghost.votingEnds;
         _noteMessage(
             INBOX_OPENED,
@@ -121,7 +121,7 @@ abstract contract Voters is Rules {
         returns (Ballot memory)
     {
         ProposalGhost storage ghost = proposals[p];
-        uint64 epoch = ghost.status == Status.Open ? epochNumbers[ghost.epoch] : epochNumbers[epochs.length - 1];
+        uint64 epoch = ghost.status == Status.Open ? ghost.votersSince : votersSince;
         bytes32 digest = coordinator.hashVote(agents[agent], ghost.id, choice, epoch, uint64(ends), nonce);
         return Ballot({voter: agents[agent], choice: choice, signature: _signature(privateKeys[agent], digest)});
     }
@@ -210,10 +210,9 @@ abstract contract Voters is Rules {
     function _votesOf(uint256 p, uint256 bits, uint256 ends) private view returns (Ballot[] memory ballots) {
         ballots = new Ballot[](POOL);
         uint256 count = 0;
-        uint64 epoch = epochNumbers[epochs.length - 1];
         for (uint256 i = 0; i < POOL; ++i) {
             if (bits >> i & 1 == 0) continue;
-            bytes32 digest = coordinator.hashVote(agents[i], proposals[p].id, CHOICE_FOR, epoch, uint64(ends), 0);
+            bytes32 digest = coordinator.hashVote(agents[i], proposals[p].id, CHOICE_FOR, votersSince, uint64(ends), 0);
             ballots[count++] = Ballot(agents[i], CHOICE_FOR, _signature(privateKeys[i], digest));
         }
         assembly ("memory-safe") {

@@ -14,6 +14,7 @@ import {
     Decision,
     Entry,
     Fork,
+    Group,
     InboxState,
     KIND_DECISION,
     KIND_SYSTEM,
@@ -171,14 +172,14 @@ abstract contract AnchorFixture is Fixture {
         calls[0].gas = 1;
     }
 
-    /// @dev The votes for `next` of `count` agents from `first` on, in the current epoch, in class `ROUTINE`.
+    /// @dev The votes for `next` of `count` agents from `first` on, for the current epoch, in class `ROUTINE`.
     function _mandate(Member[] memory next, uint256 first, uint256 count)
         internal
         view
         returns (Mandate memory mandate)
     {
-        uint64 epoch = coordinator.group(groupId).epoch;
-        Content memory content = _content(first, ROUTINE, _changeCalls(epoch, next), 77);
+        Group memory group = coordinator.group(groupId);
+        Content memory content = _content(first, ROUTINE, _changeCalls(group.epoch, next), 77);
         bytes32 id = _idOf(content);
         uint64 votingEnds = uint64(block.timestamp + VOTING_PERIOD);
         mandate = Mandate({
@@ -191,7 +192,7 @@ abstract contract AnchorFixture is Fixture {
         });
         for (uint256 i = 0; i < count; ++i) {
             address voter = agents[first + i];
-            bytes32 digest = coordinator.hashVote(voter, id, CHOICE_FOR, epoch, votingEnds, 0);
+            bytes32 digest = coordinator.hashVote(voter, id, CHOICE_FOR, group.votersSince, votingEnds, 0);
             mandate.ballots[i] =
                 Ballot({voter: voter, choice: CHOICE_FOR, signature: _signature(privateKeys[first + i], digest)});
         }

@@ -257,10 +257,10 @@ contract AnchorAndRotateTest is EpochFixture, RefusalFixture {
         third[0].flags = FLAG_REPLICA;
         _rotate(_boundary(20, third), 2, 4, third, _mandate(third, 2, 3));
 
-        _assertStart(0, EpochStart(_hash(_between(0, 5)), 0, 0, uint64(START), 5));
-        _assertStart(1, EpochStart(_hash(_next()), 11, 7, uint64(START + 100), 5));
-        _assertStart(2, EpochStart(_hash(third), 20, 10, uint64(START + 300), 5));
-        _assertStart(3, EpochStart(0, 0, 0, 0, 0));
+        _assertStart(0, EpochStart(_hash(_between(0, 5)), 0, 0, uint64(START), 5, 0));
+        _assertStart(1, EpochStart(_hash(_next()), 11, 7, uint64(START + 100), 5, 1));
+        _assertStart(2, EpochStart(_hash(third), 20, 10, uint64(START + 300), 5, 2));
+        _assertStart(3, EpochStart(0, 0, 0, 0, 0, 0));
         vm.assertEq(coordinator.group(groupId).epoch, 2, "epoch");
         vm.assertEq(coordinator.quorum(groupId), 4, "quorum");
         vm.assertEq(abi.encode(coordinator.members(groupId)), abi.encode(third), "members");

@@ -217,8 +217,9 @@ contract AnchorErasTest is EpochFixture, RefusalFixture {
         vm.prank(agents[3]);
         coordinator.enqueue(groupId, "a command");
         vm.warp(block.timestamp + RECOVERY_TIME);
+        uint64 votersSince = coordinator.group(groupId).votersSince;
         vm.prank(account);
-        coordinator.recover(groupId, epoch, members);
+        coordinator.recover(groupId, votersSince, members);
     }
 
     /// @dev The boundary of the log as it is, before the same members, that takes no message; and what goes with it.

@@ -279,20 +279,33 @@ contract ApproveBySigsTest is EscapeFixture {
         }
     }
 
-    /// @dev Votes of an epoch count in no other, even where the members are the same.
-    function test_ApproveBySigs_RevertWhen_TheEpochHasEnded() external {
+    /// @dev Votes count for as long as nobody's weight changes, and for other weights no more.
+    function test_ApproveBySigs_RevertWhen_WeightsHaveChanged() external {
         Member[] memory same = _members(4);
         _rotate(_boundary(1, same), 0, 3, same, _noMandate());
+        Member[] memory others = _members(4);
+        others[0].weight += 1;
+        _rotate(_boundary(2, others), 0, 3, others, _mandate(others, 0, 4));
         _stall();
         _expectNotEnough(_ballots(0, 3, id, ends), 0);
 
         Ballot[] memory anew = _ballots(0, 3, id, ends);
         for (uint256 i = 0; i < 3; ++i) {
-            anew[i].signature = _signature(privateKeys[i], coordinator.hashVote(agents[i], id, CHOICE_FOR, 1, ends, 0));
+            anew[i].signature = _signature(privateKeys[i], coordinator.hashVote(agents[i], id, CHOICE_FOR, 2, ends, 0));
         }
         coordinator.approveBySigs(groupId, _offChain(), ends, anew);
         _assertStatus(id, Status.Approved);
-        vm.assertEq(coordinator.proposal(groupId, id).epoch, 1, "epoch");
+        vm.assertEq(coordinator.proposal(groupId, id).epoch, 2, "since when the weights stand");
+    }
+
+    /// @dev Or replicas that lie could rotate to keep the voters from it.
+    function test_ApproveBySigs_OutlastsRotationsThatLeaveTheWeightsAlone() external {
+        Member[] memory same = _members(4);
+        _rotate(_boundary(1, same), 0, 3, same, _noMandate());
+        _rotate(_boundary(2, same), 0, 3, same, _noMandate());
+        _stall();
+        coordinator.approveBySigs(groupId, _offChain(), ends, _ballots(0, 3, id, ends));
+        _assertStatus(id, Status.Approved);
     }
 
     function test_ApproveBySigs_WhenAVoterHasCode_AsksIt() external {

@@ -114,15 +114,30 @@ contract EndsTest is AnchorFixture {
     // The end of the epoch
     // ---------------------------------------------------------------------------------------------------------
 
-    function test_End_GivenTheEpochEndsBefore_ItHasExpired() external {
+    function test_End_GivenWeightsChangeBefore_ItHasExpired() external {
         _open(OF_CAST);
         _vote(0, _id, CHOICE_FOR);
         _vote(1, _id, CHOICE_FOR);
         vm.warp(_ends - 1);
         _renew(1);
+        Member[] memory heavier = _heavier();
+        _rotate(_boundary(2, heavier), 0, 3, heavier, _mandate(heavier, 0, 3));
         _assertStatus(_id, Status.Expired);
         vm.warp(_ends);
         _assertStatus(_id, Status.Expired);
+    }
+
+    /// @dev Replicas may begin epochs as they like, as long as nobody's weight changes: the voting goes on, and its end decides.
+    function test_End_GivenEpochsEndBefore_TheVotingGoesOn() external {
+        _open(OF_CAST);
+        _vote(0, _id, CHOICE_FOR);
+        _renew(1);
+        vm.warp(_ends - 1);
+        _renew(2);
+        _assertStatus(_id, Status.Open);
+        _vote(1, _id, CHOICE_FOR);
+        vm.warp(_ends);
+        _assertStatus(_id, Status.Approved);
     }
 
     /// @dev The members of its epoch voted to the end, and their weights decide, whoever the members are now.
@@ -135,10 +150,7 @@ contract EndsTest is AnchorFixture {
             _vote(i, rejected, CHOICE_AGAINST);
         }
         vm.warp(_ends);
-        Member[] memory heavier = _members(4);
-        for (uint256 i = 0; i < 4; ++i) {
-            heavier[i].weight = 1000;
-        }
+        Member[] memory heavier = _heavier();
         _rotate(_boundary(1, heavier), 0, 3, heavier, _mandate(heavier, 0, 3));
         _assertStatus(_id, Status.Approved);
         _assertStatus(rejected, Status.Rejected);
@@ -146,14 +158,16 @@ contract EndsTest is AnchorFixture {
         _assertExecutable(_ends + TIMELOCK);
     }
 
-    /// @dev Only the end of its own epoch counts, not that of a later one.
-    function test_End_GivenTwoEpochsEndAfterwards_TheEndDecides() external {
+    /// @dev Only the first change of weights after its own counts, not a later one.
+    function test_End_GivenWeightsChangeTwiceAfterwards_TheEndDecides() external {
         _open(OF_CAST);
         _vote(0, _id, CHOICE_FOR);
         _vote(1, _id, CHOICE_FOR);
         vm.warp(_ends);
-        _renew(1);
-        _renew(2);
+        Member[] memory heavier = _heavier();
+        _rotate(_boundary(1, heavier), 0, 3, heavier, _mandate(heavier, 0, 3));
+        Member[] memory again = _members(4);
+        _rotate(_boundary(2, again), 0, 3, again, _mandate(again, 0, 3));
         _assertStatus(_id, Status.Approved);
     }
 
@@ -254,6 +268,14 @@ contract EndsTest is AnchorFixture {
     }
 
     /// @dev The same members again.
+    /// @dev The four, each a thousand times as heavy.
+    function _heavier() private view returns (Member[] memory heavier) {
+        heavier = _members(4);
+        for (uint256 i = 0; i < 4; ++i) {
+            heavier[i].weight = 1000;
+        }
+    }
+
     function _renew(uint64 sequence) private {
         Member[] memory same = _members(4);
         _rotate(_boundary(sequence, same), 0, 3, same, _noMandate());

@@ -47,6 +47,7 @@ contract ExecuteAnchoredTermsTest is RefusalFixture {
         Terms memory terms = _termsOf(10_000);
         Class memory class = terms.classes[0];
         (class.name, class.scope, class.opening, class.escape) = ("decisions", Scope.Decisions, Opening.Never, false);
+        terms.recoveryTime = 0;
         _useWithFreshLog(_createGroup(members, terms, "decisions"));
 
         Approval memory approval = _logged(0, _payment(PAYEE, 100 ether));

@@ -146,6 +146,6 @@ contract GroupAccountTokensTest is Fixture {
         classes[0] = terms.classes[PAYMENTS];
         classes[0].limits = new Limit[](1);
         classes[0].limits[0] = Limit({asset: token, perDecision: 100, perWindow: 200});
-        terms.classes = classes;
+        (terms.classes, terms.recoveryTime) = (classes, 0);
     }
 }

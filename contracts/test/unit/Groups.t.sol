@@ -211,7 +211,7 @@ contract GroupsTest is AnchorFixture {
         vm.assertEq(abi.encode(coordinator.inbox(id)), abi.encode(InboxState(0, 0, 0, 0)), "no message");
         vm.assertEq(
             abi.encode(coordinator.epochStart(id, 0)),
-            abi.encode(EpochStart(keccak256(abi.encode(members)), 0, 0, uint64(START), 14)),
+            abi.encode(EpochStart(keccak256(abi.encode(members)), 0, 0, uint64(START), 14, 0)),
             "the epoch"
         );
         vm.assertEq(

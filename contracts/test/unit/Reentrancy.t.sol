@@ -16,7 +16,7 @@ import {vm} from "../support/Vm.sol";
 /// contracts.
 contract ReentrancyTest is EvidenceFixture {
     uint256 private constant WAIT = uint256(EVIDENCE_WINDOW) + 1 days;
-    uint256 private constant TRIES = 5;
+    uint256 private constant TRIES = 4;
 
     Actor private _actor;
     bytes private _guard = abi.encodeWithSelector(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector);
@@ -34,23 +34,38 @@ contract ReentrancyTest is EvidenceFixture {
     }
 
     function test_Withdraw_FromWithin() external {
-        for (uint256 i = 0; i < TRIES; ++i) {
-            _actor.onEther(address(coordinator), _tryOf(i));
-            uint256 before = address(_actor).balance;
-            _actor.act(address(coordinator), abi.encodeCall(coordinator.withdraw, (groupId)));
-            _assertGuarded();
-            vm.assertEq(address(_actor).balance - before, 1 ether, "sent once");
-            vm.assertEq(address(coordinator).balance, 2 ether, "the others' bonds");
-            // And again from the start.
-            _actorDeposits();
-            vm.warp(block.timestamp + WAIT);
-        }
+        bytes memory again = abi.encodeCall(coordinator.withdraw, (groupId));
+        _actor.onEther(address(coordinator), again);
+        uint256 before = address(_actor).balance;
+        _actor.act(address(coordinator), again);
+        vm.assertFalse(_actor.succeeded(), "taken from within");
+        bytes memory gone = abi.encodeWithSelector(Errors.WithdrawalNotAskedFor.selector, groupId, address(_actor));
+        vm.assertEq(_actor.answer(), gone, "nothing left to withdraw");
+        vm.assertEq(address(_actor).balance - before, 1 ether, "sent once");
+        vm.assertEq(address(coordinator).balance, 2 ether, "the others' bonds");
+    }
+
+    /// @dev The account of a group calls from within an execution alone, and gets its bond all the same.
+    function test_Withdraw_ByAGroupsAccount() external {
+        vm.deal(account, 100 ether);
+        bytes32 other = _createGroup(_members(4), _bonded(_terms()), "another");
+        _decideAndExecute(
+            ROUTINE, _call(address(coordinator), 10 ether, abi.encodeCall(coordinator.deposit, (other))), 1
+        );
+        vm.assertEq(coordinator.bondOf(other, account).amount, 10 ether, "deposited");
+        _decideAndExecute(
+            ROUTINE, _call(address(coordinator), 0, abi.encodeCall(coordinator.requestWithdrawal, (other))), 2
+        );
+        vm.warp(coordinator.bondOf(other, account).releasedAt);
+        _decideAndExecute(ROUTINE, _call(address(coordinator), 0, abi.encodeCall(coordinator.withdraw, (other))), 3);
+        vm.assertEq(account.balance, 100 ether, "all of it is back");
+        vm.assertEq(coordinator.bondOf(other, account).amount, 0, "nothing is left");
     }
 
     function test_Report_FromWithin() external {
         for (uint256 i = 0; i < 2; ++i) {
-            // By the first it reports the other replica, then withdraws.
-            _actor.onEther(address(coordinator), i == 0 ? _reporting(1) : _tryOf(0));
+            // By the first it reports the other replica, then executes.
+            _actor.onEther(address(coordinator), _tryOf(i));
             _actor.act(address(coordinator), _reporting(i));
             _assertGuarded();
             vm.assertEq(address(_actor).balance, (i + 1) * 0.2 ether, "paid once");
@@ -115,14 +130,13 @@ contract ReentrancyTest is EvidenceFixture {
         _actor.act(address(coordinator), abi.encodeCall(coordinator.requestWithdrawal, (groupId)));
     }
 
-    /// @dev All that sends ether or makes calls, in each of the three contracts.
+    /// @dev All that makes calls, or sends ether before it is done.
     function _tryOf(uint256 i) private view returns (bytes memory) {
         Approval memory approval;
         Content memory content;
-        if (i == 0) return abi.encodeCall(coordinator.withdraw, (groupId));
-        if (i == 1) return _reporting(1);
-        if (i == 2) return abi.encodeCall(coordinator.execute, (groupId, content));
-        if (i == 3) return abi.encodeCall(coordinator.executeAnchored, (groupId, 1, approval, new bytes32[](0)));
+        if (i == 0) return _reporting(1);
+        if (i == 1) return abi.encodeCall(coordinator.execute, (groupId, content));
+        if (i == 2) return abi.encodeCall(coordinator.executeAnchored, (groupId, 1, approval, new bytes32[](0)));
         return abi.encodeCall(coordinator.executeAnchoredBatch, (groupId, 1, new Approval[](0), new bytes32[](0)));
     }
 

@@ -78,6 +78,15 @@ contract TermsTest is Fixture {
         terms.recoveryTime = 0;
         _expectKept(terms);
 
+        // Decided here by signatures alone, and in no way.
+        (terms.recoveryTime, terms.classes[0].opening) = (7 days, Opening.Never);
+        _expectKept(terms);
+        terms.classes[0].escape = false;
+        _expectRefusal(terms, OF_GROUP, Term.RecoveryTime, 7 days, 0, 0);
+        (terms.classes[0].opening, terms.classes[0].scope) = (Opening.Always, Scope.Calls);
+        _expectRefusal(terms, OF_GROUP, Term.RecoveryTime, 7 days, 0, 0);
+        terms.classes[0].scope = Scope.Anything;
+
         (terms.stallTime, terms.inboxDeadline, terms.classes[0].escape) = (2 days, 3 days, false);
         terms.recoveryTime = 8 days - 1;
         _expectRefusal(terms, OF_GROUP, Term.RecoveryTime, 8 days - 1, 8 days, YEAR);
@@ -191,6 +200,7 @@ contract TermsTest is Fixture {
             Terms memory terms = _termsOf(7500);
             Class memory class = terms.classes[0];
             class.escape = false;
+            terms.recoveryTime = 0;
             _vary(class, rule);
             _expectRefusal(terms, 0, Term.Opening, uint256(Opening.Always), 0, uint256(Opening.Stalled));
             class.opening = Opening.Stalled;
@@ -203,7 +213,7 @@ contract TermsTest is Fixture {
     function test_H2_Terms_RevertWhen_TheEscapeLaneCouldDecideOtherwise() external {
         for (uint256 rule = 0; rule < 4; ++rule) {
             Terms memory terms = _termsOf(7500);
-            terms.classes[0].opening = Opening.Never;
+            (terms.classes[0].opening, terms.recoveryTime) = (Opening.Never, 0);
             _vary(terms.classes[0], rule);
             _expectRefusal(terms, 0, Term.Escape, 1, 0, 0);
             terms.classes[0].escape = false;
@@ -232,6 +242,7 @@ contract TermsTest is Fixture {
         Terms memory terms = _termsOf(7500);
         Class memory class = terms.classes[0];
         (class.opening, class.escape, class.votingPeriod) = (Opening.Never, false, 0);
+        terms.recoveryTime = 0;
         _expectRefusal(terms, 0, Term.VotingPeriod, 0, 1, YEAR);
         class.votingPeriod = 1;
         _expectKept(terms);

@@ -59,6 +59,7 @@ impl Setting {
             epoch: Epoch(0),
             members: members.collect(),
             terms,
+            voters_since: Epoch(0),
         };
         let context = Context { identity, epoch: Epoch(0), replicas: group.replicas(), base: Sequence(0) };
         let command = command(&context);

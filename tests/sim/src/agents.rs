@@ -167,7 +167,7 @@ pub fn answer(outcome: &Outcome) -> Answer {
             "proposal_closed" => Answer::Closed,
             "voting_over" => Answer::Over,
             "already_voted" => Answer::Voted,
-            "other_epoch" => Answer::OtherEpoch,
+            "other_voters" => Answer::OtherVoters,
             "not_the_proposer" => Answer::NotTheProposer,
             _ => Answer::Refused,
         },

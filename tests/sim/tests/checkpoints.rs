@@ -165,6 +165,7 @@ impl Victim {
             epoch: Epoch(0),
             members: keys.iter().map(member).collect(),
             terms,
+            voters_since: Epoch(0),
         };
         let replica = Self::started(&group, &keys, &History::default(), None, 0);
         let history = History::default();

@@ -27,8 +27,8 @@ struct OpenProposal {
     /// The end of its voting.
     closes: TimestampMs,
     class: Class,
-    /// The epoch that it was proposed in, whose members alone vote on it, and the weight of all of them.
-    epoch: Epoch,
+    /// The epoch since which the weights stood when it was proposed, and the weight of all voters.
+    voters_since: Epoch,
     total: u128,
     /// Each with the weight that it had, and an account's signature if it carried one.
     votes: BTreeMap<AgentId, (Choice, u64, Option<AccountSignature>)>,
@@ -65,7 +65,7 @@ impl Ballots {
                     proposer: agent,
                     closes: voting_end(time, class.voting_period_s),
                     class,
-                    epoch: group.epoch,
+                    voters_since: group.voters_since,
                     total: group.total_weight(),
                     votes: BTreeMap::new(),
                     withdrawn: false,
@@ -81,8 +81,8 @@ impl Ballots {
                 let Some(member) = group.member(agent).filter(|member| member.is_voter() && !has_left) else {
                     return fault(vote.proposal, format!("{agent} votes on it, but is no voter"));
                 };
-                if open.epoch != group.epoch {
-                    return fault(vote.proposal, format!("{agent} votes on it after the end of its epoch"));
+                if open.voters_since != group.voters_since {
+                    return fault(vote.proposal, format!("{agent} votes on it after a change of weights"));
                 }
                 let signature = vote.signature.as_ref().and_then(|signature| signature.account().copied());
                 let before = open.votes.insert(agent, (vote.choice, member.weight, signature));
@@ -131,8 +131,8 @@ impl Ballots {
         let over = time >= open.closes;
         let follows = match decision.status {
             DecisionStatus::Cancelled => verdict.is_none() && open.withdrawn,
-            // Weights of two epochs are never added up.
-            DecisionStatus::Expired if open.epoch != group.epoch => verdict.is_none() && over,
+            // Weights of different voters are never added up.
+            DecisionStatus::Expired if open.voters_since != group.voters_since => verdict.is_none() && over,
             status => verdict == Some(status) || (over && open.class.verdict(&weights, true) == Some(status)),
         };
         if !follows {

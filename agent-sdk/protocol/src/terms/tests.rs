@@ -52,9 +52,12 @@ fn the_groups_own_terms_are_bounded_by_each_other() {
     assert!(deadline.starts_with("inbox_deadline_s 3599 is not within 3600"), "{deadline}");
     let recovery = terms(|terms| {
         (terms.stall_time_s, terms.inbox_deadline_s, terms.recovery_time_s) =
-            (2 * DAY_S, 2 * DAY_S, 8 * DAY_S - 1)
+            (2 * DAY_S, 2 * DAY_S, 8 * DAY_S - 1);
+        terms.classes.push(Class { escape: false, ..Class::constitution(3, 4, DAY_S) });
     });
     assert!(recovery.starts_with("recovery_time_s 691199 is not within 691200"), "{recovery}");
+    let nobody = terms(|terms| terms.recovery_time_s = 8 * DAY_S);
+    assert!(nobody.starts_with("recovery_time_s needs a class"), "{nobody}");
     assert!(terms(|terms| terms.evidence_window_s = DAY_S).starts_with("evidence_window_s"));
     assert!(terms(|terms| terms.bond = 1).starts_with("evidence_window_s 0"));
     assert!(terms(|terms| terms.inbox_fee = MAX_INBOX_FEE + 1).starts_with("inbox_fee"));

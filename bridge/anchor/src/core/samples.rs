@@ -28,7 +28,7 @@ pub(super) fn sample_group() -> (Group, Vec<AccountKey>) {
     let terms = Terms::of_class(Class::of_weight(3, 4, 60));
     let account = AgentId::from([0xac; 20]);
     (
-        Group { identity, account, epoch: Epoch(0), members, terms },
+        Group { identity, account, epoch: Epoch(0), members, terms, voters_since: Epoch(0) },
         keys.into_iter().map(|(key, _)| key).collect(),
     )
 }

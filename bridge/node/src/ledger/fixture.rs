@@ -49,6 +49,7 @@ impl Fixture {
                 epoch: Epoch(0),
                 members,
                 terms,
+                voters_since: Epoch(0),
             }),
             keys,
         }

@@ -201,6 +201,7 @@ fn the_group_survives() {
         epoch: Epoch(2),
         members: vec![],
         terms,
+        voters_since: Epoch(1),
     };
     write(&store, vec![Write::Group(group.clone())]);
     assert_eq!(store.group().unwrap(), Some(group));

@@ -44,6 +44,7 @@ pub(crate) fn group(n: u8) -> Group {
         account: AgentId::from([0xac; 20]),
         epoch: Epoch(0),
         members,
+        voters_since: Epoch(0),
         terms: Terms::of_classes(vec![
             Class::of_weight(u128::from(n / 2 + 1), n.into(), 60),
             Class::constitution(u128::from(n / 2 + 1), n.into(), 7_200),

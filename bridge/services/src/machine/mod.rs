@@ -111,7 +111,8 @@ impl StateMachine {
         if found_id != expected {
             return Err(ServicesError::ForeignGroup { expected, found: found_id });
         }
-        let same_epoch = Group { epoch: found.epoch, members: found.members.clone(), ..group.clone() };
+        let Group { epoch, voters_since, .. } = found;
+        let same_epoch = Group { epoch, voters_since, members: found.members.clone(), ..group.clone() };
         if found != same_epoch || (found.epoch == group.epoch && found != *group) {
             return Err(ServicesError::ForeignMembers(expected));
         }

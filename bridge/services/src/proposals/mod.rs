@@ -9,8 +9,8 @@
 //!   first batch at or after the end of the voting. Cancelled when its proposer withdraws it before.
 //! - In a class that allows the escape lane, a vote carries the voter's signature by which it counts on-chain
 //!   too: an account's, which is checked, or bytes that only the voter's contract can judge.
-//! - A proposal takes votes in the epoch that it was made in. After a change of members it can only be
-//!   cancelled or expire: the weights of two sets of voters do not add up.
+//! - A proposal takes votes for as long as nobody's weight changes. After that it can only be cancelled or expire: the
+//!   weights of two sets of voters do not add up. A change of members that leaves the weights alone is nothing to it.
 //! - A change of members ([`MembersChange`]) must be sound in the epoch that it is proposed in.
 //! - A proposal that the on-chain lane has, or is done with, is closed here without a decision (it *moved*), and its id
 //!   is used up: there is one electorate at a time.
@@ -119,7 +119,7 @@ fn propose(
     let closes = voting_end(opened, rule.voting_period_s);
     let text = Text { proposer: proposer.id, salt, description, calls, opened };
     context.write(&Text::key(id), &text);
-    context.write(&Tally::key(id), &Tally::open(proposer.id, closes, group.epoch, class));
+    context.write(&Tally::key(id), &Tally::open(proposer.id, closes, group.voters_since, class));
     context.write(&record::closing_key(closes, id), &());
     Ok(ProposalsOutcome::Proposed { proposal: id, closes })
 }
@@ -146,9 +146,9 @@ fn vote(
     let Vote { proposal, choice, .. } = vote;
     let mut tally = open_tally(context, proposal)?;
     let group = context.group();
-    let epoch = group.epoch;
+    let epoch = group.voters_since;
     if tally.epoch != epoch {
-        return Err(ProposalsRefusal::OtherEpoch { proposal, expected: tally.epoch, found: epoch });
+        return Err(ProposalsRefusal::OtherVoters { proposal, expected: tally.epoch, found: epoch });
     }
     let class = class_of(group, &tally);
     check_signature(group, class, &tally, voter, &vote)?;
@@ -199,11 +199,11 @@ fn check_signature(
     }
 }
 
-/// What a proposal comes to whose voting is over. A change of members that came before has ended it without a
-/// decision: weights of different sets of voters are never added up.
+/// What a proposal comes to whose voting is over. A change of weights that came before has ended it without a decision:
+/// weights of different sets of voters are never added up.
 fn end_of_voting(context: &Context<'_, '_>, tally: &Tally) -> DecisionStatus {
     let group = context.group();
-    if tally.epoch != group.epoch {
+    if tally.epoch != group.voters_since {
         return DecisionStatus::Expired;
     }
     let verdict = class_of(group, tally).verdict(&tally.weights(group), true);

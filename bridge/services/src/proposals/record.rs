@@ -55,7 +55,7 @@ pub(super) struct Tally {
     /// Nothing while it is open.
     #[n(5)]
     pub(super) closing: Option<Closing>,
-    /// The epoch that it was proposed in. Weights of different sets of voters are never added up.
+    /// The group's `voters_since` when it was proposed. Weights of different sets of voters are never added up.
     #[n(6)]
     pub(super) epoch: Epoch,
     /// The class of decisions.

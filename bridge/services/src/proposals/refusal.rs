@@ -74,14 +74,14 @@ pub enum ProposalsRefusal {
         /// The vote that counts.
         choice: Choice,
     },
-    /// The members have changed since it was proposed.
-    #[error("proposal {proposal} is of epoch {expected}, the group is in epoch {found}: propose it again")]
-    OtherEpoch {
+    /// The voters' weights have changed since it was proposed.
+    #[error("proposal {proposal} is of the voters of epoch {expected}, whose weights changed with epoch {found}: propose it again")]
+    OtherVoters {
         /// The proposal.
         proposal: ProposalId,
-        /// The epoch that it was proposed in.
+        /// The epoch since which the weights stood when it was proposed.
         expected: Epoch,
-        /// The epoch now.
+        /// The epoch since which they are as they are.
         found: Epoch,
     },
     /// A change of members that cannot take effect.
@@ -114,7 +114,7 @@ impl ProposalsRefusal {
             Self::NeedlessSignature(_) => "needless_signature",
             Self::BadVoteSignature { .. } => "bad_vote_signature",
             Self::AlreadyVoted { .. } => "already_voted",
-            Self::OtherEpoch { .. } => "other_epoch",
+            Self::OtherVoters { .. } => "other_voters",
             Self::InvalidMembersChange(_) => "invalid_members_change",
             Self::NotTheProposer { .. } => "not_the_proposer",
         }

@@ -71,9 +71,28 @@ fn who_is_gone_submits_nothing_and_proposals_of_the_old_epoch_take_no_votes() {
     let gone = machine.batch(2, &[keys[3].command(1, vec![propose(2)])]);
     assert_eq!(gone.dispositions, [Disposition::Dropped(DropReason::UnknownAgent)]);
     let nonce = machine.machine.agent(keys[0].id()).unwrap().next_nonce.0;
-    assert_eq!(code(&machine.one(2, keys[0].command(nonce, vec![vote(open, Choice::For)]))), "other_epoch");
+    assert_eq!(code(&machine.one(2, keys[0].command(nonce, vec![vote(open, Choice::For)]))), "other_voters");
     let expired = machine.batch(1_000 + PERIOD_MS, &[]);
     assert_eq!(decisions(&expired.records)[0].decision.status, DecisionStatus::Expired);
+}
+
+#[test]
+fn a_proposal_outlasts_changes_that_leave_the_weights_alone() {
+    let (group, keys) = group();
+    let mut machine = Machine::new(&group);
+    assert!(is_applied(&machine.one(1, keys[3].command(0, vec![propose(1)]))));
+    let open = id_of(&keys[3], 1);
+    assert!(is_applied(&machine.one(1, keys[0].command(0, vec![vote(open, Choice::For)]))));
+    approve(&mut machine, &keys, rotated(&group, &keys[2], &Keys::new(60)));
+    machine.end_epoch();
+    assert_eq!(machine.machine.group().epoch, Epoch(1));
+    assert_eq!(machine.machine.group().voters_since, Epoch(0));
+
+    // The votes of before and after add up: 3 and 2, of a threshold of 5.
+    let nonce = machine.machine.agent(keys[1].id()).unwrap().next_nonce.0;
+    let executed = machine.batch(2, &[keys[1].command(nonce, vec![vote(open, Choice::For)])]);
+    let decision = &decisions(&executed.records)[0].decision;
+    assert_eq!((decision.status, decision.for_weight), (DecisionStatus::Approved, 5));
 }
 
 #[test]

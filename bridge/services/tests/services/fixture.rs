@@ -89,7 +89,7 @@ pub(crate) fn group() -> (Group, Vec<Keys>) {
     let identity =
         GroupIdentity { chain_id: 31337, contract: AgentId::from([0xc0; 20]), group: GroupId::from([7; 32]) };
     let account = AgentId::from([0xac; 20]);
-    (Group { identity, account, epoch: Epoch(0), members, terms: terms(5, 8) }, keys)
+    (Group { identity, account, epoch: Epoch(0), members, terms: terms(5, 8), voters_since: Epoch(0) }, keys)
 }
 
 /// Two classes with the threshold that `threshold` is of `total` weight: for everything, and [`CONSTITUTION`].

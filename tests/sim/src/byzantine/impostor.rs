@@ -89,6 +89,7 @@ impl Impostor {
             epoch: epoch.next(),
             members: members.clone(),
             terms,
+            voters_since: epoch.next(),
         };
         let checkpoint = Checkpoint {
             group: identity.group,

@@ -58,6 +58,7 @@ impl Party {
             epoch: Epoch(0),
             members: keys.iter().map(member).collect(),
             terms,
+            voters_since: Epoch(0),
         };
         let context = Arc::new(Context::of(&group, Sequence(0)));
         Self { context, keys, random: Random::new(seed), now_ms: 0 }

@@ -38,7 +38,7 @@ pub enum Answer {
     /// The voter has voted.
     Voted,
     /// The members have changed since.
-    OtherEpoch,
+    OtherVoters,
     /// The agent did not propose it.
     NotTheProposer,
     /// Refused for a reason outside the proposal, such as an expired command.
@@ -86,7 +86,7 @@ enum Phase {
     #[default]
     Absent,
     Open,
-    /// Open, and made in an epoch that is over.
+    /// Open, and made before a change of weights.
     Stale,
     /// Its time is over, and it is not closed yet.
     Overdue,
@@ -116,7 +116,7 @@ impl State {
             (_, Phase::Absent) => unchanged(Answer::Unknown),
             (_, Phase::Closed) => unchanged(Answer::Closed),
             (_, Phase::Overdue) => unchanged(Answer::Over),
-            (Operation::Vote(..), Phase::Stale) => unchanged(Answer::OtherEpoch),
+            (Operation::Vote(..), Phase::Stale) => unchanged(Answer::OtherVoters),
             (Operation::Vote(voter, _), _) if self.voted.contains(&voter) => unchanged(Answer::Voted),
             (Operation::Vote(voter, choice), _) => {
                 let mut next = self.clone();

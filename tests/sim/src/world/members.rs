@@ -72,8 +72,7 @@ impl World {
     pub(super) fn followed_up(&mut self, number: usize, pending: &Pending, outcome: &Outcome) {
         let Task::Propose { calls, class, .. } = &pending.task else { return };
         let Some((proposal, voting_ends)) = proposed(outcome).filter(|_| !calls.is_empty()) else { return };
-        let change = MembersChange::of(&self.group().identity, calls);
-        let epoch = change.ok().flatten().expect("agents propose nothing else with calls").epoch;
+        let epoch = self.group().voters_since;
         let vote = match *class {
             CONSTITUTION => Task::SignedVote { proposal, epoch, voting_ends },
             _ => Task::Vote(proposal, Choice::For),
@@ -93,11 +92,8 @@ impl World {
         if handover.from() != old.epoch {
             return;
         }
-        let next = Group {
-            epoch: quorate_protocol::Epoch(old.epoch.0 + 1),
-            members: handover.members.clone(),
-            ..old
-        };
+        let change = MembersChange { epoch: old.epoch, members: handover.members.clone() };
+        let next = change.apply(&old).expect("the replicas hold every change to the rules");
         self.trace.note(
             self.now_ms,
             format_args!("epoch {} begins with {} members", next.epoch, next.members.len()),

@@ -402,6 +402,7 @@ fn genesis(replicas: usize) -> Group {
         account: AgentId::from([0xac; 20]),
         epoch: Epoch(0),
         members,
+        voters_since: Epoch(0),
         terms: Terms::of_classes(vec![all, Class::constitution(threshold, total, 7_200)]),
     };
     assert_eq!(group.validate(), Ok(()), "a simulation begins with a sound group");
