@@ -17,12 +17,13 @@ import {ProofFixture} from "./ProofFixture.sol";
 contract EpochProof is ProofFixture {
     /// @notice Proven: a rotation that a quorum of replicas signed and that alters anybody's weight is accepted only with ballots of
     /// distinct current voters, for exactly this change in this epoch, signed by each, whose weight reaches the threshold.
-    /// Bounds: the current members, two of whom have any other weights; two ballots with signatures of 65 bytes, by any voters, in
-    /// any class.
+    /// Bounds: the current members, two of whom have any other weights; two ballots with signatures of 65 bytes and v of 27,
+    /// by any voters, in any class.
     /// @custom:halmos --array-lengths mandate.ballots=2,mandate.ballots[0].signature=65,mandate.ballots[1].signature=65
     function check_NoWeightChangesWithoutAMandate(uint64 one, uint64 other, Mandate memory mandate) external {
         vm.assume(one != 0 && other != 0);
         Member[] memory next = _members(LATTER);
+        (mandate.ballots[0].signature[64], mandate.ballots[1].signature[64]) = (bytes1(uint8(27)), bytes1(uint8(27)));
         bool altered = one != next[0].weight || other != next[2].weight;
         (next[0].weight, next[2].weight) = (one, other);
         Checkpoint memory checkpoint = _checkpoint(1, BOUNDARY + 1, 0, EMPTY_ROOT);

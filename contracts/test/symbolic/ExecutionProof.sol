@@ -34,6 +34,10 @@ contract ExecutionProof is ProofFixture {
 
     function setUp() public override {
         super.setUp();
+        // Where the chain would have put it: halmos has addresses of its own for what is created.
+        vm.prank(address(coordinator));
+        address implementation = _deploy("GroupAccount", "");
+        vm.etch(coordinator.groupAccountImplementation(), implementation.code);
         vm.deal(account, 1 ether);
     }
 
