@@ -2,7 +2,16 @@
 pragma solidity 0.8.37;
 
 import {Hashes} from "../../src/Hashes.sol";
-import {Checkpoint, Entry, FLAG_REPLICA, KIND_SYSTEM, Member, OUTCOME_RECORDED, STATUS_NOTED, Taken} from "../../src/Types.sol";
+import {
+    Checkpoint,
+    Entry,
+    FLAG_REPLICA,
+    KIND_SYSTEM,
+    Member,
+    OUTCOME_RECORDED,
+    STATUS_NOTED,
+    Taken
+} from "../../src/Types.sol";
 import {vm} from "../support/Vm.sol";
 import {ProofFixture} from "./ProofFixture.sol";
 
@@ -66,7 +75,9 @@ contract AnchorProof is ProofFixture {
         bool takes = _set(checkpoint, inbox, entry, disposition);
         vm.warp(time);
         bool accepted = _anchors(checkpoint, _signedByQuorum(checkpoint), _taken(checkpoint, inbox, entry, disposition));
-        assert(accepted == (takes && (!_leavesOut(checkpoint, inbox) || time <= uint256(inbox.firstAt) + INBOX_DEADLINE)));
+        assert(
+            accepted == (takes && (!_leavesOut(checkpoint, inbox) || time <= uint256(inbox.firstAt) + INBOX_DEADLINE))
+        );
         if (accepted) assert(coordinator.inbox(groupId).taken == checkpoint.inboxCount);
     }
 
@@ -140,9 +151,8 @@ contract AnchorProof is ProofFixture {
     /// @dev The log's one entry, which says that the message was taken.
     function _leaf(Checkpoint memory checkpoint, Entry memory entry, uint8 disposition) private view returns (bytes32) {
         (entry.index, entry.kind, entry.status, entry.outcome) = (0, KIND_SYSTEM, STATUS_NOTED, OUTCOME_RECORDED);
-        entry.subject = _digestOf(
-            Hashes.hashInboxTaken(groupId, checkpoint.inboxCount - 1, checkpoint.inboxHash, disposition)
-        );
+        entry.subject =
+            _digestOf(Hashes.hashInboxTaken(groupId, checkpoint.inboxCount - 1, checkpoint.inboxHash, disposition));
         return sha256(abi.encodePacked(bytes1(0x00), abi.encode(entry)));
     }
 

@@ -78,8 +78,7 @@ contract ExecutionProof is ProofFixture {
     function check_ExecutingWhatWasQueuedMarks(Approval memory approval) external {
         approval.class = CONSTITUTION;
         (bytes32 id,) = _anchorApproval(approval);
-        bytes memory queueing =
-            abi.encodeCall(coordinator.queueAnchored, (groupId, 1, approval, new bytes32[](0)));
+        bytes memory queueing = abi.encodeCall(coordinator.queueAnchored, (groupId, 1, approval, new bytes32[](0)));
         assert(_call(queueing));
         assert(!_call(queueing));
         vm.warp(START + TIMELOCK);
@@ -94,9 +93,7 @@ contract ExecutionProof is ProofFixture {
     function check_ExecutingByProofMarks(Approval memory approval) external {
         approval.class = PAYMENTS;
         (bytes32 id,) = _anchorApproval(approval);
-        _assertExecutesOnce(
-            id, abi.encodeCall(coordinator.executeAnchored, (groupId, 1, approval, new bytes32[](0)))
-        );
+        _assertExecutesOnce(id, abi.encodeCall(coordinator.executeAnchored, (groupId, 1, approval, new bytes32[](0))));
     }
 
     /// @notice Proven: the same of a decision that is twice in one batch, and of the batch sent again.
@@ -162,7 +159,9 @@ contract ExecutionProof is ProofFixture {
     /// Bounds: one call, see `_anyCall`; lists are empty, three signatures for an anchor, other bytes are 65. So a rotation, a
     /// recovery and a new group, which take members, are not among them.
     /// @custom:halmos --default-array-lengths 0 --default-bytes-lengths 65 --array-lengths signatures=195
-    function check_NoCallTakesTheMarkAway(bytes32 id, bool executed, uint248 rest, address caller, uint40 time) external {
+    function check_NoCallTakesTheMarkAway(bytes32 id, bool executed, uint248 rest, address caller, uint40 time)
+        external
+    {
         bytes32 word = bytes32(uint256(rest) << 8 | uint8(executed ? Status.Executed : Status.Revoked));
         vm.store(address(coordinator), _slotIn(10, id), word);
         bytes memory data = _anyCall();
@@ -204,11 +203,7 @@ contract ExecutionProof is ProofFixture {
 
     function _content(address proposer, uint64 salt, bytes32 descriptionHash) private view returns (Content memory) {
         return Content({
-            proposer: proposer,
-            salt: salt,
-            class: CONSTITUTION,
-            descriptionHash: descriptionHash,
-            calls: _calls()
+            proposer: proposer, salt: salt, class: CONSTITUTION, descriptionHash: descriptionHash, calls: _calls()
         });
     }
 
