@@ -14,7 +14,32 @@ import time
 from pathlib import Path
 
 QUORUM = "check_QuorumsIntersectAndAreReachable"
+SYMMETRIC = "check_ContradictionIsSymmetric"
+IRREFLEXIVE = "check_TheOrderIsIrreflexive"
+TRANSITIVE = "check_TheOrderIsTransitive"
+ORDER = "check_AContradictionIsWhatTheOrderForbids"
+WINDOW = "check_NoMoreThanAWindowLeaves"
+LANE_ALONE = "check_TheLaneWorksForTheCoordinatorAlone"
+REGISTRY_ALONE = "check_TheRegistryWorksForTheCoordinatorAlone"
+SIGNATURES = "check_AnAnchorHasAQuorumThatCounts"
+INBOX_OF_ANCHOR = "check_TheInboxDecidesOnAnAnchor"
+INBOX_OF_ROTATION = "check_TheInboxDecidesOnARotation"
+MANDATE = "check_NoWeightChangesWithoutAMandate"
+RECOVERY = "check_OnlyTheDeadAreRecovered"
+BONDS_STAY = "check_NobodyElseTakesABond"
+PAYOUT = "check_AContradictionPaysOutTheBond"
+ON_CHAIN_MARKS = "check_ExecutingOnChainMarks"
+SIGNATURES_MARK = "check_ExecutingFromSignaturesMarks"
+QUEUED_MARKS = "check_ExecutingWhatWasQueuedMarks"
+PROOF_MARKS = "check_ExecutingByProofMarks"
+BATCH_MARKS = "check_ExecutingInABatchMarks"
+OVER = "check_WhatIsOverIsNotExecuted"
+OVER_QUEUED = "check_WhatIsOverIsNotQueued"
+MARK_STAYS = "check_NoCallTakesTheMarkAway"
 SLITHER = "slither"
+
+MARK = "record.status = Status.Executed;\n        "
+EXCUSE = "(checkpoint.nextMembersHash != 0 && _isHeldUp(group))"
 
 # What is taken out; the edits as (file, text, text instead); the check that has to fail.
 MUTANTS = [
@@ -23,6 +48,60 @@ MUTANTS = [
     ("the caller itself as the one who drives an account", [("GroupAccount",
      "require(msg.sender == coordinator, Errors.NotCoordinator(msg.sender));",
      "require(tx.origin == coordinator, Errors.NotCoordinator(tx.origin));")], SLITHER),
+    # The order
+    ("either may precede the other", [("Contradictions", " && !_precedes(second, first);", ";")], SYMMETRIC),
+    ("nothing precedes itself", [("Contradictions", "x.sequence < y.sequence", "x.sequence <= y.sequence")], IRREFLEXIVE),
+    ("epochs go on", [("Contradictions", "x.epoch <= y.epoch", "x.epoch == y.epoch")], TRANSITIVE),
+    ("a log does not shrink", [("Contradictions", "x.logSize <= y.logSize && ", "")], ORDER),
+    # Windows and modules
+    ("the bucket before counts", [("Permissions", "if (bucket == last + 1) return (spent.current, 0);", "")], WINDOW),
+    ("the limit of a window", [("Permissions", "require(sum <= left, Errors.AboveWindow(asset, sum, left));", "left;")], WINDOW),
+    ("one function of the lane looks", [("OnChainLane",
+     "function cancel(bytes32 groupId, Content calldata content) external override onlyDelegated {",
+     "function cancel(bytes32 groupId, Content calldata content) external override {")], LANE_ALONE),
+    ("one function of the registry looks", [("GroupRegistry",
+     "function register(bytes32 key) external override onlyDelegated {",
+     "function register(bytes32 key) external override {")], REGISTRY_ALONE),
+    # Anchors
+    ("signatures count", [("Anchors",
+     "require(_counts(group, group.seats[signer]), Errors.SignatureDoesNotCount(signer));", "group;")], SIGNATURES),
+    ("the convicted do not count", [("Groups", "== 0 || seat.convicted) return false;", "== 0) return false;")], SIGNATURES),
+    ("a quorum of them", [("Anchors", "require(count >= quorum_, Errors.NotEnoughSignatures(count, quorum_));", "quorum_;")],
+     SIGNATURES),
+    ("the inbox: its hash is the contract's", [("Anchors",
+     "require(checkpoint.inboxHash == inboxHash, Errors.InboxHashMismatch(groupId, inboxHash, checkpoint.inboxHash));",
+     "inboxHash;")], INBOX_OF_ANCHOR),
+    ("the inbox: only a rotation is excused", [("Anchors", EXCUSE, "_isHeldUp(group)")], INBOX_OF_ANCHOR),
+    ("the inbox: only who is held up is excused", [("Anchors", EXCUSE, "checkpoint.nextMembersHash != 0")], INBOX_OF_ROTATION),
+    # Epochs
+    ("a mandate", [("Anchors", "_requireMandate(group, checkpoint.groupId, nextMembers, mandate);", "mandate;")], MANDATE),
+    ("the mandate's threshold", [("Mandates", "weight != 0 && weight * WHOLE >= class.threshold * total;", "weight != 0; total;")],
+     MANDATE),
+    ("only the dead are recovered", [("OnChainLane",
+     "require(recoveryTime != 0 && _hasWaited(group, recoveryTime), Errors.NotDead(groupId));", "recoveryTime;")], RECOVERY),
+    # Bonds
+    ("a bond is released", [("Bonds",
+     "require(block.timestamp >= bond.releasedAt, Errors.BondNotReleased(groupId, msg.sender, bond.releasedAt));", "")],
+     BONDS_STAY),
+    ("the rest of a bond is the group's",
+     [("Evidence", "payable(group.account), amount - reward", "payable(msg.sender), amount - reward")], PAYOUT),
+    # Executions
+    ("executing on-chain marks",
+     [("OnChainLane", "else _close(group, groupId, record, proposalId, Status.Executed);", "")], ON_CHAIN_MARKS),
+    ("executing on-chain marks",
+     [("OnChainLane", "else _close(group, groupId, record, proposalId, Status.Executed);", "")], SIGNATURES_MARK),
+    ("executing what was queued marks",
+     [("OnChainLane", "if (_isQueued(record)) record.status = Status.Executed;\n        else _close", "if (!_isQueued(record)) _close")],
+     QUEUED_MARKS),
+    ("executing by proof marks", [("AnchoredLane", MARK + "_run(group, class,", "_run(group, class,")], PROOF_MARKS),
+    ("executing in a batch marks", [("AnchoredLane", MARK + "_run(group, group", "_run(group, group")], BATCH_MARKS),
+    ("what is over is not executed by proof",
+     [("AnchoredLane", "require(!_isOver(status), Errors.WrongStatus(proposalId, status));", "status;")], OVER),
+    ("what is over is not queued", [("AnchoredLane",
+     "require(status != Status.Approved && !_isOver(status), Errors.WrongStatus(proposalId, status));", "status;")], OVER_QUEUED),
+    ("what was executed is not revoked",
+     [("OnChainLane", "require(record.status != Status.Executed, Errors.WrongStatus(proposalId, Status.Executed));", "")],
+     MARK_STAYS),
 ]
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// The pragmas of the dependencies are ranges, and take this version in.
-// slither-disable-next-line pragma
 pragma solidity 0.8.37;
 
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
@@ -49,8 +47,6 @@ contract GroupRegistry is Bonds, Members, Views {
         bytes32 membersHash = Hashes.hashMembers(members_);
         groupId = groupIdOf(msg.sender, salt, membersHash, keccak256(abi.encode(terms)));
         GroupState storage state = _groups[groupId];
-        // No time is compared here: slither takes an account for one because its slot keeps a time too.
-        // slither-disable-next-line timestamp
         require(state.account == address(0), Errors.GroupExists(groupId));
         (uint128 totalWeight, uint8 replicaCount) = _checkMembers(members_);
         _checkAgents(members_);
@@ -64,7 +60,6 @@ contract GroupRegistry is Bonds, Members, Views {
         emit GroupCreated(groupId, msg.sender, account, salt, terms, members_);
 
         // It is the address that was worked out above: the salt, the code and this contract make it.
-        // slither-disable-next-line unused-return
         new AccountProxy{salt: groupId}(groupAccountImplementation());
     }
 
@@ -93,6 +88,8 @@ contract GroupRegistry is Bonds, Members, Views {
         require(length != 0 && length <= MAXIMUM_COMMAND, Errors.InvalidCommandLength(length, MAXIMUM_COMMAND));
         uint256 fee = 0;
         if (state.seats[msg.sender].flags == 0) {
+            // Each unit that is begun is paid in full.
+            // slither-disable-next-line divide-before-multiply
             fee = state.inboxFee * ((length + FEE_UNIT - 1) / FEE_UNIT);
             require(fee != 0, Errors.InboxClosed(groupId, msg.sender));
         }

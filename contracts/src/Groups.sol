@@ -60,7 +60,6 @@ abstract contract Groups is Storage, ICoordinatorEvents {
     ) internal {
         uint256 failures = _execute(group.account, calls);
         // All lanes are guarded against reentrancy, and it tells what the calls came to.
-        // slither-disable-next-line reentrancy-events
         emit ProposalExecuted(groupId, proposalId, msg.sender, lane, index, failures);
     }
 
@@ -85,7 +84,6 @@ abstract contract Groups is Storage, ICoordinatorEvents {
         for (uint256 i = 0; i < count; ++i) {
             Call calldata one = calls[i];
             bytes calldata data = one.data;
-            // slither-disable-next-line assembly
             assembly ("memory-safe") {
                 let end := add(tail, and(add(data.length, 0xff), not(0x1f)))
                 mstore(add(heads, shl(5, i)), sub(tail, heads))
@@ -98,7 +96,6 @@ abstract contract Groups is Storage, ICoordinatorEvents {
                 tail := end
             }
         }
-        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             let input := sub(heads, 0x44)
             if iszero(call(gas(), account, 0, input, sub(tail, input), 0x00, 0x20)) {

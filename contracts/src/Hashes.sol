@@ -62,7 +62,6 @@ library Hashes {
         for (uint256 i = 0; i < count; ++i) {
             Call calldata one = calls[i];
             bytes calldata data = one.data;
-            // slither-disable-next-line assembly
             assembly ("memory-safe") {
                 calldatacopy(encoding, data.offset, data.length)
                 let dataHash := keccak256(encoding, data.length)
@@ -72,7 +71,6 @@ library Hashes {
                 mstore(add(hashes, shl(5, i)), keccak256(encoding, 0xe0))
             }
         }
-        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             hash := keccak256(hashes, shl(5, count))
         }

@@ -19,6 +19,8 @@ interface IGroupAccount is IERC1271 {
     event ApprovalSet(bytes32 indexed hash, uint64 until);
 
     /// @notice Functions that the account has not are asked of this contract from now on; 0 for none.
+    /// @dev One account tells it, and seldom: nobody looks for a handler.
+    // slither-disable-next-line unindexed-event-address
     event FallbackHandlerSet(address handler);
 
     /// @notice Makes the calls in their order. When one fails that must not, all are undone.

@@ -21,8 +21,6 @@ abstract contract Inbox is Groups {
         if (taken == group.inboxLength) return 0;
         (since) = _messageTime(group, taken);
         uint256 servedAt = group.servedAt;
-        // These are times of blocks, compared with each other.
-        // slither-disable-next-line timestamp
         if (servedAt > since) since = servedAt;
     }
 

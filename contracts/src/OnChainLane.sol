@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-// The pragmas of the dependencies are ranges, and take this version in.
-// slither-disable-next-line pragma
 pragma solidity 0.8.37;
 
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
@@ -58,6 +56,8 @@ contract OnChainLane is Voting, ProposalViews, Inbox, Members, ReentrancyGuardTr
         proposalId = Hashes.proposalId(groupId, msg.sender, salt, class, Hashes.hashCalls(calls), descriptionHash);
 
         Record storage record = group.records[proposalId];
+        // No time is compared here: slither takes a status for one because its slot keeps times too.
+        // slither-disable-next-line timestamp
         require(record.status == Status.None, Errors.WrongStatus(proposalId, record.status));
         (record.status, record.class, record.votingEnds) = (Status.Open, class, votingEnds);
         record.epoch = group.votersSince;
@@ -172,6 +172,8 @@ contract OnChainLane is Voting, ProposalViews, Inbox, Members, ReentrancyGuardTr
         require(msg.sender == group.account, Errors.NotGroupAccount(groupId, msg.sender));
         require(epoch == group.votersSince, Errors.EpochMismatch(epoch, group.votersSince));
         uint256 recoveryTime = group.recoveryTime;
+        // A recovery time counts days; what a block's producer can shift is far below that.
+        // slither-disable-next-line timestamp
         require(recoveryTime != 0 && _hasWaited(group, recoveryTime), Errors.NotDead(groupId));
         _requireUp(group);
         (uint128 totalWeight, uint8 replicaCount) = _checkMembers(members);
@@ -226,8 +228,11 @@ contract OnChainLane is Voting, ProposalViews, Inbox, Members, ReentrancyGuardTr
     {
         ClassState storage state = _class(group, groupId, class);
         Opening opening = state.opening;
+        // As with the timelock.
+        // slither-disable-start timestamp
         bool isOpen = opening == Opening.Always || (opening == Opening.Stalled && _hasStalled(group));
         require(isOpen, Errors.LaneClosed(groupId, class));
+        // slither-disable-end timestamp
         // Time in which nobody could vote makes no stall.
         if (opening == Opening.Stalled) _requireUp(group);
         _permit(group, state, calls, false);

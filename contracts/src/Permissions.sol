@@ -128,8 +128,6 @@ abstract contract Permissions is Groups {
         Spent storage spent = class.spent[asset];
         (uint256 previous, uint256 current) = _spent(spent, bucket);
         uint256 left = perWindow - previous - current;
-        // Windows are hours and longer; what a block's producer can shift is far below that.
-        // slither-disable-next-line timestamp
         require(sum <= left, Errors.AboveWindow(asset, sum, left));
         // No window is shorter than an hour, and the sum is no more than what is left of 112 bits.
         unchecked {
@@ -142,10 +140,10 @@ abstract contract Permissions is Groups {
     function _spent(Spent storage spent, uint256 bucket) private view returns (uint256 previous, uint256 current) {
         uint256 last = spent.bucket;
         // Both are times of blocks, cut by the hour and more.
-        // slither-disable-start timestamp
+        // slither-disable-start timestamp,incorrect-equality
         if (bucket == last) return (spent.previous, spent.current);
         if (bucket == last + 1) return (spent.current, 0);
-        // slither-disable-end timestamp
+        // slither-disable-end timestamp,incorrect-equality
     }
 
     /// @dev What a call takes of which asset, with the limit for that, or a revert when the class, which has not the scope `Anything`,

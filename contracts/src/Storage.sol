@@ -156,6 +156,8 @@ abstract contract Storage {
     }
 
     /// @dev The keys that accounts registered last.
+    // The registry has it; the other two only keep its place.
+    // slither-disable-next-line unused-state
     mapping(address account => bytes32) internal _keys;
 
     mapping(bytes32 groupId => GroupState) internal _groups;

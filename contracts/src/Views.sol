@@ -129,6 +129,8 @@ abstract contract Views is Inbox, Domain, IGroupRegistry {
     function isDead(bytes32 groupId) external view override returns (bool) {
         GroupState storage state = _group(groupId);
         uint256 recoveryTime = state.recoveryTime;
+        // A recovery time counts days; what a block's producer can shift is far below that.
+        // slither-disable-next-line timestamp
         return recoveryTime != 0 && _hasWaited(state, recoveryTime);
     }
 
@@ -275,6 +277,8 @@ abstract contract Views is Inbox, Domain, IGroupRegistry {
 
     /// @inheritdoc IGroupRegistry
     function accountOf(bytes32 groupId) public view override returns (address) {
+        // The digits are the creation code's.
+        // slither-disable-next-line too-many-digits
         bytes memory code = abi.encodePacked(type(AccountProxy).creationCode, abi.encode(groupAccountImplementation()));
         return Create2.computeAddress(groupId, keccak256(code));
     }
