@@ -42,7 +42,7 @@ impl Drop for Anvil {
 }
 
 impl Anvil {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let system = if cfg!(target_os = "macos") { "darwin" } else { "linux" };
         let machine = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
         let package = format!("contracts/node_modules/@foundry-rs/anvil-{system}-{machine}/bin/anvil");

@@ -28,17 +28,21 @@ const DESCRIPTION: &str = "history";
 const STEPS: usize = 22;
 
 /// Small numbers, the same every time for one seed (xorshift64*).
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn below(&mut self, below: u64) -> u64 {
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Self(0x9e37_79b9_7f4a_7c15 ^ (seed + 1))
+    }
+
+    pub(crate) fn below(&mut self, below: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % below
     }
 
-    fn pick<T: Clone>(&mut self, of: &[T]) -> T {
+    pub(crate) fn pick<T: Clone>(&mut self, of: &[T]) -> T {
         of[self.below(of.len() as u64) as usize].clone()
     }
 }
@@ -236,7 +240,7 @@ async fn random_histories_come_to_the_same_in_both_lanes() {
     let stage = Stage::new().await;
     let (mut seen, mut counted) = (BTreeMap::<u8, u32>::new(), 0);
     for seed in 0..histories {
-        let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ (seed + 1));
+        let mut random = Random::seeded(seed);
         let mut history = History::begin(&stage, seed, &mut random).await;
         history.propose(&mut random).await;
         for _ in 0..STEPS {
