@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use foundry_compilers::compilers::solc::{Solc, SolcCompiler, SolcSettings};
+use foundry_compilers::error::SolcError;
 use foundry_compilers::{Project, ProjectBuilder, ProjectCompileOutput, ProjectPathsConfig};
 
 pub use artifact::Artifact;
@@ -21,6 +22,8 @@ use crate::code::Build;
 
 /// The file with the settings, at the root of a checkout.
 pub const SETTINGS_FILE: &str = "foundry.toml";
+/// The file with the tokens of the tests.
+const TOKENS_FILE: &str = "contracts/test/support/Tokens.sol";
 
 /// Why the sources could not be compiled.
 #[derive(Debug, thiserror::Error)]
@@ -80,20 +83,10 @@ pub fn build(root: &Path) -> Result<Build, CompileError> {
 /// # Errors
 /// [`CompileError`]
 pub fn artifacts(root: &Path) -> Result<[Artifact; 5], CompileError> {
-    let settings = root.join(SETTINGS_FILE);
-    if !settings.is_file() {
-        return Err(CompileError::NoSources { root: root.to_owned() });
-    }
-    let profile =
-        Profile::read(&settings).map_err(|reason| CompileError::Settings { path: settings, reason })?;
-    let output = compile(root, &profile)?;
+    let profile = profile(root)?;
+    let output = compile(root, &profile, Project::compile)?;
     let names = immutables::names(&output);
-    let artifact = |name| {
-        let compiled = output
-            .find_first(name)
-            .ok_or(CompileError::Incomplete { contract: name, part: "code".into() })?;
-        Artifact::new(name, compiled.clone(), &names)
-    };
+    let artifact = |name| artifact(&output, name, &names);
     let modules = [artifact("OnChainLane")?, artifact("GroupRegistry")?];
     let mut coordinator = artifact("AgentCoordinator")?;
     for module in &modules {
@@ -103,7 +96,43 @@ pub fn artifacts(root: &Path) -> Result<[Artifact; 5], CompileError> {
     Ok([coordinator, lane, registry, artifact("GroupAccount")?, artifact("AccountProxy")?])
 }
 
-fn compile(root: &Path, profile: &Profile) -> Result<ProjectCompileOutput<SolcCompiler>, CompileError> {
+/// The tokens that tests and the demo deploy, with the settings of the contracts: the artifacts of `Coin`, `SilentCoin`,
+/// `PoliteCoin` and `FeeCoin`. They are no part of a [`Build`].
+///
+/// # Errors
+/// [`CompileError`]
+pub fn tokens(root: &Path) -> Result<[Artifact; 4], CompileError> {
+    let profile = profile(root)?;
+    let output = compile(root, &profile, |project| project.compile_file(root.join(TOKENS_FILE)))?;
+    let names = immutables::names(&output);
+    let artifact = |name| artifact(&output, name, &names);
+    Ok([artifact("Coin")?, artifact("SilentCoin")?, artifact("PoliteCoin")?, artifact("FeeCoin")?])
+}
+
+fn artifact(
+    output: &ProjectCompileOutput<SolcCompiler>,
+    name: &'static str,
+    names: &immutables::Names,
+) -> Result<Artifact, CompileError> {
+    let compiled =
+        output.find_first(name).ok_or(CompileError::Incomplete { contract: name, part: "code".into() })?;
+    Artifact::new(name, compiled.clone(), names)
+}
+
+fn profile(root: &Path) -> Result<Profile, CompileError> {
+    let settings = root.join(SETTINGS_FILE);
+    if !settings.is_file() {
+        return Err(CompileError::NoSources { root: root.to_owned() });
+    }
+    Profile::read(&settings).map_err(|reason| CompileError::Settings { path: settings, reason })
+}
+
+/// What `what` compiles of the checkout at `root`.
+fn compile(
+    root: &Path,
+    profile: &Profile,
+    what: impl FnOnce(&Project<SolcCompiler>) -> Result<ProjectCompileOutput<SolcCompiler>, SolcError>,
+) -> Result<ProjectCompileOutput<SolcCompiler>, CompileError> {
     let path = root.join(&profile.solc);
     let solc = Solc::new(&path).map_err(|error| match Command::new("node").arg("--version").output() {
         Err(error) if error.kind() == ErrorKind::NotFound => CompileError::NoNode,
@@ -111,7 +140,7 @@ fn compile(root: &Path, profile: &Profile) -> Result<ProjectCompileOutput<SolcCo
     })?;
     let project = project(root, profile, solc)
         .map_err(|reason| CompileError::Settings { path: root.join(SETTINGS_FILE), reason })?;
-    let output = project.compile().map_err(|error| CompileError::Sources(error.to_string()))?;
+    let output = what(&project).map_err(|error| CompileError::Sources(error.to_string()))?;
     if output.has_compiler_errors() {
         return Err(CompileError::Sources(output.to_string()));
     }

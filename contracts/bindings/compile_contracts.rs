@@ -59,11 +59,12 @@ fn check() -> Result<String> {
 fn stale() -> Result<Vec<(PathBuf, String)>> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = directory.parent().ok_or("contracts/ has no parent directory")?;
-    let artifacts = compile::artifacts(root)
-        .map_err(|error| format!("{error}\nis Node.js installed, and `npm ci` in contracts/ done?"))?;
+    let failed = |error| format!("{error}\nis Node.js installed, and `npm ci` in contracts/ done?");
+    let contracts = compile::artifacts(root).map_err(failed)?.map(|artifact| ("artifacts", artifact));
+    let tokens = compile::tokens(root).map_err(failed)?.map(|artifact| ("artifacts/tokens", artifact));
     let mut stale = Vec::new();
-    for artifact in artifacts {
-        let path = directory.join("artifacts").join(format!("{}.json", artifact.contract_name));
+    for (folder, artifact) in contracts.into_iter().chain(tokens) {
+        let path = directory.join(folder).join(format!("{}.json", artifact.contract_name));
         let contents = artifact.to_json();
         if fs::read_to_string(&path).ok().as_deref() != Some(contents.as_str()) {
             stale.push((path, contents));

@@ -9,6 +9,7 @@
 //! - [`code`] compares the code on a chain with that of a build.
 //! - [`Refusal`] decodes what a transaction reverted with.
 //! - [`rpc::bounded_client`] asks an endpoint with bounds on time and memory.
+//! - [`tokens`] are for tests and the demo on development chains.
 //! - [`reader::CoordinatorReader`] reads groups, proposals and anchors in the words of `quorate-protocol`.
 //!
 //! What the functions, events and errors mean stands in `src/IAgentCoordinator.sol` and `src/Errors.sol`.
@@ -71,6 +72,7 @@ mod names;
 pub mod reader;
 mod refusal;
 pub mod rpc;
+pub mod tokens;
 
 pub use account::GroupAccount;
 pub use constants::{

@@ -11,11 +11,13 @@
 //! | `epochs` | members change while the group works, and the contract follows |
 //! | `escape` | a stalled group finishes a payment on-chain by the votes that it has, and goes on |
 //! | `inbox` | a command in the contract's inbox is executed, whoever keeps quiet about it |
+//! | `malicious_quorum` | what four malicious replicas can take, by the amounts, and what they cannot |
 //! | `receipts` | a receipt verifies with the chain alone, and no byte of it can be changed |
 //! | `refusals` | every bad command is a typed error, an entry where it was ordered, and no effect |
 //! | `reorg` | an anchor that the chain takes back is unlearned and made again, exactly once |
 //! | `slashing` | a replica that signs two checkpoints is reported, and loses its bond and its place |
 //! | `startup` | a node that cannot start says why, with its own exit code |
+//! | `tokens` | both lanes pay tokens within limits by decision and day, whatever the token answers |
 //! | `demo` | the main job, as a user runs it |
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails, and says where")]
@@ -27,9 +29,11 @@ mod demo;
 mod epochs;
 mod escape;
 mod inbox;
+mod malicious_quorum;
 mod network;
 mod receipts;
 mod refusals;
 mod reorg;
 mod slashing;
 mod startup;
+mod tokens;

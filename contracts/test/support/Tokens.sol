@@ -5,15 +5,21 @@ import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {ERC721} from "@openzeppelin/contracts/token/ERC721/ERC721.sol";
 import {ERC1155} from "@openzeppelin/contracts/token/ERC1155/ERC1155.sol";
 
-/// @notice A token of each standard that a group's account holds. Whoever asks gets some.
+/// @notice A token of each standard that a group's account holds. Whoever asks gets some. The first four are deployed by Rust
+/// tests and by the demo, too (contracts/artifacts/tokens). This one is as USDC is: six decimals, and a return value.
 contract Coin is ERC20("Coin", "COIN") {
+    function decimals() public pure override returns (uint8) {
+        return 6;
+    }
+
     function mint(address to, uint256 amount) external {
         _mint(to, amount);
     }
 }
 
-/// @notice A token without return values, as the oldest ones are.
+/// @notice A token without return values, as the oldest ones are, and USDT.
 contract SilentCoin {
+    uint8 public constant decimals = 6;
     mapping(address account => uint256) public balanceOf;
     mapping(address owner => mapping(address spender => uint256)) public allowance;
 
@@ -33,6 +39,7 @@ contract SilentCoin {
 
 /// @notice A token that answers `false` where others revert.
 contract PoliteCoin {
+    uint8 public constant decimals = 6;
     mapping(address account => uint256) public balanceOf;
     mapping(address owner => mapping(address spender => uint256)) public allowance;
 
