@@ -80,20 +80,7 @@ pub fn build(root: &Path) -> Result<Build, CompileError> {
 /// # Errors
 /// [`CompileError`]
 pub fn artifacts(root: &Path) -> Result<[Artifact; 5], CompileError> {
-    let settings = root.join(SETTINGS_FILE);
-    if !settings.is_file() {
-        return Err(CompileError::NoSources { root: root.to_owned() });
-    }
-    let profile =
-        Profile::read(&settings).map_err(|reason| CompileError::Settings { path: settings, reason })?;
-    let output = compile(root, &profile)?;
-    let names = immutables::names(&output);
-    let artifact = |name| {
-        let compiled = output
-            .find_first(name)
-            .ok_or(CompileError::Incomplete { contract: name, part: "code".into() })?;
-        Artifact::new(name, compiled.clone(), &names)
-    };
+    let artifact = compiled(root, "")?;
     let modules = [artifact("OnChainLane")?, artifact("GroupRegistry")?];
     let mut coordinator = artifact("AgentCoordinator")?;
     for module in &modules {
@@ -103,7 +90,43 @@ pub fn artifacts(root: &Path) -> Result<[Artifact; 5], CompileError> {
     Ok([coordinator, lane, registry, artifact("GroupAccount")?, artifact("AccountProxy")?])
 }
 
-fn compile(root: &Path, profile: &Profile) -> Result<ProjectCompileOutput<SolcCompiler>, CompileError> {
+/// The artifacts of the contracts without rights: `Directory`, `GovernorView` and `Keeper`. They are compiled by themselves: the code
+/// of the coordinator, which is compiled without them, cannot depend on them.
+///
+/// # Errors
+/// [`CompileError`]
+pub fn adapters(root: &Path) -> Result<[Artifact; 3], CompileError> {
+    let artifact = compiled(root, "adapters")?;
+    Ok([artifact("Directory")?, artifact("GovernorView")?, artifact("Keeper")?])
+}
+
+/// Compiles the files that lie in this folder of the sources, not those in folders below, with what they import, and gives each
+/// contract's artifact by its name.
+fn compiled(
+    root: &Path,
+    folder: &str,
+) -> Result<impl Fn(&'static str) -> Result<Artifact, CompileError>, CompileError> {
+    let settings = root.join(SETTINGS_FILE);
+    if !settings.is_file() {
+        return Err(CompileError::NoSources { root: root.to_owned() });
+    }
+    let profile =
+        Profile::read(&settings).map_err(|reason| CompileError::Settings { path: settings, reason })?;
+    let output = compile(root, &profile, folder)?;
+    let names = immutables::names(&output);
+    Ok(move |name| {
+        let compiled = output
+            .find_first(name)
+            .ok_or(CompileError::Incomplete { contract: name, part: "code".into() })?;
+        Artifact::new(name, compiled.clone(), &names)
+    })
+}
+
+fn compile(
+    root: &Path,
+    profile: &Profile,
+    folder: &str,
+) -> Result<ProjectCompileOutput<SolcCompiler>, CompileError> {
     let path = root.join(&profile.solc);
     let solc = Solc::new(&path).map_err(|error| match Command::new("node").arg("--version").output() {
         Err(error) if error.kind() == ErrorKind::NotFound => CompileError::NoNode,
@@ -111,11 +134,25 @@ fn compile(root: &Path, profile: &Profile) -> Result<ProjectCompileOutput<SolcCo
     })?;
     let project = project(root, profile, solc)
         .map_err(|reason| CompileError::Settings { path: root.join(SETTINGS_FILE), reason })?;
-    let output = project.compile().map_err(|error| CompileError::Sources(error.to_string()))?;
+    let files = sources_in(&root.join(&profile.src).join(folder))
+        .map_err(|error| CompileError::Sources(error.to_string()))?;
+    let output = project.compile_files(files).map_err(|error| CompileError::Sources(error.to_string()))?;
     if output.has_compiler_errors() {
         return Err(CompileError::Sources(output.to_string()));
     }
     Ok(output)
+}
+
+/// The Solidity files that lie in a folder.
+fn sources_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let paths = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    let files = paths.filter(|path: &std::io::Result<PathBuf>| match path {
+        Ok(path) => path.extension().is_some_and(|extension| extension == "sol"),
+        Err(_) => true,
+    });
+    let mut files = files.collect::<std::io::Result<Vec<_>>>()?;
+    files.sort();
+    Ok(files)
 }
 
 /// A project without a cache and without files of its own: the sources alone decide what comes out.

@@ -59,10 +59,11 @@ fn check() -> Result<String> {
 fn stale() -> Result<Vec<(PathBuf, String)>> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = directory.parent().ok_or("contracts/ has no parent directory")?;
-    let artifacts = compile::artifacts(root)
-        .map_err(|error| format!("{error}\nis Node.js installed, and `npm ci` in contracts/ done?"))?;
+    let explained = |error| format!("{error}\nis Node.js installed, and `npm ci` in contracts/ done?");
+    let contracts = compile::artifacts(root).map_err(explained)?;
+    let adapters = compile::adapters(root).map_err(explained)?;
     let mut stale = Vec::new();
-    for artifact in artifacts {
+    for artifact in contracts.into_iter().chain(adapters) {
         let path = directory.join("artifacts").join(format!("{}.json", artifact.contract_name));
         let contents = artifact.to_json();
         if fs::read_to_string(&path).ok().as_deref() != Some(contents.as_str()) {
