@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
 import {Errors} from "../../../src/Errors.sol";
 import {IAgentCoordinator} from "../../../src/IAgentCoordinator.sol";
 import {IDirectory} from "../../../src/adapters/IDirectory.sol";
@@ -299,3 +302,4 @@ contract DirectoryTest is AnchorFixture {
         return string(text);
     }
 }
+// forge-lint: disable-end(unsafe-typecast)

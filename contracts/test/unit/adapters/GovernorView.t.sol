@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
 import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
 import {IERC165} from "@openzeppelin/contracts/interfaces/IERC165.sol";
 import {IERC5805} from "@openzeppelin/contracts/interfaces/IERC5805.sol";
@@ -324,3 +327,4 @@ contract GovernorViewTest is AnchorFixture {
         _rotate(_boundary(1, next), 0, 3, next, _mandate(next, 0, 3));
     }
 }
+// forge-lint: disable-end(unsafe-typecast)

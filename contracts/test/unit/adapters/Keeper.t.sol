@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
 import {Errors} from "../../../src/Errors.sol";
 import {IAgentCoordinator} from "../../../src/IAgentCoordinator.sol";
 import {IAnchoredLane} from "../../../src/IAnchoredLane.sol";
@@ -278,3 +281,4 @@ contract KeeperTest is KeeperFixture {
         return abi.encodeCall(IKeeper.executeAnchoredBatch, (groupId, size, approvals, log.paths(indices, size)));
     }
 }
+// forge-lint: disable-end(unsafe-typecast)
