@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use foundry_compilers::compilers::solc::{Solc, SolcCompiler, SolcSettings};
-use foundry_compilers::error::SolcError;
 use foundry_compilers::{Project, ProjectBuilder, ProjectCompileOutput, ProjectPathsConfig};
 
 pub use artifact::Artifact;
@@ -22,7 +21,7 @@ use crate::code::Build;
 
 /// The file with the settings, at the root of a checkout.
 pub const SETTINGS_FILE: &str = "foundry.toml";
-/// The file with the tokens of the tests.
+/// The tokens that tests and the demo deploy.
 const TOKENS_FILE: &str = "contracts/test/support/Tokens.sol";
 
 /// Why the sources could not be compiled.
@@ -83,10 +82,7 @@ pub fn build(root: &Path) -> Result<Build, CompileError> {
 /// # Errors
 /// [`CompileError`]
 pub fn artifacts(root: &Path) -> Result<[Artifact; 5], CompileError> {
-    let profile = profile(root)?;
-    let output = compile(root, &profile, Project::compile)?;
-    let names = immutables::names(&output);
-    let artifact = |name| artifact(&output, name, &names);
+    let artifact = compiled(root, Path::to_owned)?;
     let modules = [artifact("OnChainLane")?, artifact("GroupRegistry")?];
     let mut coordinator = artifact("AgentCoordinator")?;
     for module in &modules {
@@ -96,42 +92,52 @@ pub fn artifacts(root: &Path) -> Result<[Artifact; 5], CompileError> {
     Ok([coordinator, lane, registry, artifact("GroupAccount")?, artifact("AccountProxy")?])
 }
 
+/// The artifacts of the contracts without rights: `Directory`, `GovernorView` and `Keeper`. They are compiled by themselves: the code
+/// of the coordinator, which is compiled without them, cannot depend on them.
+///
+/// # Errors
+/// [`CompileError`]
+pub fn adapters(root: &Path) -> Result<[Artifact; 3], CompileError> {
+    let artifact = compiled(root, |sources| sources.join("adapters"))?;
+    Ok([artifact("Directory")?, artifact("GovernorView")?, artifact("Keeper")?])
+}
+
 /// The tokens that tests and the demo deploy, with the settings of the contracts: the artifacts of `Coin`, `SilentCoin`,
 /// `PoliteCoin` and `FeeCoin`. They are no part of a [`Build`].
 ///
 /// # Errors
 /// [`CompileError`]
 pub fn tokens(root: &Path) -> Result<[Artifact; 4], CompileError> {
-    let profile = profile(root)?;
-    let output = compile(root, &profile, |project| project.compile_file(root.join(TOKENS_FILE)))?;
-    let names = immutables::names(&output);
-    let artifact = |name| artifact(&output, name, &names);
+    let artifact = compiled(root, |_| root.join(TOKENS_FILE))?;
     Ok([artifact("Coin")?, artifact("SilentCoin")?, artifact("PoliteCoin")?, artifact("FeeCoin")?])
 }
 
-fn artifact(
-    output: &ProjectCompileOutput<SolcCompiler>,
-    name: &'static str,
-    names: &immutables::Names,
-) -> Result<Artifact, CompileError> {
-    let compiled =
-        output.find_first(name).ok_or(CompileError::Incomplete { contract: name, part: "code".into() })?;
-    Artifact::new(name, compiled.clone(), names)
-}
-
-fn profile(root: &Path) -> Result<Profile, CompileError> {
+/// Compiles a file, or those that lie in a folder, not those in folders below, with what they import, and gives each contract's
+/// artifact by its name. `of` is told where the sources are.
+fn compiled(
+    root: &Path,
+    of: impl FnOnce(&Path) -> PathBuf,
+) -> Result<impl Fn(&'static str) -> Result<Artifact, CompileError>, CompileError> {
     let settings = root.join(SETTINGS_FILE);
     if !settings.is_file() {
         return Err(CompileError::NoSources { root: root.to_owned() });
     }
-    Profile::read(&settings).map_err(|reason| CompileError::Settings { path: settings, reason })
+    let profile =
+        Profile::read(&settings).map_err(|reason| CompileError::Settings { path: settings, reason })?;
+    let output = compile(root, &profile, &of(&root.join(&profile.src)))?;
+    let names = immutables::names(&output);
+    Ok(move |name| {
+        let compiled = output
+            .find_first(name)
+            .ok_or(CompileError::Incomplete { contract: name, part: "code".into() })?;
+        Artifact::new(name, compiled.clone(), &names)
+    })
 }
 
-/// What `what` compiles of the checkout at `root`.
 fn compile(
     root: &Path,
     profile: &Profile,
-    what: impl FnOnce(&Project<SolcCompiler>) -> Result<ProjectCompileOutput<SolcCompiler>, SolcError>,
+    of: &Path,
 ) -> Result<ProjectCompileOutput<SolcCompiler>, CompileError> {
     let path = root.join(&profile.solc);
     let solc = Solc::new(&path).map_err(|error| match Command::new("node").arg("--version").output() {
@@ -140,11 +146,27 @@ fn compile(
     })?;
     let project = project(root, profile, solc)
         .map_err(|reason| CompileError::Settings { path: root.join(SETTINGS_FILE), reason })?;
-    let output = what(&project).map_err(|error| CompileError::Sources(error.to_string()))?;
+    let files = sources_in(of).map_err(|error| CompileError::Sources(error.to_string()))?;
+    let output = project.compile_files(files).map_err(|error| CompileError::Sources(error.to_string()))?;
     if output.has_compiler_errors() {
         return Err(CompileError::Sources(output.to_string()));
     }
     Ok(output)
+}
+
+/// The file, or the Solidity files that lie in the folder.
+fn sources_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    if folder.is_file() {
+        return Ok(vec![folder.to_owned()]);
+    }
+    let paths = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    let files = paths.filter(|path: &std::io::Result<PathBuf>| match path {
+        Ok(path) => path.extension().is_some_and(|extension| extension == "sol"),
+        Err(_) => true,
+    });
+    let mut files = files.collect::<std::io::Result<Vec<_>>>()?;
+    files.sort();
+    Ok(files)
 }
 
 /// A project without a cache and without files of its own: the sources alone decide what comes out.

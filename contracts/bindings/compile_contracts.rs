@@ -61,9 +61,10 @@ fn stale() -> Result<Vec<(PathBuf, String)>> {
     let root = directory.parent().ok_or("contracts/ has no parent directory")?;
     let failed = |error| format!("{error}\nis Node.js installed, and `npm ci` in contracts/ done?");
     let contracts = compile::artifacts(root).map_err(failed)?.map(|artifact| ("artifacts", artifact));
+    let adapters = compile::adapters(root).map_err(failed)?.map(|artifact| ("artifacts", artifact));
     let tokens = compile::tokens(root).map_err(failed)?.map(|artifact| ("artifacts/tokens", artifact));
     let mut stale = Vec::new();
-    for (folder, artifact) in contracts.into_iter().chain(tokens) {
+    for (folder, artifact) in contracts.into_iter().chain(adapters).chain(tokens) {
         let path = directory.join(folder).join(format!("{}.json", artifact.contract_name));
         let contents = artifact.to_json();
         if fs::read_to_string(&path).ok().as_deref() != Some(contents.as_str()) {

@@ -7,10 +7,13 @@
 //! at this address therefore also knows that nothing but its constructor has written into its storage before it began to
 //! live. The runtime code alone does not prove that.
 //!
-//! [`Build::creations`] has the three transactions, [`deploy`] sends those that are missing.
+//! [`Build::creations`] has the three transactions, [`deploy`] sends those that are missing. Contracts without rights go beside the
+//! coordinator: [`Adapter`].
 
+mod adapters;
 mod deploy;
 
+pub use adapters::{Adapter, deploy_adapters};
 pub use deploy::{DeployError, Sent, deploy, deploy_missing};
 
 use alloy::primitives::{Address, B256, Bytes, address, hex};
@@ -55,9 +58,9 @@ pub struct Addresses {
 /// A transaction to [`PROXY`] that creates one of the contracts. It is needed once on a chain: where the contract is
 /// there already, it reverts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Creation {
+pub struct Creation<T = Part> {
     /// Which contract it creates.
-    pub part: Part,
+    pub part: T,
     /// Where.
     pub address: Address,
     /// What to send to the proxy: the salt, and the creation code with the constructor's arguments.

@@ -4,6 +4,7 @@
 //!   included; its types ([`Member`], [`Checkpoint`], …) are re-exported here, and come from those of `quorate-protocol` by
 //!   `From`.
 //! - [`GroupAccount`] holds one group's funds. The coordinator makes it; nobody deploys it by hand.
+//! - [`Directory`], [`GovernorView`] and [`Keeper`] are contracts without rights, which anybody may deploy beside it.
 //! - [`eip712_domain`] is the domain under which votes, decisions and checkpoints are signed.
 //! - [`deployment`] says where the contracts go, so that one build has the same addresses on every chain.
 //! - [`code`] compares the code on a chain with that of a build.
@@ -60,6 +61,7 @@
 //! ```
 
 mod account;
+mod adapters;
 pub mod code;
 #[cfg(feature = "compile")]
 pub mod compile;
@@ -75,6 +77,7 @@ pub mod rpc;
 pub mod tokens;
 
 pub use account::GroupAccount;
+pub use adapters::{Directory, GovernorView, Keeper};
 pub use constants::{
     CHOICE_ABSTAIN, CHOICE_AGAINST, CHOICE_FOR, CLASS_OF_GROUP, FLAG_REPLICA, FLAG_VOTER, INBOX_CLOSED,
     INBOX_COMMAND, INBOX_CONVICTED, INBOX_LEAVING, INBOX_LEFT, INBOX_OPENED, KIND_COMMAND, KIND_DECISION,

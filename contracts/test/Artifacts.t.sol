@@ -16,8 +16,17 @@ contract ArtifactsTest is Selectors {
 
     /// @dev What may be deployed.
     function test_Sizes() external {
-        string[5] memory names = ["AgentCoordinator", "OnChainLane", "GroupRegistry", "GroupAccount", "AccountProxy"];
-        for (uint256 i = 0; i < 5; ++i) {
+        string[8] memory names = [
+            "AgentCoordinator",
+            "OnChainLane",
+            "GroupRegistry",
+            "GroupAccount",
+            "AccountProxy",
+            "Directory",
+            "GovernorView",
+            "Keeper"
+        ];
+        for (uint256 i = 0; i < 8; ++i) {
             bytes memory code = vm.getCode(string.concat("contracts/artifacts/", names[i], ".json"));
             vm.assertTrue(code.length != 0, names[i]);
             vm.assertLe(code.length, MOST_INIT_CODE, names[i]);

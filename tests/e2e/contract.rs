@@ -100,7 +100,11 @@ async fn the_contract_is_deployed_once_and_compared_with_the_sources() {
     assert_eq!(addressed["contract"], json!(contract));
     let contract = &contract.to_string();
     assert!(out.contains(contract) && out.contains("gas"), "{out}");
-    assert_eq!(out.matches("transaction 0x").count(), 3, "each module, and the contract: {out}");
+    assert_eq!(
+        out.matches("transaction 0x").count(),
+        5,
+        "each module, the contract, and its adapters: {out}"
+    );
     assert!(err.contains(contract), "{err}");
 
     // Once more: nothing is sent, and no key is needed.

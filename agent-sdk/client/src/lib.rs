@@ -9,6 +9,7 @@
 //! | [`Agent`] | an agent's two keys |
 //! | [`keystore`] | how they are kept, encrypted, on disk |
 //! | [`client`] | [`Client`]: propose, vote, wait for the decision, over several nodes |
+//! | [`directory`] | finding a group's nodes by the contract alone: [`Client::discover`] |
 //! | [`audit`] | verifying a whole log as an outsider, from a node or from a file |
 //! | [`verify_receipt`] | verifying one entry with nothing but the chain |
 //! | [`Epochs`] | the group's members in each epoch, from the contract or by handovers |
@@ -66,6 +67,7 @@ mod agent;
 pub mod audit;
 pub mod chain;
 pub mod client;
+pub mod directory;
 mod epochs;
 mod error;
 pub mod keystore;
@@ -74,6 +76,7 @@ mod receipt;
 pub use agent::Agent;
 pub use chain::{ChainAgent, Included};
 pub use client::{Client, ClientBuilder, Decided, NodeFailure, NodeHealth, Proposed, RetryPolicy, Voted};
+pub use directory::{GroupListing, Reach};
 pub use epochs::Epochs;
 pub use error::{NodeReport, SdkError};
 pub use keystore::{AgentPublic, KeystoreOptions, ScryptCost, SecretSource};

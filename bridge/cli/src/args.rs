@@ -10,6 +10,7 @@ use crate::commands::contract::Contract;
 use crate::commands::decision::DecisionCommand;
 use crate::commands::demo::Demo;
 use crate::commands::devnet::Devnet;
+use crate::commands::directory::Directory;
 use crate::commands::escape::Escape;
 use crate::commands::group::Group;
 use crate::commands::guard::Guard;
@@ -62,6 +63,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Bond(Bond),
     #[command(subcommand)]
+    Directory(Directory),
+    #[command(subcommand)]
     Audit(Audit),
     Completions(Completions),
     #[command(hide = true)]
@@ -109,6 +112,11 @@ mod tests {
             "quorate bond show --json",
             "quorate bond request",
             "quorate bond withdraw",
+            "quorate directory show --json --directory 0xc0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0",
+            "quorate directory announce https://node.example:8443",
+            "quorate directory announce --clear",
+            "quorate directory accept --epoch 3",
+            "quorate directory accept --withdraw",
             "quorate decision ID --wait 3 --receipt file",
             "quorate completions bash",
         ] {
@@ -127,6 +135,9 @@ mod tests {
             "quorate contract verify 0x12",
             "quorate vote 0x00 for --nonce 4",
             "quorate bond deposit much",
+            "quorate directory announce",
+            "quorate directory announce https://node.example --clear",
+            "quorate directory accept --epoch 3 --withdraw",
             "quorate contract verify --sources contracts --built-in",
             "quorate",
         ] {

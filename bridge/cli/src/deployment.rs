@@ -7,7 +7,9 @@ use alloy::primitives::{Address, B256};
 use alloy::providers::{Provider, ProviderBuilder};
 use alloy::signers::local::PrivateKeySigner;
 use quorate_contracts::code::{Build, Deployed};
-use quorate_contracts::deployment::{PROXY, PROXY_CODE, PROXY_MAKER, Sent, deploy_missing};
+use quorate_contracts::deployment::{
+    Adapter, PROXY, PROXY_CODE, PROXY_MAKER, Sent, deploy_adapters, deploy_missing,
+};
 use quorate_contracts::reader::DEFAULT_TIMEOUT;
 use quorate_protocol::AccountKey;
 
@@ -88,14 +90,46 @@ impl Deployment {
     }
 
     async fn send(&self, account: &AccountKey) -> Result<Vec<Sent>, CliError> {
+        let sent = deploy_missing(self.sender(account)?, account.address()).await;
+        sent.map_err(|error| not_sent(&error, account))
+    }
+
+    /// Those of the directory and the keeper that are not on the chain.
+    pub(crate) async fn missing_adapters(&self) -> Result<Vec<Adapter>, CliError> {
+        let chain = connect(&self.url)?;
+        let mut missing = Vec::new();
+        for adapter in [Adapter::Directory, Adapter::Keeper] {
+            let code = chain.get_code_at(adapter.address(self.address)).await;
+            if code.map_err(|error| unreachable_chain(error.to_string()))?.is_empty() {
+                missing.push(adapter);
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Deploys adapters of the contract, which is there, from `account`. Returns the transactions that did so.
+    pub(crate) async fn deploy_adapters(
+        &self,
+        adapters: &[Adapter],
+        account: &AccountKey,
+    ) -> Result<Vec<Sent<Adapter>>, CliError> {
+        let sent = deploy_adapters(self.sender(account)?, account.address(), self.address, adapters).await;
+        sent.map_err(|error| not_sent(&error, account))
+    }
+
+    /// The chain, with the account to send from.
+    fn sender(&self, account: &AccountKey) -> Result<impl Provider, CliError> {
         let signer = PrivateKeySigner::from_bytes(&B256::from(account.secret()))
             .expect("an account's secret is a secp256k1 key");
         let wallet = EthereumWallet::from(signer);
-        let provider = ProviderBuilder::new().wallet(wallet).connect_http(parse_url(&self.url)?);
-        deploy_missing(provider, account.address()).await.map_err(|error| CliError::Chain {
-            cause: error.to_string(),
-            mend: format!("check --rpc, and that the account {} has funds for gas", account.address()),
-        })
+        Ok(ProviderBuilder::new().wallet(wallet).connect_http(parse_url(&self.url)?))
+    }
+}
+
+fn not_sent(error: &dyn std::error::Error, account: &AccountKey) -> CliError {
+    CliError::Chain {
+        cause: error.to_string(),
+        mend: format!("check --rpc, and that the account {} has funds for gas", account.address()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sending what is missing of a deployment.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use alloy::network::TransactionBuilder as _;
@@ -17,12 +18,12 @@ const INCLUSION_LIMIT: Duration = Duration::from_secs(60);
 
 /// Why the contracts could not be deployed.
 #[derive(Debug, thiserror::Error)]
-pub enum DeployError {
+pub enum DeployError<T: Display = Part> {
     /// The endpoint does not answer, or refuses a transaction.
     #[error("{part} cannot be deployed: {source}")]
     Refused {
         /// What was to be deployed.
-        part: Part,
+        part: T,
         /// What the endpoint said.
         source: TransportError,
     },
@@ -30,7 +31,7 @@ pub enum DeployError {
     #[error("{part} is not deployed in time: {source}")]
     Pending {
         /// What was to be deployed.
-        part: Part,
+        part: T,
         /// What went wrong.
         source: PendingTransactionError,
     },
@@ -38,7 +39,7 @@ pub enum DeployError {
     #[error("{part} is not deployed: transaction {transaction} reverted")]
     Reverted {
         /// What was to be deployed.
-        part: Part,
+        part: T,
         /// The transaction.
         transaction: B256,
     },
@@ -48,15 +49,15 @@ pub enum DeployError {
     )]
     NoProxy {
         /// What was to be deployed.
-        part: Part,
+        part: T,
     },
 }
 
 /// A transaction that deployed one of the contracts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sent {
+pub struct Sent<T = Part> {
     /// Which contract.
-    pub part: Part,
+    pub part: T,
     /// Where it is.
     pub address: Address,
     /// The transaction.
@@ -84,27 +85,39 @@ pub async fn deploy<P: Provider>(
 /// # Errors
 /// [`DeployError`]. What was deployed stays, and the next call goes on from there.
 pub async fn deploy_missing<P: Provider>(provider: P, from: Address) -> Result<Vec<Sent>, DeployError> {
+    create_missing(&provider, Build::built_in().creations(), from).await
+}
+
+/// Sends those of the transactions whose contract is not there, one after the other.
+pub(super) async fn create_missing<P: Provider, T: Copy + Display>(
+    provider: &P,
+    creations: impl IntoIterator<Item = Creation<T>>,
+    from: Address,
+) -> Result<Vec<Sent<T>>, DeployError<T>> {
     let mut sent = Vec::new();
-    for creation in Build::built_in().creations() {
-        if !is_there(&provider, &creation).await? {
-            sent.extend(create(&provider, &creation, from).await?);
+    for creation in creations {
+        if !is_there(provider, &creation).await? {
+            sent.extend(create(provider, &creation, from).await?);
         }
     }
     Ok(sent)
 }
 
-async fn is_there<P: Provider>(provider: &P, creation: &Creation) -> Result<bool, DeployError> {
+async fn is_there<P: Provider, T: Copy + Display>(
+    provider: &P,
+    creation: &Creation<T>,
+) -> Result<bool, DeployError<T>> {
     let part = creation.part;
     let code = provider.get_code_at(creation.address).await;
     Ok(!code.map_err(|source| DeployError::Refused { part, source })?.is_empty())
 }
 
 /// Nothing when somebody else was faster: what they deployed is the same contract.
-async fn create<P: Provider>(
+async fn create<P: Provider, T: Copy + Display>(
     provider: &P,
-    creation: &Creation,
+    creation: &Creation<T>,
     from: Address,
-) -> Result<Option<Sent>, DeployError> {
+) -> Result<Option<Sent<T>>, DeployError<T>> {
     let (part, address) = (creation.part, creation.address);
     let refused = |source| DeployError::Refused { part, source };
     if provider.get_code_at(PROXY).await.map_err(refused)?[..] != PROXY_CODE {

@@ -13,11 +13,14 @@ use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::sol_types::SolValue;
 use quorate_contracts::AgentCoordinator::AgentCoordinatorInstance;
 use quorate_contracts::code::{Build, Deployed, Part};
+use quorate_contracts::deployment::Adapter;
 use quorate_contracts::reader::{
     CoordinatorReader, DEFAULT_TIMEOUT, EpochStart, InboxMark, InboxStatus, ProposalEventKind, ReaderError,
     SeatStatus, Spendable,
 };
-use quorate_contracts::{FLAG_REPLICA, FLAG_VOTER, Member, ProposalStatus, Terms, deployment};
+use quorate_contracts::{
+    Directory, FLAG_REPLICA, FLAG_VOTER, GovernorView, Keeper, Member, ProposalStatus, Terms, deployment,
+};
 use quorate_protocol::group::{group_id, members_hash};
 use quorate_protocol::{
     AgentId, Call, Choice, Class, Digest, ETHER, Epoch, Group, GroupId, GroupIdentity, InboxContent,
@@ -135,6 +138,23 @@ async fn the_contracts_go_to_their_addresses_once() {
 
     deployment::deploy(&provider, deployer).await.unwrap();
     assert_eq!(provider.get_transaction_count(deployer).await.unwrap(), 3, "all is there already");
+}
+
+#[tokio::test]
+async fn the_adapters_go_beside_the_coordinator() {
+    let world = World::new().await;
+    let provider = world.coordinator.provider();
+    let contract = *world.coordinator.address();
+    let deployer = provider.get_accounts().await.unwrap()[8];
+    let adapters = [Adapter::Directory, Adapter::Keeper, Adapter::GovernorView(world.group)];
+    let sent = deployment::deploy_adapters(provider, deployer, contract, &adapters).await.unwrap();
+    assert_eq!(sent.iter().map(|sent| sent.part).collect::<Vec<_>>(), adapters);
+    let [directory, keeper, view] = adapters.map(|adapter| adapter.address(contract));
+    assert_eq!(Directory::new(directory, provider).coordinator().call().await.unwrap(), contract);
+    assert_eq!(Keeper::new(keeper, provider).coordinator().call().await.unwrap(), contract);
+    assert_eq!(GovernorView::new(view, provider).groupId().call().await.unwrap(), world.group.0);
+    let again = deployment::deploy_adapters(provider, deployer, contract, &adapters).await.unwrap();
+    assert_eq!(again, [], "all is there already");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 //! wait until a block includes it, and put the contract's refusals into words.
 
 mod convert;
+mod directory;
 mod words;
 
 use std::sync::Arc;

@@ -1,8 +1,9 @@
 //! The contract's refusals in words, with what to do about them.
 
 use alloy::primitives::{Address, U256, hex};
-use alloy::sol_types::{Revert, SolError as _};
+use alloy::sol_types::{Revert, SolError as _, SolInterface as _};
 use quorate_contracts::AgentCoordinator::{AgentCoordinatorErrors as E, InvalidTerm};
+use quorate_contracts::Directory::DirectoryErrors;
 use quorate_contracts::GroupAccount::GroupAccountErrors;
 use quorate_contracts::{ProposalStatus, Refusal, Term};
 
@@ -43,10 +44,32 @@ pub(super) fn of_foreign(data: &[u8]) -> String {
     match Revert::abi_decode(data) {
         Ok(revert) => revert.reason.chars().filter(|c| !c.is_control()).take(300).collect(),
         Err(_) if data.is_empty() => "without a reason".into(),
-        Err(_) => {
-            let more = if data.len() > SHOWN { "…" } else { "" };
-            format!("{}{more}", hex::encode_prefixed(&data[..data.len().min(SHOWN)]))
+        Err(_) => DirectoryErrors::abi_decode(data).map_or_else(
+            |_| {
+                let more = if data.len() > SHOWN { "…" } else { "" };
+                format!("{}{more}", hex::encode_prefixed(&data[..data.len().min(SHOWN)]))
+            },
+            |error| of_directory(&error),
+        ),
+    }
+}
+
+/// What a refusal of the directory says.
+fn of_directory(error: &DirectoryErrors) -> String {
+    use DirectoryErrors as D;
+    match error {
+        D::NoCoordinator(e) => format!("there is no coordinator at {}", e.given),
+        D::NotGroupAccount(e) => format!("{} is not the account of group {}", e.caller, e.groupId),
+        D::NotMember(e) => format!("{} is no member of group {}", e.caller, e.groupId),
+        D::HasLeft(e) => format!("{} has left group {}", e.caller, e.groupId),
+        D::NotCurrentEpoch(e) => {
+            format!(
+                "epoch {} is not the current one of group {}: see its members, and agree to those",
+                e.epoch, e.groupId
+            )
         }
+        D::NotAccepted(e) => format!("{} has not said that it agrees to be in group {}", e.caller, e.groupId),
+        D::TooLong(e) => format!("{} bytes, at most {} are kept", e.bytes_, e.most),
     }
 }
 

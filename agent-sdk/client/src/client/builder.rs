@@ -10,6 +10,7 @@ use quorate_contracts::reader::CoordinatorReader;
 use quorate_protocol::{Group, GroupId};
 
 use super::{Client, Inner, Node, Nonces, RetryPolicy};
+use crate::directory::PublicAddresses;
 use crate::epochs::Epochs;
 use crate::error::SdkError;
 
@@ -22,11 +23,12 @@ pub struct ClientBuilder {
     nodes: Vec<String>,
     policy: RetryPolicy,
     expiry: Duration,
+    public_only: bool,
 }
 
 impl Default for ClientBuilder {
     fn default() -> Self {
-        Self { nodes: Vec::new(), policy: RetryPolicy::default(), expiry: DEFAULT_EXPIRY }
+        Self { nodes: Vec::new(), policy: RetryPolicy::default(), expiry: DEFAULT_EXPIRY, public_only: false }
     }
 }
 
@@ -60,6 +62,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Has the names of nodes lead to public addresses alone, each time that they are resolved: for URLs that strangers wrote.
+    #[must_use]
+    pub fn public_addresses_only(mut self) -> Self {
+        self.public_only = true;
+        self
+    }
+
     /// Reads the group from the contract and builds the client.
     ///
     /// # Errors
@@ -87,11 +96,13 @@ impl ClientBuilder {
         if self.expiry.is_zero() || self.policy.total_timeout.is_zero() {
             return Err(configuration("expiry and total time-out must not be zero".into()));
         }
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(self.policy.request_timeout)
-            .build()
-            .map_err(|error| configuration(error.to_string()))?;
+            .connect_timeout(self.policy.request_timeout);
+        if self.public_only {
+            http = http.dns_resolver(PublicAddresses).no_proxy();
+        }
+        let http = http.build().map_err(|error| configuration(error.to_string()))?;
         let urls: BTreeSet<_> = self.nodes.iter().map(|url| url.trim_end_matches('/').to_owned()).collect();
         if urls.is_empty() {
             return Err(configuration("name at least one node".into()));

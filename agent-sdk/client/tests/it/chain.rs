@@ -75,6 +75,10 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
+    pub(crate) fn reader(&self) -> &CoordinatorReader {
+        &self.reader
+    }
+
     pub(crate) async fn new() -> Self {
         let anvil = Anvil::start();
         let secrets = SECRETS.map(|digits| {

@@ -5,6 +5,7 @@
 mod audit;
 mod calls;
 mod chain;
+mod directory;
 mod epochs;
 mod histories;
 mod inbox;

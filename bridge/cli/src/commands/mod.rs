@@ -8,6 +8,7 @@ pub(crate) mod contract;
 pub(crate) mod decision;
 pub(crate) mod demo;
 pub(crate) mod devnet;
+pub(crate) mod directory;
 pub(crate) mod escape;
 pub(crate) mod group;
 pub(crate) mod guard;
