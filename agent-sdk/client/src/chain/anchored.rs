@@ -1,11 +1,35 @@
 //! Carrying out, or refusing, on the chain what the group decided in its log, by the proof under an anchor.
 
+use quorate_contracts::{Member, Taken, words};
+use quorate_protocol::api::AnchorPackage;
 use quorate_protocol::{Epoch, GroupId, Receipt};
 
 use super::{ChainAgent, Included, convert};
 use crate::error::SdkError;
 
 impl ChainAgent {
+    /// Anchors a checkpoint, and begins the next epoch where the package has its members. Anybody may. The signatures are
+    /// sent as they are: a quorum of those that count, by ascending signer, as
+    /// [`Client::anchor_package`](crate::Client::anchor_package) chooses them.
+    ///
+    /// # Errors
+    /// As [`Self::register`].
+    pub async fn anchor(&self, package: &AnchorPackage) -> Result<Included, SdkError> {
+        let AnchorPackage { certificate, consistency, taken, next } = package;
+        let checkpoint = (&certificate.checkpoint).into();
+        let signatures = certificate.packed_signatures().into();
+        let taken = taken.as_ref().map(|taken| Taken::of(&taken.message, &taken.entry, &taken.path));
+        let (consistency, taken) = (words(consistency), taken.unwrap_or_default());
+        let Some(next) = next else {
+            return self.send(self.coordinator.anchor(checkpoint, signatures, consistency, taken)).await;
+        };
+        let members = next.members.iter().map(Member::from).collect();
+        let mandate = next.mandate.as_ref().into();
+        let call =
+            self.coordinator.anchorAndRotate(checkpoint, signatures, consistency, taken, members, mandate);
+        self.send(call).await
+    }
+
     /// Shows the contract that an anchored log refused a proposal: nobody approves it there by signatures any more.
     ///
     /// # Errors

@@ -1,15 +1,40 @@
 //! The on-chain lane: proposals, votes and objections, by transactions or by signatures that somebody else sends.
 
+use alloy::sol_types::SolCall as _;
+use quorate_contracts::AgentCoordinator::{recoverCall, revokeCall};
 use quorate_contracts::{self as contract, Ballot, Content};
 use quorate_protocol::api::ProposalView;
 use quorate_protocol::operations::proposals::Propose;
 use quorate_protocol::proposal::proposal_id;
 use quorate_protocol::{
-    AccountSignature, AgentId, ChainVote, Choice, Epoch, GroupId, Objection, ProposalId, VoterSignature,
+    AccountSignature, AgentId, Call, ChainVote, Choice, Epoch, GroupId, GroupIdentity, Member, Objection,
+    ProposalId, U256, VoterSignature,
 };
 
-use super::{ChainAgent, Included};
+use super::{ChainAgent, Included, SignedObjection};
 use crate::error::SdkError;
+
+/// The gas that a recovery demands beside what each member takes.
+const RECOVERY_GAS: u64 = 200_000;
+/// The gas that each member of a recovery demands.
+const MEMBER_GAS: u64 = 100_000;
+
+/// The call by which a decision of the group takes back another proposal, in whatever lane, for good. The class is one for
+/// anything.
+pub fn revoke_call(identity: &GroupIdentity, proposal: ProposalId) -> Call {
+    let call = revokeCall { groupId: identity.group.0, proposalId: proposal.0 };
+    Call::new(identity.contract, U256::ZERO, call.abi_encode())
+}
+
+/// The call by which a decision of the group replaces the members while its replicas are gone: the next era begins with
+/// `members`, in ascending order of address. `epoch` is the contract's current one.
+pub fn recover_call(identity: &GroupIdentity, epoch: Epoch, members: &[Member]) -> Call {
+    let count = members.len() as u64;
+    let members = members.iter().map(contract::Member::from).collect();
+    let call = recoverCall { groupId: identity.group.0, epoch: epoch.0, members };
+    let gas = RECOVERY_GAS + MEMBER_GAS * count;
+    Call { gas, ..Call::new(identity.contract, U256::ZERO, call.abi_encode()) }
+}
 
 impl ChainAgent {
     /// Proposes in the on-chain lane. The account must be a voter of the group.
@@ -51,6 +76,12 @@ impl ChainAgent {
     pub fn sign_objection(&self, group: GroupId, proposal: ProposalId) -> AccountSignature {
         let objection = Objection { voter: self.id(), proposal };
         self.account.sign_digest(&objection.digest(&self.identity(group)))
+    }
+
+    /// The account's objection to an approved proposal, complete, to be kept or passed on as JSON.
+    pub fn object(&self, group: GroupId, proposal: ProposalId) -> SignedObjection {
+        let signature = self.sign_objection(group, proposal).into();
+        SignedObjection { identity: self.identity(group), proposal, voter: self.id(), signature }
     }
 
     /// What the account signs if it has not voted on a proposal of the on-chain lane: the proposal's epoch and the end of its

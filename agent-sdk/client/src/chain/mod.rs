@@ -7,6 +7,7 @@
 mod anchored;
 mod convert;
 mod lane;
+mod objection;
 mod sending;
 mod words;
 
@@ -27,6 +28,8 @@ use quorate_protocol::{
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
+pub use lane::{recover_call, revoke_call};
+pub use objection::{MAX_OBJECTION_BYTES, SignedObjection};
 use sending::answer;
 
 use crate::error::SdkError;
