@@ -16,6 +16,7 @@
 //! | `reorg` | an anchor that the chain takes back is unlearned and made again, exactly once |
 //! | `slashing` | a replica that signs two checkpoints is reported, and loses its bond and its place |
 //! | `startup` | a node that cannot start says why, with its own exit code |
+//! | `voters` | what voters see and do on-chain by the command line; an outsider anchors |
 //! | `demo` | the main job, as a user runs it |
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails, and says where")]
@@ -33,3 +34,4 @@ mod refusals;
 mod reorg;
 mod slashing;
 mod startup;
+mod voters;
