@@ -18,6 +18,7 @@
 //! | `slashing` | a replica that signs two checkpoints is reported, and loses its bond and its place |
 //! | `startup` | a node that cannot start says why, with its own exit code |
 //! | `tokens` | both lanes pay tokens within limits by decision and day, whatever the token answers |
+//! | `voters` | what voters see and do on-chain by the command line; an outsider anchors |
 //! | `demo` | the main job, as a user runs it |
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails, and says where")]
@@ -37,3 +38,4 @@ mod reorg;
 mod slashing;
 mod startup;
 mod tokens;
+mod voters;

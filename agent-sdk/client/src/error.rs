@@ -7,7 +7,7 @@ use alloy::primitives::B256;
 use quorate_contracts::reader::ReaderError;
 use quorate_protocol::api::ErrorCode;
 use quorate_protocol::{
-    AgentId, Digest, EntryIndex, HandoverError, MembersChangeError, ProposalId, Receipt, ReceiptError,
+    AgentId, Digest, EntryIndex, Epoch, HandoverError, MembersChangeError, ProposalId, Receipt, ReceiptError,
     Refusal,
 };
 
@@ -176,6 +176,28 @@ pub enum SdkError {
         tx_hash: B256,
         /// How long was waited.
         waited: Duration,
+    },
+    /// No node has a stable checkpoint beyond the contract's last anchor.
+    #[error("no node has a stable checkpoint of epoch {epoch} beyond sequence {sequence}, which is anchored")]
+    NothingToAnchor {
+        /// The contract's epoch.
+        epoch: Epoch,
+        /// The sequence of its last anchor; 0 before the first.
+        sequence: u64,
+    },
+    /// A quorum signed an inbox that is not the contract's: what it took was changed by a reorganisation, or it lies.
+    #[error("the checkpoint's inbox of {count} messages is not the contract's, which takes no such anchor")]
+    OtherInbox {
+        /// How many messages the checkpoint counts.
+        count: u64,
+    },
+    /// An objection that does not count.
+    #[error("the objection of {voter} does not count: {reason}")]
+    Objection {
+        /// Whose it is said to be.
+        voter: AgentId,
+        /// Why not.
+        reason: String,
     },
     /// What was given cannot be sent to the contract.
     #[error("{0}")]

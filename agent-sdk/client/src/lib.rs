@@ -14,6 +14,7 @@
 //! | [`verify_receipt`] | verifying one entry with nothing but the chain |
 //! | [`Epochs`] | the group's members in each epoch, from the contract or by handovers |
 //! | [`chain`] | [`ChainAgent`]: the on-chain lane, and executing anchored decisions |
+//! | [`OnChain`] | what happens to a group on the chain beside its log |
 //! | [`protocol`] | the types that all of these speak in |
 //!
 //! # Propose and vote
@@ -71,15 +72,19 @@ pub mod directory;
 mod epochs;
 mod error;
 pub mod keystore;
+pub mod on_chain;
 mod receipt;
 
 pub use agent::Agent;
-pub use chain::{ChainAgent, Included};
-pub use client::{Client, ClientBuilder, Decided, NodeFailure, NodeHealth, Proposed, RetryPolicy, Voted};
+pub use chain::{ChainAgent, Included, SignedObjection, recover_call, revoke_call};
+pub use client::{
+    Anchored, Client, ClientBuilder, Decided, NodeFailure, NodeHealth, Proposed, RetryPolicy, Voted,
+};
 pub use directory::{GroupListing, Reach};
 pub use epochs::Epochs;
 pub use error::{NodeReport, SdkError};
 pub use keystore::{AgentPublic, KeystoreOptions, ScryptCost, SecretSource};
+pub use on_chain::{Alert, LaneProposal, OnChain, OnChainOptions};
 pub use quorate_contracts::reader::{CoordinatorReader, ReaderError};
 pub use quorate_protocol as protocol;
 pub use receipt::{VerifiedReceipt, verify_receipt, verify_receipt_with};

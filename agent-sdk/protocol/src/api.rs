@@ -4,6 +4,12 @@
 //! types, the SDK reads them back. Nothing in them is proved; what must be proved comes as a
 //! [`crate::Receipt`].
 
+mod anchor;
+mod inbox;
+
+pub use anchor::{AnchorPackage, MAX_ANCHOR_BYTES, NextMembers, TakenPackage};
+pub use inbox::{InboxPage, MAX_PAGE_EVENTS, ToldEvent, WaitingMessage};
+
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 

@@ -73,7 +73,7 @@ pub enum InboxContent<'m> {
 }
 
 /// What the contract tells the group by its inbox. The log has each as an entry of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum InboxEvent {
     /// The on-chain lane has a proposal, by its proposer or by the voters' signatures. If it is open in the log, this entry
@@ -288,7 +288,7 @@ impl InboxEvent {
 
 /// A message of the inbox is taken: what its entry states, and a quorum with it. The contract asks for this of the last
 /// message that an anchor takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cbor(map)]
 pub struct InboxTaken {
     /// The message's position in the inbox.

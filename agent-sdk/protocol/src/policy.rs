@@ -57,6 +57,16 @@ impl Class {
         }
     }
 
+    /// The least weight of objections, of all voters' `total`, that takes back what was approved (the contract's `veto`): the
+    /// class' veto, or where it has none, more than what the threshold leaves.
+    pub fn objection_weight(&self, total: u128) -> u128 {
+        let whole = u128::from(WHOLE);
+        match u128::from(self.veto) {
+            0 => (whole - u128::from(self.threshold).min(whole)) * total / whole + 1,
+            veto => (veto * total).div_ceil(whole),
+        }
+    }
+
     /// Whether the weight for reaches the threshold, if so much is against.
     fn is_met(&self, in_favour: u128, against: u128, total: u128) -> bool {
         let base = match self.basis {
@@ -97,6 +107,20 @@ mod tests {
                 ..class()
             },
         )
+    }
+
+    #[test]
+    fn who_could_have_blocked_it_takes_it_back() {
+        for total in 1..=200u128 {
+            for threshold in total / 2 + 1..=total {
+                let class = Class::of_weight(threshold, total, 60);
+                let least = class.objection_weight(total);
+                assert_eq!(least, total - threshold + 1, "{threshold} of {total}");
+                let class = Class { veto: 3_333, ..class };
+                let least = class.objection_weight(total);
+                assert!(reaches(least, class.veto, total) && !reaches(least - 1, class.veto, total));
+            }
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::anchor::Anchor;
 use crate::commands::audit::Audit;
 use crate::commands::bond::Bond;
 use crate::commands::chaos::Chaos;
@@ -12,11 +13,17 @@ use crate::commands::demo::Demo;
 use crate::commands::devnet::Devnet;
 use crate::commands::directory::Directory;
 use crate::commands::escape::Escape;
+use crate::commands::execute::Execute;
 use crate::commands::group::Group;
 use crate::commands::guard::Guard;
 use crate::commands::keys::Keys;
+use crate::commands::leave::Leave;
 use crate::commands::node::Node;
+use crate::commands::proposals::Proposals;
 use crate::commands::propose::Propose;
+use crate::commands::recover::Recover;
+use crate::commands::revoke::Revoke;
+use crate::commands::veto::Veto;
 use crate::commands::vote::Vote;
 use crate::connection::ConnectionOptions;
 use crate::exit;
@@ -59,7 +66,16 @@ pub(crate) enum Command {
     Propose(Propose),
     Vote(Vote),
     Decision(DecisionCommand),
+    Proposals(Proposals),
+    Execute(Execute),
+    #[command(subcommand)]
+    Veto(Veto),
+    Revoke(Revoke),
     Escape(Escape),
+    #[command(subcommand)]
+    Recover(Recover),
+    Anchor(Anchor),
+    Leave(Leave),
     #[command(subcommand)]
     Bond(Bond),
     #[command(subcommand)]
@@ -109,6 +125,19 @@ mod tests {
             "quorate vote ID for --inbox --nonce 4 --json",
             "quorate propose tea --class payment --inbox",
             "quorate escape ID --execute",
+            "quorate propose tea --class constitution --on-chain",
+            "quorate vote ID against --on-chain",
+            "quorate execute ID --json",
+            "quorate proposals --all --limit 5 --from-block 7 --json",
+            "quorate veto sign ID objection.json",
+            "quorate veto submit ID one.json two.json --own",
+            "quorate veto submit ID --own",
+            "quorate revoke ID --on-chain --reason why",
+            "quorate recover show",
+            "quorate recover propose members.toml --json",
+            "quorate recover execute ID",
+            "quorate anchor --json",
+            "quorate leave",
             "quorate bond show --json",
             "quorate bond request",
             "quorate bond withdraw",
@@ -134,6 +163,8 @@ mod tests {
             "quorate chaos --rate 0",
             "quorate contract verify 0x12",
             "quorate vote 0x00 for --nonce 4",
+            "quorate propose tea --inbox --on-chain",
+            "quorate veto submit 0x00",
             "quorate bond deposit much",
             "quorate directory announce",
             "quorate directory announce https://node.example --clear",

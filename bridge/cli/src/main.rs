@@ -16,6 +16,8 @@ mod logging;
 mod network;
 mod output;
 mod password;
+#[cfg(test)]
+mod printed;
 mod profile;
 mod scenario;
 mod sdk;
@@ -86,7 +88,14 @@ impl Command {
             Self::Propose(command) => command.output.json,
             Self::Vote(command) => command.output.json,
             Self::Decision(command) => command.output.json,
+            Self::Proposals(command) => command.output.json,
+            Self::Execute(command) => command.output.json,
+            Self::Veto(command) => command.asks_for_json(),
+            Self::Revoke(command) => command.output.json,
             Self::Escape(command) => command.output.json,
+            Self::Recover(command) => command.asks_for_json(),
+            Self::Anchor(command) => command.output.json,
+            Self::Leave(command) => command.output.json,
             Self::Bond(command) => command.asks_for_json(),
             Self::Directory(command) => command.asks_for_json(),
             Self::Audit(command) => command.asks_for_json(),
@@ -107,7 +116,14 @@ impl Command {
             Self::Propose(command) => command.run(format, options.resolve()?).await,
             Self::Vote(command) => command.run(format, options.resolve()?).await,
             Self::Decision(command) => command.run(format, options.resolve()?).await,
+            Self::Proposals(command) => command.run(format, options.resolve()?).await,
+            Self::Execute(command) => command.run(format, options.resolve()?).await,
+            Self::Veto(command) => command.run(format, options.resolve()?).await,
+            Self::Revoke(command) => command.run(format, options.resolve()?).await,
             Self::Escape(command) => command.run(format, options.resolve()?).await,
+            Self::Recover(command) => command.run(format, options.resolve()?).await,
+            Self::Anchor(command) => command.run(format, options.resolve()?).await,
+            Self::Leave(command) => command.run(format, options.resolve()?).await,
             Self::Bond(command) => command.run(format, options.resolve()?).await,
             Self::Directory(command) => command.run(format, options.resolve()?).await,
             Self::Audit(command) => command.run(format, options.resolve()?).await,

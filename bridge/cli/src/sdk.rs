@@ -107,6 +107,18 @@ impl From<SdkError> for CliError {
             SdkError::NotExecutable(_) => {
                 Self::Refused { cause, mend: "see what became of it with `quorate decision`".into() }
             }
+            SdkError::NothingToAnchor { .. } => Self::NotYet {
+                cause,
+                mend: "wait for the group's next checkpoint; ask other nodes (--node)".into(),
+            },
+            SdkError::OtherInbox { .. } => Self::Refused {
+                cause,
+                mend: "ask nodes that follow the chain (--node); if all say so, the voters recover the group (quorate recover)".into(),
+            },
+            SdkError::Objection { .. } => Self::Refused {
+                cause,
+                mend: "leave it out, and let the voter sign again with `quorate veto sign`".into(),
+            },
             SdkError::Receipt(_) | SdkError::Handover(_) | SdkError::UnexpectedOutcome { .. } => {
                 Self::Verification(cause)
             }

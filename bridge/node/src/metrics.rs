@@ -36,12 +36,18 @@ struct RequestLabels {
     code: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EventLabels {
+    event: &'static str,
+}
+
 /// Everything that a node counts and measures.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registry: Arc<Registry>,
     commands: Family<CommandLabels, Counter>,
     refused_requests: Family<RequestLabels, Counter>,
+    on_chain_events: Family<EventLabels, Counter>,
     entries: Counter,
     batches: Counter,
     batch_commands: Histogram,
@@ -119,6 +125,11 @@ impl Metrics {
         let metrics = Self {
             commands: family(r, "commands", "Ordered commands by what became of them"),
             refused_requests: family(r, "http_refused_requests", "HTTP requests refused, by error code"),
+            on_chain_events: family(
+                r,
+                "on_chain_events",
+                "What the contract told by its inbox since the start, by event",
+            ),
             entries: counter(r, "entries", "Entries appended to the log"),
             batches: counter(r, "batches", "Batches executed"),
             batch_commands: batch_commands(r),
@@ -158,6 +169,11 @@ impl Metrics {
             registry: Arc::new(Registry::default()),
         };
         Self { registry: Arc::new(registry), ..metrics }
+    }
+
+    /// The contract told the group something by its inbox.
+    pub fn count_on_chain_event(&self, event: &'static str) {
+        self.on_chain_events.get_or_create(&EventLabels { event }).inc();
     }
 
     /// Counts an executed batch, its commands and its entries.

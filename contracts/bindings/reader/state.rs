@@ -1,12 +1,14 @@
 //! Anchors, inboxes, seats and proposals, as the contract's state has them now.
 
+use alloy::eips::BlockId;
 use alloy::primitives::U256;
+use alloy::providers::Provider as _;
 use quorate_protocol::group::MAX_MEMBERS;
 use quorate_protocol::{AgentId, Choice, Digest, Epoch, GroupId, ProposalId, Sequence};
 
 use super::{
     CastVote, CoordinatorReader, InboxMark, InboxStatus, LatestAnchor, OnChainProposal, ReaderError,
-    ReplicaBond, SeatStatus, Spendable,
+    ReplicaBond, SeatStatus, Spendable, within,
 };
 use crate::ProposalStatus;
 
@@ -24,6 +26,17 @@ impl CoordinatorReader {
         let call = self.coordinator.anchoredRoot(group.0, log_size);
         let anchored = self.ask(group, "anchoredRoot", call.call()).await?;
         Ok((!anchored.is_zero()).then_some(Digest(anchored)))
+    }
+
+    /// The time of the chain's latest block, in seconds of Unix time: the clock by which the contract decides what is over.
+    ///
+    /// # Errors
+    /// [`ReaderError::Unreachable`], or [`ReaderError::Malformed`] from an endpoint that has no block.
+    pub async fn time(&self) -> Result<u64, ReaderError> {
+        let latest = self.coordinator.provider().get_block(BlockId::latest());
+        let block = within(self.timeout, latest).await?;
+        let none = || ReaderError::Malformed { question: "the latest block", reason: "there is none".into() };
+        Ok(block.ok_or_else(none)?.header.timestamp)
     }
 
     /// The group's latest anchor, or nothing before the first.

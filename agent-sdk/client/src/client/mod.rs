@@ -7,12 +7,14 @@
 //!   asked. What a call returns without proof is named a view, and says so.
 //! - Calls may be repeated: a command has one effect however often its bytes arrive.
 
+mod anchor;
 mod builder;
 mod calls;
 pub(crate) mod epochs;
 mod evidence;
 mod node;
 mod nonces;
+mod on_chain;
 pub(crate) mod pages;
 mod retry;
 mod views;
@@ -26,6 +28,7 @@ use quorate_contracts::reader::CoordinatorReader;
 use quorate_protocol::{Group, GroupId};
 use tokio::time::Instant;
 
+pub use anchor::Anchored;
 pub use builder::ClientBuilder;
 pub use calls::{Decided, Proposed, Voted};
 pub use node::{Lie, NodeFailure, NodeHealth};

@@ -41,6 +41,12 @@ pub enum Lie {
     /// A handover between epochs that does not hold.
     #[error("a bad handover: {0}")]
     Handover(Arc<HandoverError>),
+    /// What it gave to be anchored is not what the contract asks for, or contradicts itself.
+    #[error("the anchor: {reason}")]
+    Anchor {
+        /// What does not fit.
+        reason: String,
+    },
     /// Entries, roots or certificates that do not fit together.
     #[error("the log at entry {index}: {reason}")]
     Log {
@@ -87,6 +93,9 @@ pub enum NodeFailure {
         /// Why not.
         reason: String,
     },
+    /// A stable checkpoint with too few signatures that count in the contract: more may come, or another node may have them.
+    #[error("its checkpoint has {0}")]
+    TooFewSignatures(String),
     /// An answer that is refuted by its own proof.
     #[error("it lied: {0}")]
     Lied(#[from] Lie),

@@ -124,6 +124,24 @@ impl Stage {
         self.group.identity.group
     }
 
+    pub(crate) fn reader(&self) -> &CoordinatorReader {
+        &self.reader
+    }
+
+    /// Gives an account ten ether.
+    pub(crate) async fn fund(&self, account: AgentId) {
+        let provider = ProviderBuilder::new().connect_http(self.anvil.url.parse().unwrap());
+        let money = (account.0, U256::from(10u128.pow(19)));
+        let () = provider.raw_request("anvil_setBalance".into(), money).await.unwrap();
+    }
+
+    /// Moves the chain's clock so many seconds on.
+    pub(crate) async fn pass(&self, seconds: u32) {
+        let provider = ProviderBuilder::new().connect_http(self.anvil.url.parse().unwrap());
+        let _: serde_json::Value = provider.raw_request("evm_increaseTime".into(), [seconds]).await.unwrap();
+        let _: serde_json::Value = provider.raw_request("evm_mine".into(), ()).await.unwrap();
+    }
+
     async fn balance(&self, account: Address) -> U256 {
         let provider = ProviderBuilder::new().connect_http(self.anvil.url.parse().unwrap());
         provider.get_balance(account).await.unwrap()

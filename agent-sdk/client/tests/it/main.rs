@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod anchor;
 mod audit;
 mod calls;
 mod chain;
@@ -11,5 +12,6 @@ mod histories;
 mod inbox;
 mod lanes;
 mod node;
+mod on_chain;
 mod pages;
 mod world;

@@ -11,12 +11,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use quorate_protocol::api::{
-    AgentView, ConsistencyProof, EntriesPage, ErrorBody, ErrorCode, ErrorDetail, HandoversPage,
-    MAX_PAGE_ENTRIES, MAX_PAGE_HANDOVERS,
+    AgentView, AnchorPackage, ConsistencyProof, EntriesPage, ErrorBody, ErrorCode, ErrorDetail,
+    HandoversPage, InboxPage, MAX_PAGE_ENTRIES, MAX_PAGE_EVENTS, MAX_PAGE_HANDOVERS, WaitingMessage,
 };
 use quorate_protocol::{
-    AgentId, Digest, EntryIndex, EntryRecord, Handover, LogCertificate, Nonce, ProposalId, SignedCommand,
-    codec,
+    AgentId, Digest, EntryIndex, EntryRecord, Handover, InboxEvent, InboxMessage, LogCertificate, Nonce,
+    OnChainStatus, ProposalId, SignedCommand, codec,
 };
 use quorate_services::AdmissionError;
 
@@ -24,6 +24,9 @@ use crate::world::World;
 
 /// Changes what the node serves as its log.
 pub(crate) type Tamper = Arc<dyn Fn(&World, &mut Vec<EntryRecord>) + Send + Sync>;
+
+/// Changes what the node gives to be anchored.
+pub(crate) type Spoil = Arc<dyn Fn(&mut AnchorPackage) + Send + Sync>;
 
 #[derive(Clone)]
 pub(crate) enum Behaviour {
@@ -50,6 +53,10 @@ pub(crate) enum Behaviour {
     Certifying(LogCertificate),
     /// Knows nothing of handovers.
     WithoutHandovers,
+    /// Gives another package to be anchored.
+    Anchoring(Spoil),
+    /// Names these proposals in the inbox.
+    Naming(Vec<ProposalId>),
     /// Serves other handovers.
     HandingOver(Vec<Handover>),
 }
@@ -79,6 +86,10 @@ struct Parameters {
     to: u64,
     limit: usize,
     wait_ms: u64,
+    epoch: u64,
+    sequence: u64,
+    size: u64,
+    taken: u64,
 }
 
 impl Node {
@@ -96,6 +107,8 @@ impl Node {
             .route("/entries", get(entries))
             .route("/handovers", get(handovers))
             .route("/entries/{index}/receipt", get(entry_receipt))
+            .route("/inbox", get(inbox))
+            .route("/anchor", get(anchor))
             .route("/log/certificate", get(certificate))
             .route("/log/consistency", get(consistency))
             .with_state(shared);
@@ -280,4 +293,42 @@ async fn consistency(State(shared): State<Shared>, Query(parameters): Query<Para
     let root = |size| world.log.root_at(size).unwrap();
     let proof = world.log.consistency_proof(from, to).unwrap();
     Json(ConsistencyProof { from, to, from_root: root(from), to_root: root(to), proof }).into_response()
+}
+
+async fn inbox(State(shared): State<Shared>, Query(parameters): Query<Parameters>) -> Response {
+    if let Err(response) = shared.begin().await {
+        return response;
+    }
+    let named = match &shared.behaviour {
+        Behaviour::Naming(named) => named.clone(),
+        _ => vec![],
+    };
+    let world = shared.world.lock().unwrap();
+    let (taken, hash) = world.machine.inbox_head();
+    let told = world.machine.inbox_told(parameters.from, MAX_PAGE_EVENTS);
+    let message = |(index, proposal): (u64, ProposalId)| {
+        let (proposer, status) = (AgentId::from([1; 20]), OnChainStatus::Open);
+        let event =
+            InboxEvent::ProposalOpenedOnChain { proposal, proposer, class: 0, voting_ends: 1, status };
+        let (kind, payload) = (event.kind(), event.payload());
+        WaitingMessage::from(&InboxMessage { index, kind, sender: proposer, enqueued_at: 1, payload })
+    };
+    let waiting = (taken..).zip(named).map(message).collect();
+    Json(InboxPage { taken, hash, waiting, told, next: None }).into_response()
+}
+
+async fn anchor(State(shared): State<Shared>, Query(parameters): Query<Parameters>) -> Response {
+    if let Err(response) = shared.begin().await {
+        return response;
+    }
+    let Parameters { epoch, sequence, size, taken, .. } = parameters;
+    let package = shared.world.lock().unwrap().anchor_package(epoch, size, taken);
+    let Some(mut package) = package.filter(|package| package.certificate.checkpoint.sequence.0 > sequence)
+    else {
+        return error(ErrorCode::NotFound, None);
+    };
+    if let Behaviour::Anchoring(spoil) = &shared.behaviour {
+        spoil(&mut package);
+    }
+    package.encode().into_response()
 }

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use quorate_protocol::api::{AnchorPackage, NextMembers, TakenPackage};
 use quorate_protocol::checkpoint::CheckpointSignature;
+use quorate_protocol::entry::SystemEvent;
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::merkle::MerkleLog;
 use quorate_protocol::operations::ServiceOperation as _;
@@ -28,6 +30,8 @@ pub(crate) struct World {
     nonces: HashMap<AgentId, u64>,
     /// The largest anchored size.
     pub(crate) anchored: Option<u64>,
+    /// The newest checkpoint that a node would show.
+    pub(crate) stable: Option<CheckpointCertificate>,
     /// The ends of epochs so far.
     pub(crate) handovers: Vec<Handover>,
 }
@@ -89,6 +93,7 @@ impl World {
             sequence: Sequence(0),
             nonces: HashMap::new(),
             anchored: None,
+            stable: None,
             handovers: Vec::new(),
         };
         world.push(genesis);
@@ -255,7 +260,38 @@ impl World {
 
     /// A quorum's checkpoint of everything that is executed.
     pub(crate) fn checkpoint(&mut self) -> CheckpointCertificate {
-        self.sign_checkpoint(Digest::default())
+        let stable = self.sign_checkpoint(Digest::default());
+        self.stable = Some(stable.clone());
+        stable
+    }
+
+    /// What a node answers to whoever wants to anchor on top of this: the epoch's end, or the newest checkpoint.
+    pub(crate) fn anchor_package(&self, epoch: u64, size: u64, taken: u64) -> Option<AnchorPackage> {
+        let end = self.handovers.iter().find(|handover| handover.from().0 == epoch).cloned();
+        let (certificate, next) = match end {
+            Some(Handover { certificate, members, mandate }) => {
+                (certificate, Some(NextMembers { members, mandate }))
+            }
+            None => (self.stable.clone()?, None),
+        };
+        let (count, log_size) = (certificate.checkpoint.inbox_count, certificate.checkpoint.log_size);
+        let last = count.checked_sub(1).filter(|last| *last >= taken);
+        let taken = last.map(|last| {
+            let found = self.records.iter().find_map(|record| match &record.body {
+                EntryBody::System(SystemEvent::InboxTaken(message)) if message.index == last => {
+                    Some((*message, record.entry))
+                }
+                _ => None,
+            });
+            let (message, entry) = found.unwrap();
+            let path = self.log.inclusion_proof(entry.index.0, log_size).unwrap();
+            TakenPackage { message, entry, path }
+        });
+        let consistency = match size {
+            0 => vec![],
+            _ => self.log.consistency_proof(size, log_size).ok()?,
+        };
+        Some(AnchorPackage { certificate, consistency, taken, next })
     }
 
     fn sign_checkpoint(&mut self, next_members_hash: Digest) -> CheckpointCertificate {

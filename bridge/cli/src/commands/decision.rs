@@ -11,6 +11,7 @@ use quorate_sdk::{ChainAgent, Client, Decided, Included};
 use serde::Serialize;
 
 use crate::args::OutputOptions;
+use crate::commands::alerts;
 use crate::connection::Connection;
 use crate::error::CliError;
 use crate::network::wait::{Look, wait_for};
@@ -99,7 +100,7 @@ impl Report for Verified {
                 text.push_str(&format!("executed in transaction {transaction} for {gas} gas\n"));
             }
             Some(Execution { transaction, gas, executable_from: Some(from) }) => text.push_str(&format!(
-                "queued on-chain in transaction {transaction} for {gas} gas; --execute makes its calls from {from} s on, unless voters object\n"
+                "queued on-chain in transaction {transaction} for {gas} gas; --execute makes its calls from {from} s on, unless voters object before: `quorate veto sign {proposal} FILE`\n"
             )),
             None => {}
         }
@@ -161,7 +162,9 @@ impl DecisionCommand {
         if let Some(path) = &self.receipt {
             std::fs::write(path, decided.receipt.encode()).map_err(CliError::io("write", path))?;
         }
-        format.print(&Verified::of(decided, execution))
+        format.print(&Verified::of(decided, execution))?;
+        alerts::warn(&client).await;
+        Ok(())
     }
 
     /// The decision again, once its receipt has the proof under an anchored root.

@@ -1,7 +1,7 @@
 //! `quorate group`: creates a group in the contract, shows one, and proposes a change of its members.
 
 mod change;
-mod file;
+pub(crate) mod file;
 mod terms;
 
 use std::path::PathBuf;
@@ -10,10 +10,12 @@ use change::Change;
 use clap::{Args, Subcommand};
 use quorate_contracts::reader::{CoordinatorReader, EpochStart};
 use quorate_protocol::{AgentId, B256, Group as ProtocolGroup, GroupId, Member};
+use quorate_sdk::{OnChain, OnChainOptions};
 use serde::Serialize;
 
 use crate::args::OutputOptions;
 use crate::chain::act;
+use crate::commands::alerts;
 use crate::connection::Connection;
 use crate::deployment;
 use crate::error::CliError;
@@ -26,7 +28,7 @@ use crate::sdk;
 pub(crate) enum Group {
     /// Creates a group of registered agents; the keys of --keys pay for it and have no part in it
     Create(Create),
-    /// Shows a group as the contract has it: its epoch, members and terms
+    /// Shows a group as the contract has it: its epoch, members and terms, and first what nobody should miss: proposals on-chain, members that leave
     Show(Show),
     Change(Change),
 }
@@ -51,6 +53,8 @@ pub(crate) struct Show {
 /// A group as the contract has it.
 #[derive(Debug, Serialize)]
 struct Shown {
+    /// What a voter must not miss.
+    alerts: Vec<String>,
     group: ProtocolGroup,
     /// The account that holds the group's funds.
     account: AgentId,
@@ -63,7 +67,8 @@ impl Report for Shown {
     fn text(&self) -> String {
         let ProtocolGroup { identity, epoch, members, terms, .. } = &self.group;
         format!(
-            "group    {}\ncontract {} on chain {}\naccount  {}\nepoch    {epoch}, from entry {} on; a quorum is {} of {} replicas\nweight   {} of all voters\n{}\n{}\n{}",
+            "{}group    {}\ncontract {} on chain {}\naccount  {}\nepoch    {epoch}, from entry {} on; a quorum is {} of {} replicas\nweight   {} of all voters\n{}\n{}\n{}",
+            alerts::text(&self.alerts),
             identity.group,
             identity.contract,
             identity.chain_id,
@@ -109,9 +114,9 @@ impl Group {
     }
 
     pub(crate) async fn run(self, format: Format, connection: Connection) -> Result<(), CliError> {
-        let (contract, group) = match self {
-            Self::Create(create) => create.create(&connection).await?,
-            Self::Show(_) => (connection.contract()?, connection.group()?),
+        let (is_new, (contract, group)) = match self {
+            Self::Create(create) => (true, create.create(&connection).await?),
+            Self::Show(_) => (false, (connection.contract()?, connection.group()?)),
             Self::Change(change) => return change.run(format, connection).await,
         };
         let reader = CoordinatorReader::connect(connection.rpc()?, contract.0).await?;
@@ -120,7 +125,16 @@ impl Group {
         let start = reader.epoch_start(group.identity.group, group.epoch).await?;
         let began_at_entry = start.map_or(0, |EpochStart { log_size, .. }| log_size);
         let quorum = group.replicas().quorum();
-        format.print(&Shown { group, account, quorum, began_at_entry })
+        let alerts = if is_new { Vec::new() } else { read_alerts(&reader, group.identity.group).await };
+        format.print(&Shown { alerts, group, account, quorum, began_at_entry })
+    }
+}
+
+/// What a voter must not miss. That the events cannot be read is one such thing, and no failure to show the group.
+async fn read_alerts(reader: &CoordinatorReader, group: GroupId) -> Vec<String> {
+    match OnChain::read(reader, group, &[], OnChainOptions::default()).await {
+        Ok(on_chain) => alerts::lines(&on_chain),
+        Err(error) => vec![format!("what happens on-chain could not be read: {error}")],
     }
 }
 

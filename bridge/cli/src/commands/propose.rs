@@ -9,7 +9,9 @@ use serde::Serialize;
 
 use crate::amount;
 use crate::args::OutputOptions;
+use crate::chain::act;
 use crate::commands::inbox::InboxOptions;
+use crate::commands::{alerts, lane};
 use crate::connection::Connection;
 use crate::error::CliError;
 use crate::output::{Format, Report};
@@ -35,6 +37,9 @@ pub(crate) struct Propose {
     /// Tells apart two proposals that are otherwise the same; a random number if it is not given
     #[arg(long)]
     salt: Option<u64>,
+    /// Proposes in the on-chain lane, where the class is open there: by a transaction, for votes with --on-chain
+    #[arg(long, conflicts_with = "inbox")]
+    on_chain: bool,
     #[command(flatten)]
     inbox: InboxOptions,
     #[command(flatten)]
@@ -83,13 +88,22 @@ impl Report for Proposed {
 impl Propose {
     pub(crate) async fn run(self, format: Format, connection: Connection) -> Result<(), CliError> {
         let agent = sdk::agent(&connection).await?;
-        let client = sdk::client(&connection).await?;
         let with_gas = |call: Call| match call.data.is_empty() {
             true => call,
             false => Call { gas: self.gas, ..call },
         };
         let calls = self.payments.into_iter().chain(self.calls.into_iter().map(with_gas)).collect();
         let salt = self.salt.unwrap_or_else(rand::random);
+        if self.on_chain {
+            let reader = lane::reader(&connection).await?;
+            let group = reader.group(connection.group()?).await?;
+            let class = class_of(&group.terms, self.class.as_deref())?;
+            let operation = ProposeOperation { salt, description: self.description, calls, class };
+            let account = act(connection.rpc()?, connection.contract()?, &agent).await?;
+            let opened = lane::propose(&account, &reader, group.identity.group, &operation).await?;
+            return format.print(&opened);
+        }
+        let client = sdk::client(&connection).await?;
         let class = class_of(&client.group().terms, self.class.as_deref())?;
         let operation = ProposeOperation { salt, description: self.description, calls, class };
         if self.inbox.inbox {
@@ -101,12 +115,14 @@ impl Propose {
             proposal: proposed.proposal,
             closes_ms: proposed.closes,
             entry: proposed.receipt.record.entry.index.0,
-        })
+        })?;
+        alerts::warn(&client).await;
+        Ok(())
     }
 }
 
 /// The place of the class with this name, or of the first.
-fn class_of(terms: &Terms, name: Option<&str>) -> Result<u8, CliError> {
+pub(super) fn class_of(terms: &Terms, name: Option<&str>) -> Result<u8, CliError> {
     let Some(name) = name else { return Ok(0) };
     terms.class_named(name).ok_or_else(|| {
         let known: Vec<_> = terms.classes.iter().map(|policy| policy.name.as_str()).collect();

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use quorate_protocol::{SignedCommand, Verified, View};
 use tokio::sync::{mpsc, watch};
 
-use crate::anchored::StableReceiver;
 pub use crate::anchored::{EvidenceReceiver, HandoverReceiver};
+use crate::anchored::{InboxReceiver, StableReceiver};
 use crate::ledger::LedgerReader;
 use crate::metrics::Metrics;
 
@@ -25,6 +25,10 @@ pub struct NodeHandle {
     pub status: watch::Receiver<NodeStatus>,
     /// The newest stable checkpoint.
     pub stable: StableReceiver,
+    /// The same with every valid signature on it that the node has.
+    pub gathered: StableReceiver,
+    /// What the contract's inbox has in the block that the node relies on.
+    pub inbox: InboxReceiver,
     /// What is held against other replicas.
     pub evidence: EvidenceReceiver,
     /// How the epochs so far ended.

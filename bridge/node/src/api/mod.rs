@@ -14,11 +14,12 @@
 //! | `handle` | what the API needs of the node behind it |
 //! | `state` | what the handlers share |
 //! | `router` | the routes, and what happens around each request |
-//! | `commands`, `group`, `proposals`, `entries`, `log`, `events`, `health` | the handlers |
+//! | `commands`, `group`, `proposals`, `entries`, `log`, `events`, `inbox`, `anchor`, `health` | the handlers |
 //! | `body`, `error` | bodies in and out |
 //! | `limits`, `listener` | bounds |
 //! | `openapi` | the OpenAPI document, made from the handlers themselves |
 
+mod anchor;
 mod body;
 mod commands;
 mod entries;
@@ -27,6 +28,7 @@ mod events;
 mod group;
 mod handle;
 mod health;
+mod inbox;
 mod limits;
 mod listener;
 mod log;

@@ -18,7 +18,7 @@ use super::error::{ApiError, ApiResult};
 use super::limits::network_of;
 use super::listener::Remote;
 use super::state::Api;
-use super::{commands, entries, events, group, health, log, openapi, proposals};
+use super::{anchor, commands, entries, events, group, health, inbox, log, openapi, proposals};
 
 /// The longest that a request may take until its answer begins: the longest wait, the body, and some air.
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(MAX_WAIT_MS + 15_000);
@@ -60,6 +60,8 @@ fn documented_routes(api: &Api) -> OpenApiRouter<Api> {
         .routes(routes!(log::tile))
         .routes(routes!(log::consistency))
         .routes(routes!(events::stream))
+        .routes(routes!(inbox::show))
+        .routes(routes!(anchor::package))
         .route_layer(from_fn_with_state(api.clone(), check_group));
     OpenApiRouter::with_openapi(openapi::head())
         .merge(of_the_group)

@@ -9,6 +9,7 @@
 //! [`Node::start`] reads what is on disk, opens the ports and starts the threads. The core's thread ends
 //! when it is told to or when the storage fails; the rest ends with it.
 
+mod announcements;
 mod driver;
 mod inbound;
 mod marker;

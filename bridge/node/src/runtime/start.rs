@@ -10,6 +10,7 @@ use quorate_pbft::{Config, Context, Evidence, ReplicaKeys};
 use quorate_protocol::{AgentId, Group, codec};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::announcements;
 use super::driver::{self, Clock, DiskThreads, Parcel};
 use super::inbound::PooledInbound;
 use super::marker::SpokenMarker;
@@ -257,6 +258,8 @@ fn assemble(
         submit,
         status: watched.status,
         stable: watched.stable.clone(),
+        gathered: watched.gathered.clone(),
+        inbox: inbox_receiver.clone(),
         evidence: watched.evidence.clone(),
         handovers: watched.handovers.clone(),
         metrics: metrics.clone(),
@@ -270,6 +273,7 @@ fn assemble(
     });
     let tasks = vec![
         tokio::spawn(watch_anchors(core_sender.clone(), anchor_receiver)),
+        tokio::spawn(announcements::announce(reader.clone(), inbox_receiver.clone(), metrics.clone())),
         tokio::spawn(watch_inbox(core_sender.clone(), inbox_receiver)),
         tokio::spawn(watch_gauges(transport.clone(), pool.clone(), metrics.clone())),
         tokio::spawn(watch_epochs(transport.clone(), watched.context)),

@@ -16,17 +16,18 @@
 mod record;
 mod refusal;
 
+use quorate_protocol::api::ToldEvent;
 use quorate_protocol::command::MAX_COMMAND_BYTES;
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::inbox::{InboxOperation, InboxOutcome, MAX_OBSERVED, Observe};
-use quorate_protocol::{AgentId, Digest, InboxMessage, codec};
+use quorate_protocol::{AgentId, Digest, EntryIndex, InboxEvent, InboxMessage, codec};
 
 use crate::members::Agent;
 use crate::service::{Context, Service, ServiceRefusal, Taken};
 use crate::state::View;
 
 pub use record::TakenEntry;
-use record::{Head, Word};
+use record::{Head, Told, Word};
 pub use refusal::InboxRefusal;
 
 pub(crate) const PREFIX: &[u8] = b"inbox/";
@@ -167,6 +168,24 @@ pub(crate) fn note_entry(context: &mut Context<'_, '_>, entry: TakenEntry) {
 /// Where the log says that the last message was taken; nothing before the first.
 pub(crate) fn last_entry(state: View<'_>) -> Option<TakenEntry> {
     TakenEntry::read(state)
+}
+
+/// Notes what the contract told by a message, and the entry that says so.
+pub(crate) fn note_told(context: &mut Context<'_, '_>, message: u64, entry: EntryIndex, event: InboxEvent) {
+    context.write(&Told::key(message), &Told { entry, event });
+}
+
+/// What the contract told by messages from number `from` on, in their order; at most `limit`.
+pub(crate) fn told(state: View<'_>, from: u64, limit: usize) -> Vec<ToldEvent> {
+    let after = from.checked_sub(1).map(Told::key);
+    let keys = state.keys(Told::STEM, after.as_deref()).take(limit);
+    let told = keys.map(|key| {
+        let index: [u8; 8] =
+            key[Told::STEM.len()..].try_into().expect("the key ends with the message's index");
+        let Told { entry, event } = state.read(key).expect("a listed event is there");
+        ToldEvent { message: u64::from_be_bytes(index), entry, event }
+    });
+    told.collect()
 }
 
 /// The hash that `replica` said of the message at `index`, if it did so in the epoch of the last word.

@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 use quorate_protocol::entry::InboxDisposition;
-use quorate_protocol::{AgentId, Digest, EntryIndex, Epoch, Sequence, TimestampMs};
+use quorate_protocol::{AgentId, Digest, EntryIndex, Epoch, InboxEvent, Sequence, TimestampMs};
 
 use crate::state::View;
 
@@ -49,6 +49,24 @@ impl TakenEntry {
 
     pub(super) fn read(state: View<'_>) -> Option<Self> {
         state.read(Self::KEY)
+    }
+}
+
+/// What the contract told by a message, at `o ||` the message's index, with the entry that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(super) struct Told {
+    #[n(0)]
+    pub(super) entry: EntryIndex,
+    #[n(1)]
+    pub(super) event: InboxEvent,
+}
+
+impl Told {
+    pub(super) const STEM: &[u8] = b"o";
+
+    pub(super) fn key(message: u64) -> Vec<u8> {
+        [Self::STEM, &message.to_be_bytes()].concat()
     }
 }
 

@@ -30,7 +30,7 @@ impl StateMachine {
                         self.dispose(&command, records, &mut taken);
                     }
                 }
-                InboxContent::Event(event) => self.follow(event, records),
+                InboxContent::Event(event) => self.follow(message.index, event, records),
                 InboxContent::Malformed | InboxContent::Unknown => {}
             }
         }
@@ -66,10 +66,11 @@ impl StateMachine {
         self.within(inbox::PREFIX, |context| inbox::note_entry(context, entry));
     }
 
-    /// Follows what the contract told.
-    fn follow(&mut self, event: InboxEvent, records: &mut Vec<EntryRecord>) {
+    /// Follows what the contract told by a message.
+    fn follow(&mut self, message: u64, event: InboxEvent, records: &mut Vec<EntryRecord>) {
         let entry = EntryIndex(self.head.log_size);
         self.record_event(SystemEvent::OnChain(event), records);
+        self.within(inbox::PREFIX, |context| inbox::note_told(context, message, entry, event));
         match event {
             InboxEvent::ProposalOpenedOnChain { proposal, .. }
             | InboxEvent::ProposalClosedOnChain { proposal, .. } => {

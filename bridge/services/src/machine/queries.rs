@@ -1,6 +1,6 @@
 //! Reading the state outside of execution.
 
-use quorate_protocol::api::{AgentView, ProposalView};
+use quorate_protocol::api::{AgentView, ProposalView, ToldEvent};
 use quorate_protocol::{AgentId, Digest, Nonce, ProposalId, TimestampMs};
 
 use super::StateMachine;
@@ -37,6 +37,11 @@ impl StateMachine {
     /// first.
     pub fn inbox_entry(&self) -> Option<TakenEntry> {
         inbox::last_entry(View::new(&Overlay::new(&self.state), inbox::PREFIX))
+    }
+
+    /// What the contract told by messages of its inbox from number `from` on, in their order; at most `limit`.
+    pub fn inbox_told(&self, from: u64, limit: usize) -> Vec<ToldEvent> {
+        inbox::told(View::new(&Overlay::new(&self.state), inbox::PREFIX), from, limit)
     }
 
     /// The inbox's chain hash after the message at `index`, as `replica` said it in this epoch. Nothing, if it did

@@ -1,10 +1,11 @@
 //! `quorate contract verify`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use alloy::primitives::Address;
 use clap::Args;
-use quorate_contracts::code::{Build, Deployed, Difference, Mismatch, Part};
+use quorate_contracts::code::{Build, CompiledContract, Deployed, Difference, Mismatch, Part};
 use quorate_contracts::reader::DEFAULT_TIMEOUT;
 use quorate_protocol::AgentId;
 use serde::Serialize;
@@ -73,7 +74,7 @@ impl Compared {
             chain_id: deployed.chain_id,
             sources,
             code_bytes: deployed.coordinator_code.len(),
-            immutables: parts.iter().flat_map(|compiled| compiled.immutables.keys().cloned()).collect(),
+            immutables: names(&parts),
             group_account: deployed.group_account(),
             group_account_code_bytes: deployed.group_account_code.len(),
             on_chain_lane: addresses.on_chain_lane,
@@ -90,6 +91,12 @@ impl Compared {
         };
         (compared, mismatch)
     }
+}
+
+/// The immutables of all parts by name, each once: both modules have that of their common base.
+fn names(parts: &[&CompiledContract]) -> Vec<String> {
+    let names: BTreeSet<_> = parts.iter().flat_map(|compiled| compiled.immutables.keys().cloned()).collect();
+    names.into_iter().collect()
 }
 
 impl Report for Compared {
@@ -149,6 +156,20 @@ impl Verify {
             }
             .into(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_immutable_is_named_once() {
+        let build = Build::built_in();
+        let parts = [&build.coordinator, &build.on_chain_lane, &build.group_registry, &build.group_account];
+        let named = names(&parts);
+        assert!(named.contains(&"Module._self".to_owned()) && named.is_sorted(), "{named:?}");
+        assert!(named.windows(2).all(|pair| pair[0] != pair[1]), "{named:?}");
     }
 }
 

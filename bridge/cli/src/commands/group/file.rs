@@ -230,6 +230,37 @@ fn usual_classes(policy: &PolicyTable, total: u128, stall_time_s: u32) -> Result
     Ok(vec![daily, Class::constitution(threshold, total, rest_s)])
 }
 
+/// A file whose members alone are of interest.
+#[derive(Debug, Deserialize)]
+struct MembersFile {
+    members: Vec<MemberTable>,
+}
+
+/// The members, in the contract's order: it wants them ascending; people list them in another.
+fn listed(tables: &[MemberTable]) -> Vec<Member> {
+    let mut members: Vec<Member> = tables
+        .iter()
+        .map(|member| {
+            let voter = if member.weight > 0 { FLAG_VOTER } else { 0 };
+            let replica = if member.replica { FLAG_REPLICA } else { 0 };
+            Member { agent: member.account, key: member.key, weight: member.weight, flags: voter | replica }
+        })
+        .collect();
+    members.sort_by_key(|member| member.agent);
+    members
+}
+
+/// The members of a file that lists them, in the contract's order; whatever else is in it, such as terms, is passed over.
+pub(crate) fn read_members(path: &Path) -> Result<Vec<Member>, CliError> {
+    let text = std::fs::read_to_string(path).map_err(CliError::unreadable(path))?;
+    let file: MembersFile = toml::from_str(&text).map_err(|error| CliError::Config {
+        path: path.to_owned(),
+        cause: error.to_string().trim_end().to_owned(),
+        mend: "list [[members]] with account, key, weight and replica".into(),
+    })?;
+    Ok(listed(&file.members))
+}
+
 /// The members, in the contract's order, and the terms.
 pub(super) fn read(path: &Path) -> Result<(Vec<Member>, Terms), CliError> {
     let text = std::fs::read_to_string(path).map_err(CliError::unreadable(path))?;
@@ -242,17 +273,7 @@ pub(super) fn read(path: &Path) -> Result<(Vec<Member>, Terms), CliError> {
     };
     let file: File =
         toml::from_str(&text).map_err(|error| config(error.to_string().trim_end().to_owned()))?;
-    let mut members: Vec<Member> = file
-        .members
-        .iter()
-        .map(|member| {
-            let voter = if member.weight > 0 { FLAG_VOTER } else { 0 };
-            let replica = if member.replica { FLAG_REPLICA } else { 0 };
-            Member { agent: member.account, key: member.key, weight: member.weight, flags: voter | replica }
-        })
-        .collect();
-    // The contract wants them in this order; people list them in another.
-    members.sort_by_key(|member| member.agent);
+    let members = listed(&file.members);
     let total = members.iter().map(|member| u128::from(member.weight)).sum();
     let usual = Terms::of_class(Class::decisions(1, 1, 1));
     let stall_time_s = file.stall_time_s.unwrap_or(usual.stall_time_s);

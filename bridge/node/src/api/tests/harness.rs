@@ -9,6 +9,7 @@ use reqwest::{Method, RequestBuilder, Response};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::anchored::InboxView;
 use crate::api::{
     CommandVerifier, NodeHandle, NodeStatus, Readiness, Submission, Verdict, VerifyError, serve,
 };
@@ -49,6 +50,7 @@ pub(super) struct Node {
     pub(super) runtime: watch::Sender<Runtime>,
     pub(super) status: watch::Sender<NodeStatus>,
     pub(super) stable: watch::Sender<Option<CheckpointCertificate>>,
+    pub(super) inbox: watch::Sender<InboxView>,
     pub(super) evidence: watch::Sender<Arc<HeldEvidence>>,
     pub(super) stop: Option<oneshot::Sender<()>>,
     pub(super) server: JoinHandle<()>,
@@ -78,6 +80,7 @@ impl Node {
         let (status, status_receiver) = watch::channel(ready);
         let (stable, stable_receiver) = watch::channel(None);
         let (evidence, evidence_receiver) = watch::channel(Arc::default());
+        let (inbox, inbox_receiver) = watch::channel(InboxView::default());
         let (runtime, mode) = watch::channel(Runtime::Working);
         let metrics = Metrics::new();
         let handle = NodeHandle {
@@ -85,7 +88,9 @@ impl Node {
             verifier: Arc::new(EachAlone),
             submit,
             status: status_receiver,
+            gathered: stable_receiver.clone(),
             stable: stable_receiver,
+            inbox: inbox_receiver,
             evidence: evidence_receiver,
             handovers: watch::channel(Arc::default()).1,
             metrics: metrics.clone(),
@@ -108,7 +113,20 @@ impl Node {
             );
         let client = reqwest::Client::new();
         let stop = Some(stop);
-        Self { fixture, shared, base, client, submitted, runtime, status, stable, evidence, stop, server }
+        Self {
+            fixture,
+            shared,
+            base,
+            client,
+            submitted,
+            runtime,
+            status,
+            stable,
+            inbox,
+            evidence,
+            stop,
+            server,
+        }
     }
 
     /// The path of a route of the group.

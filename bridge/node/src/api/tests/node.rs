@@ -10,12 +10,13 @@ use super::harness::{Node, error};
 use crate::api::Readiness;
 
 /// What the API promises. A route that is added or renamed must be added here.
-const ROUTES: [&str; 22] = [
+const ROUTES: [&str; 24] = [
     "GET /healthz",
     "GET /metrics",
     "GET /readyz",
     "GET /v1/groups/{group}",
     "GET /v1/groups/{group}/agents/{agent}",
+    "GET /v1/groups/{group}/anchor",
     "GET /v1/groups/{group}/checkpoint",
     "GET /v1/groups/{group}/commands/{digest}",
     "GET /v1/groups/{group}/entries",
@@ -24,6 +25,7 @@ const ROUTES: [&str; 22] = [
     "GET /v1/groups/{group}/events",
     "GET /v1/groups/{group}/evidence",
     "GET /v1/groups/{group}/handovers",
+    "GET /v1/groups/{group}/inbox",
     "GET /v1/groups/{group}/log/certificate",
     "GET /v1/groups/{group}/log/checkpoint",
     "GET /v1/groups/{group}/log/consistency",
