@@ -27,11 +27,11 @@ pub fn revoke_call(identity: &GroupIdentity, proposal: ProposalId) -> Call {
 }
 
 /// The call by which a decision of the group replaces the members while its replicas are gone: the next era begins with
-/// `members`, in ascending order of address. `epoch` is the contract's current one.
-pub fn recover_call(identity: &GroupIdentity, epoch: Epoch, members: &[Member]) -> Call {
+/// `members`, in ascending order of address. `voters_since` is the group's own: the voters that the decision is of.
+pub fn recover_call(identity: &GroupIdentity, voters_since: Epoch, members: &[Member]) -> Call {
     let count = members.len() as u64;
     let members = members.iter().map(contract::Member::from).collect();
-    let call = recoverCall { groupId: identity.group.0, epoch: epoch.0, members };
+    let call = recoverCall { groupId: identity.group.0, epoch: voters_since.0, members };
     let gas = RECOVERY_GAS + MEMBER_GAS * count;
     Call { gas, ..Call::new(identity.contract, U256::ZERO, call.abi_encode()) }
 }

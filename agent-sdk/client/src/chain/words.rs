@@ -217,9 +217,10 @@ fn of_bonds(error: &E) -> Option<String> {
 fn of_anchors(error: &E) -> Option<String> {
     Some(match error {
         E::EpochMismatch(e) => {
-            format!("the checkpoint is of epoch {}, the group is in {}", e.epoch, e.current)
+            format!("it is of epoch {}, the group is in {}, or its voters are of that", e.epoch, e.current)
         }
         E::StaleSequence(e) => format!("sequence {} is not above the last anchor's, {}", e.sequence, e.last),
+        E::LogTooLarge(e) => format!("{} entries are more than a log can have", e.logSize),
         E::LogShrunk(e) => format!("{} entries, the last anchor has {}", e.logSize, e.last),
         E::NotConsistent(e) => {
             format!(

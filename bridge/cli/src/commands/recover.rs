@@ -174,7 +174,8 @@ impl Propose {
             return Err(CliError::Refused { cause, mend });
         }
         let members = group::file::read_members(&self.members)?;
-        let next = Group { epoch: group.epoch.next_era(), members: members.clone(), ..group.clone() };
+        let epoch = group.epoch.next_era();
+        let next = Group { epoch, voters_since: epoch, members: members.clone(), ..group.clone() };
         next.validate().map_err(|error| CliError::Config {
             path: self.members.clone(),
             cause: error.to_string(),
@@ -183,7 +184,7 @@ impl Propose {
         let propose = Proposal {
             salt: self.salt.unwrap_or_else(rand::random),
             description: self.reason,
-            calls: vec![recover_call(&group.identity, group.epoch, &members)],
+            calls: vec![recover_call(&group.identity, group.voters_since, &members)],
             class: lane::class_for_anything(group, self.class.as_deref(), true)?,
         };
         let agent = sdk::agent(connection).await?;
