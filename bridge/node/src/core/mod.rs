@@ -39,6 +39,7 @@ use crate::anchored::{
     StableSender,
 };
 use crate::api::{NodeStatus, Readiness};
+use crate::era::EraStart;
 use crate::error::NodeError;
 use crate::evidence::HeldEvidence;
 use crate::frame::Frame;
@@ -48,6 +49,7 @@ use crate::store::{Store, Write};
 use crate::transfer::TransferMessage;
 pub use inbound::{Blame, Inbound, Unverified};
 pub use outbox::{BatchesWanted, Outgoing};
+pub(crate) use recovery::from_store;
 pub use recovery::{Restored, Trust, WalContents, last_spoken, restore};
 pub use states::TakenState;
 pub use storage::{Storage, Stored};
@@ -128,6 +130,8 @@ pub enum CoreEvent {
     Anchored(Option<AnchoredLog>),
     /// What the contract's inbox has in the chain's final blocks.
     Inbox(InboxView),
+    /// The epoch that the contract has the group in at the final block.
+    ContractEpoch(Epoch),
     /// Part of the storage failed: the node stops.
     Failed(NodeError),
     /// Stop after this round.
@@ -190,6 +194,8 @@ pub struct NodeCore<S> {
     /// Records of epochs that this node is yet to come to, from before a crash.
     later: BTreeMap<Epoch, Vec<Record>>,
     handovers: BTreeMap<Epoch, Handover>,
+    /// Where the era begins that the node is in; nothing in the first.
+    era: Option<EraStart>,
     /// The latest group whose members are proven; consensus may be behind it.
     proven: Group,
     /// States at checkpoints that are not stable yet, in order.
@@ -251,6 +257,7 @@ impl<S: Storage> NodeCore<S> {
             signed,
             fetch,
             taken,
+            era,
         } = restored;
         metrics.evidence.set(evidence.len() as u64);
         let (group, closed) = (Arc::clone(ledger.group()), ledger.is_closed());
@@ -265,7 +272,7 @@ impl<S: Storage> NodeCore<S> {
             stable: watch::Sender::new(recovered.stable.clone()),
             gathered: watch::Sender::new(recovered.stable.clone()),
             evidence: watch::Sender::new(Arc::new(evidence)),
-            context: watch::Sender::new(Arc::new(Context::of(&group, epochs::base_of(&handovers, &group)))),
+            context: watch::Sender::new(Arc::new(Context::of(&group, epochs::base_of(&handovers, era.as_ref(), &group)))),
             proofs: watch::Sender::new(Arc::new(proofs)),
             ledger: Arc::new(RwLock::new(ledger)),
             replica: None,
@@ -277,6 +284,7 @@ impl<S: Storage> NodeCore<S> {
             supply,
             later,
             handovers,
+            era,
             proven,
             taken,
             known,
@@ -408,6 +416,7 @@ impl<S: Storage> NodeCore<S> {
                 CoreEvent::CertificateWanted { from, size } => self.supply_certificate(from, size),
                 CoreEvent::Anchored(anchored) => self.take_anchor(anchored)?,
                 CoreEvent::Inbox(view) => self.see_inbox(view),
+                CoreEvent::ContractEpoch(epoch) => self.check_era(epoch)?,
                 CoreEvent::Failed(error) => return Err(error),
                 CoreEvent::Shutdown => go_on = false,
             }
