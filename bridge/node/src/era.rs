@@ -133,7 +133,8 @@ fn unfinished(target: &Path) -> PathBuf {
 
 /// Copies the database of a store that nobody has open.
 fn copy_store(from: &Path, to: &Path) -> Result<(), NodeError> {
-    let missing = || NodeError::NotRecoverable { dir: from.into(), detail: "it holds no node's store".into() };
+    let missing =
+        || NodeError::NotRecoverable { dir: from.into(), detail: "it holds no node's store".into() };
     drop(Store::open_existing(from)?.ok_or_else(missing)?);
     fs::create_dir_all(to).map_err(NodeError::storage("create", to))?;
     for entry in fs::read_dir(from).map_err(NodeError::storage("read", from))? {
@@ -199,12 +200,7 @@ fn replay(config: &Config, store: &Store, plan: &EraPlan) -> Result<Ledger, Repl
 }
 
 /// Executes the stored batches up to where `era` begins, and holds what comes of it against what was anchored there.
-fn execute_up_to(
-    config: &Config,
-    store: &Store,
-    ledger: &mut Ledger,
-    era: &Era,
-) -> Result<(), ReplayError> {
+fn execute_up_to(config: &Config, store: &Store, ledger: &mut Ledger, era: &Era) -> Result<(), ReplayError> {
     let last = era.start.sequence;
     while ledger.last_executed() < last {
         let from = ledger.last_executed().next();

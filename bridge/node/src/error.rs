@@ -155,7 +155,9 @@ pub enum NodeError {
         contract: Epoch,
     },
     /// The data directory that a node is to be rebuilt in holds something.
-    #[error("the data directory {dir} is not empty; move it away, and name it with --from if it is to be rebuilt")]
+    #[error(
+        "the data directory {dir} is not empty; move it away, and name it with --from if it is to be rebuilt"
+    )]
     DataInTheWay {
         /// The directory.
         dir: PathBuf,

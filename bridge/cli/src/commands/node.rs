@@ -112,7 +112,9 @@ impl Node {
     pub(crate) fn asks_for_json(&self) -> bool {
         match self {
             Self::Run(_) => false,
-            Self::CheckConfig(CheckConfig { output, .. }) | Self::Recover(Recover { output, .. }) => output.json,
+            Self::CheckConfig(CheckConfig { output, .. }) | Self::Recover(Recover { output, .. }) => {
+                output.json
+            }
         }
     }
 

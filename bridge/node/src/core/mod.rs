@@ -272,7 +272,10 @@ impl<S: Storage> NodeCore<S> {
             stable: watch::Sender::new(recovered.stable.clone()),
             gathered: watch::Sender::new(recovered.stable.clone()),
             evidence: watch::Sender::new(Arc::new(evidence)),
-            context: watch::Sender::new(Arc::new(Context::of(&group, epochs::base_of(&handovers, era.as_ref(), &group)))),
+            context: watch::Sender::new(Arc::new(Context::of(
+                &group,
+                epochs::base_of(&handovers, era.as_ref(), &group),
+            ))),
             proofs: watch::Sender::new(Arc::new(proofs)),
             ledger: Arc::new(RwLock::new(ledger)),
             replica: None,

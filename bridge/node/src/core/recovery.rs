@@ -170,7 +170,19 @@ pub fn restore(
     };
     let fetch = store.fetch_progress()?;
     let known = trust.group.clone();
-    Ok(Restored { ledger, recovered, later, handovers, proven, known, silent_until, signed, fetch, era, taken })
+    Ok(Restored {
+        ledger,
+        recovered,
+        later,
+        handovers,
+        proven,
+        known,
+        silent_until,
+        signed,
+        fetch,
+        era,
+        taken,
+    })
 }
 
 /// Enters the epoch that the state is of, if it is proven how the one before ended.

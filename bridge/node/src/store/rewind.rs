@@ -41,9 +41,7 @@ impl Store {
         let store = Self::open_existing(dir)?;
         let store = store.ok_or_else(|| foreign("nobody:", "a node's store".into(), "it is empty".into()))?;
         match store.owner()? {
-            None => {
-                Err(foreign("another program's database at", "Quorate".into(), super::FILE_NAME.into()))
-            }
+            None => Err(foreign("another program's database at", "Quorate".into(), super::FILE_NAME.into())),
             Some(owner) if owner.format != FORMAT => {
                 Err(NodeError::DataFormat { dir: dir.into(), found: owner.format, supported: FORMAT })
             }

@@ -40,7 +40,9 @@ struct Rebuilt {
 impl Report for Rebuilt {
     fn text(&self) -> String {
         let silent = match self.silent {
-            true => "\nThe key has spoken in this epoch before: the node says nothing until the members change.",
+            true => {
+                "\nThe key has spoken in this epoch before: the node says nothing until the members change."
+            }
             false => "",
         };
         format!(
