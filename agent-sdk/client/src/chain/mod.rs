@@ -5,6 +5,7 @@
 //! wait until a block includes it, and put the contract's refusals into words.
 
 mod convert;
+mod forks;
 mod words;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::error::SdkError;
+pub use forks::{Fork, NoFork};
 
 /// How long to wait for a transaction's inclusion, unless said otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);

@@ -6,6 +6,7 @@ mod audit;
 mod calls;
 mod chain;
 mod epochs;
+mod forks;
 mod inbox;
 mod lanes;
 mod node;
