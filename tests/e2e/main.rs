@@ -12,6 +12,7 @@
 //! | `escape` | a stalled group finishes a payment on-chain by the votes that it has, and goes on |
 //! | `inbox` | a command in the contract's inbox is executed, whoever keeps quiet about it |
 //! | `malicious_quorum` | what four malicious replicas can take, by the amounts, and what they cannot |
+//! | `recovery` | replicas that are gone for good are replaced on-chain, and the log goes on in the next era |
 //! | `receipts` | a receipt verifies with the chain alone, and no byte of it can be changed |
 //! | `refusals` | every bad command is a typed error, an entry where it was ordered, and no effect |
 //! | `reorg` | an anchor that the chain takes back is unlearned and made again, exactly once |
@@ -33,6 +34,7 @@ mod inbox;
 mod malicious_quorum;
 mod network;
 mod receipts;
+mod recovery;
 mod refusals;
 mod reorg;
 mod slashing;

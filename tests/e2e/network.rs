@@ -136,6 +136,8 @@ pub(crate) fn usual_terms() -> Terms {
 pub(crate) struct Options {
     /// How many members there are, each a voter and a replica.
     pub(crate) nodes: usize,
+    /// How many more agents have keys and a node's configuration, without being members.
+    pub(crate) spare: usize,
     pub(crate) terms: Terms,
     /// Lines in the section `[chain]` of every node's configuration.
     pub(crate) chain: String,
@@ -145,7 +147,7 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { nodes: 4, terms: usual_terms(), chain: String::new(), faults: Vec::new() }
+        Self { nodes: 4, spare: 0, terms: usual_terms(), chain: String::new(), faults: Vec::new() }
     }
 }
 
@@ -176,18 +178,23 @@ impl Network {
 
     /// As [`Self::start`], with these options.
     pub(crate) async fn start_with(options: Options) -> Self {
-        let mut network = Self::found_with(options).await;
-        network.launch_all().await;
+        let mut network = Self::found_with(options.clone()).await;
+        let founders: Vec<usize> = (0..options.nodes).collect();
+        network.launch_some(&founders).await;
         network
     }
 
     /// Starts all nodes, and waits until they are ready.
     pub(crate) async fn launch_all(&mut self) {
-        for at in 0..self.agents.len() {
-            self.launch(at);
-        }
-        for at in 0..self.agents.len() {
-            self.ready(at).await;
+        let all: Vec<usize> = (0..self.agents.len()).collect();
+        self.launch_some(&all).await;
+    }
+
+    /// Starts these nodes, and waits until they are ready.
+    pub(crate) async fn launch_some(&mut self, nodes: &[usize]) {
+        nodes.iter().for_each(|at| self.launch(*at));
+        for at in nodes {
+            self.ready(*at).await;
         }
     }
 
@@ -211,7 +218,8 @@ impl Network {
 
     /// As [`Self::found`], with these options.
     pub(crate) async fn found_with(options: Options) -> Self {
-        let Options { nodes: count, terms, chain, faults: broken } = options;
+        let Options { nodes: founders, spare, terms, chain, faults: broken } = options;
+        let count = founders + spare;
         let dir = tempfile::tempdir().unwrap();
         let anvil = Anvil::start(dir.path()).await;
         let provider = connect(&anvil.url);
@@ -230,7 +238,7 @@ impl Network {
             let account = ChainAgent::new(&anvil.url, contract, agent.account.clone()).await.unwrap();
             account.register(&agent.public_key()).await.unwrap();
         }
-        let mut members: Vec<Member> = agents
+        let mut members: Vec<Member> = agents[..founders]
             .iter()
             .map(|agent| Member {
                 agent: agent.id(),
@@ -354,8 +362,14 @@ impl Network {
     /// Runs `quorate node run` for a configuration that must not start, and returns its exit code and what it
     /// said.
     pub(crate) fn run_to_its_end(&self, config: &Path) -> (i32, String) {
+        self.node_command(&["run", "--config", config.to_str().unwrap()])
+    }
+
+    /// Runs `quorate node …`, which must end, and returns its exit code and what it said on standard error.
+    pub(crate) fn node_command(&self, arguments: &[&str]) -> (i32, String) {
         let mut child = Command::new(BINARY)
-            .args(["node", "run", "--config", config.to_str().unwrap()])
+            .arg("node")
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

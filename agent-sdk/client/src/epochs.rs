@@ -42,22 +42,30 @@ impl Epochs {
     pub async fn from_contract(reader: &CoordinatorReader, group: GroupId) -> Result<Self, ReaderError> {
         let mut epochs = Self::from(reader.group(group).await?);
         let newest = epochs.newest().epoch;
-        for epoch in (0..newest.0).map(Epoch) {
-            epochs.read(reader, epoch).await?;
+        let mut epoch = Epoch(0);
+        while epoch < newest {
+            let after = epochs.read(reader, epoch).await?;
+            // One that has ended has a successor, unless the endpoint's answers are of different blocks.
+            epoch = after.ok_or(ReaderError::UnknownEpoch { group, epoch: newest, current: epoch })?;
         }
         Ok(epochs)
     }
 
-    /// Reads an epoch that has ended from the contract.
+    /// Reads an epoch that has ended from the contract. Returns the one that followed it: the next of its era, or the first of
+    /// the next era, which begins behind the last anchor.
     ///
     /// # Errors
     /// As [`CoordinatorReader::group_at`].
-    pub(crate) async fn read(&mut self, reader: &CoordinatorReader, epoch: Epoch) -> Result<(), ReaderError> {
+    pub(crate) async fn read(
+        &mut self,
+        reader: &CoordinatorReader,
+        epoch: Epoch,
+    ) -> Result<Option<Epoch>, ReaderError> {
         let id = self.newest().identity.group;
         let group = reader.group_at(id, epoch).await?;
-        let end = reader.epoch_start(id, Epoch(epoch.0 + 1)).await?;
-        self.learn(group, end.map(|start| start.log_size));
-        Ok(())
+        let after = reader.epoch_after(id, epoch).await?;
+        self.learn(group, after.map(|start| start.log_size));
+        Ok(after.map(|start| start.epoch))
     }
 
     /// Takes over a group that is trusted, and the log size at which its epoch ended, if it has.

@@ -228,6 +228,12 @@ impl Epoch {
     pub fn next_era(self) -> Self {
         Self::of(self.era().checked_add(1).expect("eras are bounded"), 0)
     }
+
+    /// The epoch before it in its era; nothing for the first, which no other handed over to.
+    pub fn before(self) -> Option<Self> {
+        let number = self.number().checked_sub(1)?;
+        Some(Self::of(self.era(), number))
+    }
 }
 
 impl TimestampMs {
@@ -281,6 +287,7 @@ mod tests {
         assert_eq!((epoch, epoch.era(), epoch.number()), (Epoch(3 << 32 | 7), 3, 7));
         assert_eq!((epoch.next(), epoch.next_era()), (Epoch::of(3, 8), Epoch::of(4, 0)));
         assert!(epoch.next() < epoch.next_era());
+        assert_eq!((epoch.next().before(), epoch.next_era().before()), (Some(epoch), None));
     }
 
     #[test]

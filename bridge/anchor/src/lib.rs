@@ -18,4 +18,6 @@ mod shell;
 
 pub use error::AnchorError;
 pub use settings::Settings;
-pub use shell::{AnchorHandle, AnchorService, AnchorStatus, BlockRef, InboxLook, InboxStatus, InboxWatcher};
+pub use shell::{
+    AnchorHandle, AnchorService, AnchorStatus, BlockRef, InboxLook, InboxStatus, InboxWatcher, final_epoch,
+};

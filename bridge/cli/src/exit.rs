@@ -14,7 +14,7 @@ pub(crate) enum Exit {
     Usage = 2,
     /// A configuration, profile or scenario file is wrong.
     Config = 3,
-    /// The data directory is corrupt or belongs to another node or group.
+    /// The data directory is corrupt, or belongs to another node, group or era.
     Data = 4,
     /// A key or its password is missing or wrong.
     Key = 5,
@@ -36,7 +36,7 @@ const TABLE: [(Exit, &str); 11] = [
     (Exit::Failed, "unexpected failure"),
     (Exit::Usage, "wrong command line"),
     (Exit::Config, "invalid configuration, profile or scenario"),
-    (Exit::Data, "data directory corrupt, or of another node or group"),
+    (Exit::Data, "data directory corrupt, or of another node, group or era"),
     (Exit::Key, "key or password missing or wrong"),
     (Exit::Chain, "chain unreachable, or not the expected one"),
     (Exit::Port, "port taken"),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use minicbor::{Decode, Encode};
 pub use quorate_pbft::Evidence;
 use quorate_protocol::inbox::MAX_INBOX_PAYLOAD_BYTES;
-use quorate_protocol::{B256, CheckpointCertificate, Digest, Handover, InboxMessage, Sequence};
+use quorate_protocol::{B256, CheckpointCertificate, Digest, Epoch, Handover, InboxMessage, Sequence};
 use tokio::sync::watch;
 
 pub use crate::evidence::HeldEvidence;
@@ -86,6 +86,10 @@ impl InboxView {
 pub type InboxSender = watch::Sender<InboxView>;
 /// Where the node reads it.
 pub type InboxReceiver = watch::Receiver<InboxView>;
+/// Where the anchoring service publishes the epoch that the contract has the group in at the final block.
+pub type EpochSender = watch::Sender<Option<Epoch>>;
+/// Where the node reads it, to know of an era that began without its replicas.
+pub type EpochReceiver = watch::Receiver<Option<Epoch>>;
 /// Where the node publishes how many messages of the inbox its executed state has taken.
 pub type InboxTakenSender = watch::Sender<u64>;
 /// Where the anchoring service reads it, to know where to begin.
@@ -145,6 +149,8 @@ pub struct AnchoringLinks {
     pub anchored: AnchorSender,
     /// For what the contract's inbox has.
     pub inbox: InboxSender,
+    /// For the contract's epoch at the final block.
+    pub contract_epoch: EpochSender,
 }
 
 /// A 32-byte hash of the chain as a byte string.

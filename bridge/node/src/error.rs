@@ -143,6 +143,33 @@ pub enum NodeError {
         /// The key that the group knows.
         known: PublicKey,
     },
+    /// The voters replaced the group's replicas on-chain, and this node's data is of before.
+    #[error(
+        "the group was recovered on-chain to era {era}, and this node is of epoch {epoch}: what was not anchored then is void, and it takes part no more; if it is a replica of the new era, move its data directory away, rebuild it with quorate node recover --from that directory, and start it again",
+        era = .contract.era()
+    )]
+    Recovered {
+        /// The node's epoch.
+        epoch: Epoch,
+        /// The contract's.
+        contract: Epoch,
+    },
+    /// The data directory that a node is to be rebuilt in holds something.
+    #[error(
+        "the data directory {dir} is not empty; move it away, and name it with --from if it is to be rebuilt"
+    )]
+    DataInTheWay {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// A data directory from which a group cannot be recovered.
+    #[error("{dir} does not do for the recovery: {detail}; take the data directory of another node")]
+    NotRecoverable {
+        /// The directory.
+        dir: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// The chain cannot be reached, or does not hold what the configuration names.
     #[error("the chain at {rpc_url}: {detail}")]
     Chain {
@@ -217,7 +244,10 @@ impl NodeError {
             Self::DataInUse { .. }
             | Self::DataForeign { .. }
             | Self::DataFormat { .. }
-            | Self::DataCorrupt { .. } => ExitClass::DataDirectory,
+            | Self::DataCorrupt { .. }
+            | Self::Recovered { .. }
+            | Self::DataInTheWay { .. }
+            | Self::NotRecoverable { .. } => ExitClass::DataDirectory,
             Self::Key { .. } | Self::NotAReplica { .. } | Self::OtherKey { .. } => ExitClass::Key,
             Self::Chain { .. } => ExitClass::Chain,
             Self::PortTaken { .. } => ExitClass::PortTaken,

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`core`](mod@crate::core) | the logic of a node, without threads, clocks and sockets |
 //! | [`config`] | the configuration file |
+//! | [`era`] | going on after a recovery, in the era that the contract began |
 //! | [`error`] | everything that can stop a node, and its exit code |
 //! | [`verify_pool`] | checking signatures, many in one batch |
 //! | [`transport`] | the links to the other replicas |
@@ -25,6 +26,7 @@ pub mod anchored;
 pub mod api;
 pub mod config;
 pub mod core;
+pub mod era;
 pub mod error;
 pub mod evidence;
 pub mod frame;
@@ -38,5 +40,6 @@ pub mod verify_pool;
 pub mod wal;
 
 pub use config::NodeConfig;
+pub use era::{Era, EraPlan, EraStart, Recovered};
 pub use error::{ExitClass, NodeError};
 pub use runtime::{KnownGroup, Node, NodeKeys};

@@ -14,7 +14,8 @@ pub struct Context {
     /// The replicas of the epoch.
     pub replicas: ReplicaSet,
     /// The last sequence of the epoch before, 0 in the first: the state that a quorum of the old epoch handed
-    /// over. Where a checkpoint is named by nothing, this is meant.
+    /// over, or that of the last anchor where the epoch begins an era. Where a checkpoint is named by nothing,
+    /// this is meant.
     pub base: Sequence,
 }
 

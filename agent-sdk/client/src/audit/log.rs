@@ -262,6 +262,9 @@ impl LogAudit {
     /// An epoch begins with the members that the log approved: those that are known from elsewhere, at the size that
     /// is known from elsewhere.
     fn check_epoch(&mut self, index: EntryIndex, epoch: Epoch, members_hash: Digest) -> Result<(), Fault> {
+        if epoch == self.group.epoch.next_era() {
+            return self.check_era(index, epoch, members_hash);
+        }
         let fault = |reason: &str| Err(Fault::Epoch { epoch, reason: reason.to_owned() });
         let Some(next) = self.next.take().filter(|next| next.epoch == epoch) else {
             return fault("no change of members that leads there is approved");
@@ -275,13 +278,35 @@ impl LogAudit {
         if self.epochs.end_of(self.group.epoch).is_some_and(|end| end != index.0 + 1) {
             return fault("the contract, or a handover, has the epoch before end elsewhere");
         }
-        self.group = Arc::new(next);
+        self.enter(Arc::new(next));
+        Ok(())
+    }
+
+    /// An era begins with the members that the contract names, and its first entry comes behind the last anchor.
+    fn check_era(&mut self, index: EntryIndex, epoch: Epoch, members_hash: Digest) -> Result<(), Fault> {
+        let fault = |reason: &str| Err(Fault::Epoch { epoch, reason: reason.to_owned() });
+        let Some(next) = self.epochs.at(epoch).cloned() else {
+            return fault("the contract has no such era");
+        };
+        if Digest(next.members_hash()) != members_hash {
+            return fault("the contract has other members");
+        }
+        // A log of which nothing was anchored goes on behind its genesis.
+        if self.epochs.end_of(self.group.epoch).is_some_and(|end| end.max(1) != index.0) {
+            return fault("the contract has the era begin elsewhere");
+        }
+        self.next = None;
+        self.enter(next);
+        Ok(())
+    }
+
+    fn enter(&mut self, group: Arc<Group>) {
+        self.group = group;
         self.left.retain(|member| self.group.member(*member).is_some());
         let convicted: Vec<AgentId> = self.convicted.iter().copied().collect();
         for replica in std::mem::take(&mut self.leaving).into_iter().chain(convicted) {
             self.leave_out(replica);
         }
-        Ok(())
     }
 
     fn check_event(

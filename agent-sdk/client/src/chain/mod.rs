@@ -7,6 +7,7 @@
 mod anchored;
 mod convert;
 mod directory;
+mod forks;
 mod lane;
 mod objection;
 mod sending;
@@ -34,6 +35,7 @@ pub use objection::{MAX_OBJECTION_BYTES, SignedObjection};
 use sending::answer;
 
 use crate::error::SdkError;
+pub use forks::{Fork, NoFork};
 
 /// How long to wait for a transaction's inclusion, unless said otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);

@@ -76,7 +76,7 @@ impl Inner {
         let before = {
             let epochs = self.epochs();
             let newest = epochs.newest().epoch;
-            let before = newest.0.checked_sub(1).map(Epoch).filter(|before| epochs.at(*before).is_none());
+            let before = newest.before().filter(|before| epochs.at(*before).is_none());
             before.map(|before| (before, newest))
         };
         if let Some((before, newest)) = before.filter(|_| self.reader.is_some())
@@ -132,7 +132,7 @@ impl Inner {
         let (id, known) = (self.group.identity.group, self.epochs().newest().epoch);
         let read = async {
             let group = reader.group(id).await?;
-            let start = reader.epoch_start(id, Epoch(known.0 + 1)).await?;
+            let start = reader.epoch_after(id, known).await?;
             Ok::<_, quorate_contracts::reader::ReaderError>((group, start))
         };
         match read.await {

@@ -181,7 +181,7 @@ fn beginning(log: &[EntryRecord]) -> usize {
 #[tokio::test]
 async fn a_log_that_lies_about_an_epoch_is_found_out() {
     type Case = (&'static str, fn(&World, &mut Vec<EntryRecord>), &'static str);
-    let cases: [Case; 2] = [
+    let cases: [Case; 3] = [
         (
             "other members",
             |world, log| {
@@ -210,6 +210,19 @@ async fn a_log_that_lies_about_an_epoch_is_found_out() {
                 let body = EntryBody::System(event);
                 let identity = &world.group.identity;
                 log[1] =
+                    EntryRecord::new(identity, entry.index, entry.sequence, entry.timestamp, body, outcome);
+            },
+            "epoch",
+        ),
+        (
+            "an era that the contract does not know",
+            |world, log| {
+                let at = beginning(log);
+                let (entry, outcome) = (log[at].entry, log[at].outcome.clone());
+                let members_hash = Digest(world.group.members_hash());
+                let event = SystemEvent::EpochStarted { epoch: Epoch::of(1, 0), members_hash };
+                let (identity, body) = (&world.group.identity, EntryBody::System(event));
+                log[at] =
                     EntryRecord::new(identity, entry.index, entry.sequence, entry.timestamp, body, outcome);
             },
             "epoch",

@@ -8,6 +8,7 @@ mod calls;
 mod chain;
 mod directory;
 mod epochs;
+mod forks;
 mod histories;
 mod inbox;
 mod lanes;

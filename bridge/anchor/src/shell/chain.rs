@@ -176,6 +176,15 @@ impl Chain {
         }
     }
 
+    /// The group's epoch at the final block of `look`; nothing without such a block.
+    pub(super) async fn final_epoch(&self, look: &Look) -> Result<Option<Epoch>, AnchorError> {
+        match look.final_block {
+            Some(block) if block != look.head => self.epoch_at(BlockId::hash(block.hash)).await.map(Some),
+            Some(_) => Ok(Some(look.view.epoch)),
+            None => Ok(None),
+        }
+    }
+
     /// Answers an [`Inspection`] as of `look`.
     pub(super) async fn inspect(
         &self,

@@ -4,10 +4,12 @@ mod backoff;
 mod blocks;
 mod chain;
 mod data_fee;
+mod era;
 mod inbox;
 mod refusal;
 mod service;
 
 pub use blocks::BlockRef;
+pub use era::final_epoch;
 pub use inbox::{InboxLook, InboxWatcher};
 pub use service::{AnchorHandle, AnchorService, AnchorStatus, InboxStatus};

@@ -246,11 +246,23 @@ impl Task {
         }
         let look = self.chain.look().await?;
         self.publish.send_modify(|status| status.anchor = look.view.anchor);
+        // Before anything else: in a later era, nothing of what this node has is to be anchored.
+        self.look_at_era(&look).await?;
         let actions = self.step(Event::Chain(look.view));
         let performed = self.perform(actions, Some(&look)).await;
         // Also when nothing can be submitted, or nothing should be: every replica says what it sees.
         self.look_at_inbox(&look).await;
         performed
+    }
+
+    /// Tells the node of an era that began on-chain. Within the first, the head says enough.
+    async fn look_at_era(&mut self, look: &Look) -> Result<(), AnchorError> {
+        if look.view.epoch.era() == 0 {
+            return Ok(());
+        }
+        let epoch = self.chain.final_epoch(look).await?;
+        self.links.contract_epoch.send_if_modified(|told| std::mem::replace(told, epoch) != epoch);
+        Ok(())
     }
 
     /// Tells the node what the final block has of the inbox, from where the node lacks it. What goes wrong here holds up no

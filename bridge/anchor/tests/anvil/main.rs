@@ -81,6 +81,7 @@ impl Replica {
             prover: Prover(Arc::new(SampleProver)),
             anchored: anchored_sender,
             inbox: inbox_sender,
+            contract_epoch: watch::channel(None).0,
         };
         let handle = service.spawn(links);
         Self { handle, stable, handovers, anchored, evidence, inbox, taken }

@@ -1,4 +1,4 @@
-//! `quorate node`: runs a node, and checks its configuration.
+//! `quorate node`: runs a node, checks its configuration, and rebuilds its data after a recovery.
 //!
 //! Here a node is put together: its keys, the group as the contract has it, the runtime of `quorate-node` and the
 //! anchoring service of `quorate-anchor`.
@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use quorate_anchor::{AnchorError, AnchorHandle, AnchorService, Settings};
-use quorate_contracts::reader::{CoordinatorReader, ReaderError};
 use quorate_node::config::{LogFormat, NodeConfig};
-use quorate_node::{KnownGroup, Node as RunningNode, NodeError, NodeKeys};
-use quorate_protocol::{AccountKey, Epoch, Group};
+use quorate_node::{Node as RunningNode, NodeError, NodeKeys};
+use quorate_protocol::{AccountKey, Group};
 use quorate_sdk::keystore::{open_account, open_key};
 use serde::Serialize;
 use tokio::task::JoinHandle;
@@ -24,16 +23,24 @@ use crate::password::{self, Purpose};
 use crate::sdk::blocking;
 use crate::{deliberate_fault, logging, signals};
 
+mod contract;
+mod recover;
+
+use contract::read_group;
+use recover::Recover;
+
 /// How long to wait before the anchoring service looks for a chain that did not answer again.
 const CHAIN_PAUSE: Duration = Duration::from_secs(5);
 
-/// Runs a node, or checks its configuration.
+/// Runs a node, checks its configuration, or brings its data into the era after a recovery.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Node {
     /// Runs a node until it is told to stop (Ctrl-C or SIGTERM)
     Run(Run),
     /// Checks a node's configuration without starting it
     CheckConfig(CheckConfig),
+    /// Rebuilds a replica's data after the voters replaced the replicas on-chain
+    Recover(Recover),
 }
 
 #[derive(Debug, Args)]
@@ -105,7 +112,9 @@ impl Node {
     pub(crate) fn asks_for_json(&self) -> bool {
         match self {
             Self::Run(_) => false,
-            Self::CheckConfig(CheckConfig { output, .. }) => output.json,
+            Self::CheckConfig(CheckConfig { output, .. }) | Self::Recover(Recover { output, .. }) => {
+                output.json
+            }
         }
     }
 
@@ -116,6 +125,7 @@ impl Node {
                 let config = NodeConfig::load(&path)?;
                 format.print(&Checked::new(path, config))
             }
+            Self::Recover(recover) => recover.run(format).await,
         }
     }
 }
@@ -158,7 +168,7 @@ impl Running {
     async fn start(config: &NodeConfig) -> Result<Self, CliError> {
         let keys = open_keys(config).await?;
         let account = keys.account.clone();
-        let known = read_group(config).await?;
+        let known = read_group(config, &account).await?;
         let group = known.group.clone();
         check_profile(config, &group)?;
         let service = first_connection(config, &group, &account).await?;
@@ -183,35 +193,6 @@ async fn open_keys(config: &NodeConfig) -> Result<NodeKeys, CliError> {
         Ok(NodeKeys { account, agent, agent_keystore: Some(keys.agent) })
     })
     .await
-}
-
-/// The group as the contract has it, with the one of the epoch before. A node that ran before starts without
-/// the chain, and where the chain is behind, with the group as it was.
-async fn read_group(config: &NodeConfig) -> Result<KnownGroup, CliError> {
-    let chain = &config.chain;
-    let asked = async {
-        let reader = CoordinatorReader::connect(&chain.rpc_url, chain.contract.0).await?;
-        let group = reader.group(chain.group).await?;
-        let previous = match group.epoch.0.checked_sub(1).map(Epoch) {
-            Some(before) => Some(reader.group_at(chain.group, before).await?),
-            None => None,
-        };
-        Ok(KnownGroup { group, previous })
-    };
-    let known = config.clone();
-    let known = tokio::task::spawn_blocking(move || RunningNode::known_group(&known)).await;
-    let known = known.expect("reading the store neither panics nor is aborted")?;
-    let known = known
-        .filter(|known| known.identity.group == chain.group && known.identity.contract == chain.contract);
-    match (asked.await, known) {
-        (Ok(asked), Some(known)) if known.epoch > asked.group.epoch => Ok(known.into()),
-        (Ok(asked), _) => Ok(asked),
-        (Err(error @ ReaderError::Unreachable { .. }), Some(known)) => {
-            tracing::warn!(%error, "the chain does not answer; the group is taken from the data directory");
-            Ok(known.into())
-        }
-        (Err(error), _) => Err(mismatch(config, &error)),
-    }
 }
 
 /// A profile for another chain than the group's would bound fees and wait for finality as if it were there.

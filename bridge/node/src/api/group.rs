@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use quorate_pbft::Evidence;
 use quorate_protocol::api::{AgentView, AnchorStatus, ErrorBody, GroupStatus, StableStatus};
-use quorate_protocol::{AgentId, CheckpointCertificate, Handover};
+use quorate_protocol::{AgentId, CheckpointCertificate, Epoch, Handover};
 use serde::{Deserialize, Serialize};
 
 use super::error::{ApiError, ApiResult};
@@ -98,15 +98,16 @@ pub(super) struct HandoversFrom {
     get,
     path = "/v1/groups/{group}/handovers",
     tag = "group",
-    params(GroupParam, ("from" = Option<u64>, Query, description = "The first epoch whose end is wanted; 0 unless said")),
+    params(GroupParam, ("from" = Option<u64>, Query, description = "The first epoch whose end is wanted; 0 unless said. Only those of its era are given")),
     responses((status = 200, description = "A list of handovers, in order, at most 64", body = Vec<Object>))
 )]
 pub(super) async fn handovers(
     State(api): State<Api>,
     Query(HandoversFrom { from }): Query<HandoversFrom>,
 ) -> Json<Vec<Handover>> {
+    let from = Epoch(from);
     let all = api.node().handovers.borrow().clone();
-    let wanted = all.iter().filter(|handover| handover.from().0 >= from);
+    let wanted = all.iter().filter(|handover| handover.from() >= from && handover.from().era() == from.era());
     Json(wanted.take(MAX_HANDOVERS).cloned().collect())
 }
 

@@ -11,6 +11,7 @@ use quorate_protocol::{
 };
 
 use super::{BatchesWanted, NodeCore, Outgoing, Storage};
+use crate::era::EraStart;
 use crate::error::NodeError;
 use crate::frame::{Frame, MAX_HANDOVERS};
 use crate::store::Write;
@@ -18,11 +19,16 @@ use crate::store::Write;
 /// How long a replica stays that the next epoch has no place for, in milliseconds.
 const LINGER_MS: u64 = 5_000;
 
-/// The last sequence of the epoch before that of `group`.
-pub(super) fn base_of(handovers: &BTreeMap<Epoch, Handover>, group: &Group) -> Sequence {
-    let before = group.epoch.0.checked_sub(1).map(Epoch);
-    let handover = before.and_then(|before| handovers.get(&before));
-    handover.map_or(Sequence(0), |handover| handover.certificate.checkpoint.sequence)
+/// The last sequence before the epoch of `group`: that of the checkpoint which ended the epoch before, or of the anchor
+/// behind which its era begins.
+pub(super) fn base_of(
+    handovers: &BTreeMap<Epoch, Handover>,
+    era: Option<&EraStart>,
+    group: &Group,
+) -> Sequence {
+    let handover = group.epoch.before().and_then(|before| handovers.get(&before));
+    let begins = era.filter(|era| era.epoch == group.epoch).map(|era| era.sequence);
+    handover.map(|handover| handover.certificate.checkpoint.sequence).or(begins).unwrap_or(Sequence(0))
 }
 
 impl<S: Storage> NodeCore<S> {
@@ -38,6 +44,11 @@ impl<S: Storage> NodeCore<S> {
             Some(known) => Err(NodeError::OtherKey { agent: self.agent, epoch: group.epoch, own, known }),
             None => Ok(index),
         }
+    }
+
+    /// The last sequence before the epoch of `group`.
+    pub(super) fn base_of(&self, group: &Group) -> Sequence {
+        base_of(&self.handovers, self.era.as_ref(), group)
     }
 
     /// The latest group that this node knows of, proven here or vouched for by whoever started it.
@@ -77,7 +88,7 @@ impl<S: Storage> NodeCore<S> {
         self.start_replica(now, recovered)?;
         // Not yet with the boundary itself: the handover is behind it in the store's queue, and the old epoch's
         // records must outlive it.
-        self.round.cut_below = Some(base_of(&self.handovers, &next).next());
+        self.round.cut_below = Some(self.base_of(&next).next());
         self.attest_head();
         Ok(())
     }
@@ -99,6 +110,15 @@ impl<S: Storage> NodeCore<S> {
         Ok(())
     }
 
+    /// What was not anchored when the voters replaced the replicas is void, and so is all that this node would say.
+    ///
+    /// # Errors
+    /// [`NodeError::Recovered`] when the contract's epoch is of a later era.
+    pub(super) fn check_era(&self, contract: Epoch) -> Result<(), NodeError> {
+        let epoch = self.context.borrow().epoch;
+        if contract.era() > epoch.era() { Err(NodeError::Recovered { epoch, contract }) } else { Ok(()) }
+    }
+
     /// Keeps a verified handover; with it the group whose consensus this node is in from here on.
     pub(super) fn keep_handover(
         &mut self,
@@ -111,7 +131,7 @@ impl<S: Storage> NodeCore<S> {
         // Whoever joins learns only now where its epoch begins, and judges no view change before.
         self.context.send_if_modified(|context| {
             let group = Arc::clone(self.ledger.read().expect(super::NOT_POISONED).group());
-            let base = base_of(&self.handovers, &group);
+            let base = self.base_of(&group);
             let learns = context.epoch == group.epoch && context.base != base;
             if learns {
                 *context = Arc::new(Context::of(&group, base));
@@ -149,14 +169,14 @@ impl<S: Storage> NodeCore<S> {
     /// When it cannot be made durable that the key speaks in the epoch.
     pub(super) fn start_replica(&mut self, now: Now, recovered: Recovered) -> Result<(), NodeError> {
         let group = Arc::clone(self.write_ledger().group());
-        let context = Context::of(&group, base_of(&self.handovers, &group));
+        let context = Context::of(&group, self.base_of(&group));
         let silent = self.silent_until.is_some_and(|until| group.epoch <= until)
             && !faults::is_on(Fault::SilenceBroken);
         if !silent {
             self.storage.speaks_in(group.epoch)?;
         }
         let (pending, words) = self.replica.take().map(Replica::into_successor).unwrap_or_default();
-        let before = group.epoch.0.checked_sub(1).and_then(|before| self.handovers.get(&Epoch(before)));
+        let before = group.epoch.before().and_then(|before| self.handovers.get(&before));
         let before = before.map(|handover| handover.certificate.clone());
         let recovered = Recovered { silent, signed: self.signed.clone(), words, before, ..recovered };
         let mut replica =
@@ -201,7 +221,8 @@ impl<S: Storage> NodeCore<S> {
         if self.round.told_until_ms.contains_key(&to) {
             return false;
         }
-        let known = self.handovers.range(from..).map(|(_, handover)| handover.clone());
+        // Handovers chain within an era: those of another prove nothing to whoever asks.
+        let known = self.handovers.range(from..from.next_era()).map(|(_, handover)| handover.clone());
         let handovers: Vec<Handover> = known.take(MAX_HANDOVERS).collect();
         let tells = !handovers.is_empty();
         if tells {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use quorate_pbft::{Context, Now, Recovered, Replica};
 use quorate_protocol::{AgentId, CheckpointCertificate, Group, Handover, Sequence};
 
-use super::epochs::base_of;
 use super::{NodeCore, Outgoing, Storage};
 use crate::error::NodeError;
 use crate::frame::Frame;
@@ -329,7 +328,7 @@ impl<S: Storage> NodeCore<S> {
                 return Err(gone);
             }
             self.replica = None;
-            self.context.send_replace(Arc::new(Context::of(group, base_of(&self.handovers, group))));
+            self.context.send_replace(Arc::new(Context::of(group, self.base_of(group))));
             return self.fetch_state(now, None, true);
         }
         let same_epoch = |replica: &&Replica| replica.context().epoch == group.epoch;

@@ -11,6 +11,7 @@ use quorate_protocol::{Checkpoint, Digest, Entry, EntryIndex, Epoch, Group, Hand
 
 use super::TakenState;
 use crate::anchored::AnchoredLog;
+use crate::era::EraStart;
 use crate::error::NodeError;
 use crate::ledger::{Ledger, Persisted, SourceError};
 use crate::store::{FetchProgress, Store, Write};
@@ -29,6 +30,8 @@ pub struct Trust {
     pub group: Group,
     /// The group of the epoch before, which signed the handover to it; nothing in the first epoch.
     pub previous: Option<Group>,
+    /// Where the era of that epoch begins, by the contract; nothing in the first, or while the chain does not answer.
+    pub era: Option<EraStart>,
     /// The last epoch in which the replica's key is known to have spoken; see
     /// [`Storage::speaks_in`](super::Storage::speaks_in).
     pub spoke: Option<Epoch>,
@@ -57,6 +60,8 @@ pub struct Restored {
     pub signed: Option<Checkpoint>,
     /// A fetch of the group's state that was not finished.
     pub fetch: Option<FetchProgress>,
+    /// Where the era begins that the group is in; nothing in the first.
+    pub era: Option<EraStart>,
     /// States at checkpoints that the store has the batches of, and was not yet told that they are stable.
     pub taken: Vec<TakenState>,
 }
@@ -112,6 +117,11 @@ pub fn restore(
     let silent_until = store.silent_until()?.max(spoke.filter(|_| wal.tail.created));
     let mut handovers: BTreeMap<Epoch, Handover> =
         store.handovers()?.into_iter().map(|handover| (handover.from(), handover)).collect();
+    let stored_era = store.era()?;
+    let era = trust.era.or(stored_era);
+    if let Some(era) = era.filter(|era| Some(*era) != stored_era) {
+        write(Write::Era(era))?;
+    }
     let known = store.group()?.unwrap_or_else(|| trust.group.clone());
     let mut later = records_by_epoch(wal)?;
     let signed = last_signed(trust, &later);
@@ -160,12 +170,24 @@ pub fn restore(
     };
     let fetch = store.fetch_progress()?;
     let known = trust.group.clone();
-    Ok(Restored { ledger, recovered, later, handovers, proven, known, silent_until, signed, fetch, taken })
+    Ok(Restored {
+        ledger,
+        recovered,
+        later,
+        handovers,
+        proven,
+        known,
+        silent_until,
+        signed,
+        fetch,
+        era,
+        taken,
+    })
 }
 
 /// Enters the epoch that the state is of, if it is proven how the one before ended.
 fn enter_proven_epoch(ledger: &mut Ledger, handovers: &BTreeMap<Epoch, Handover>) {
-    let ended = ledger.state().group().epoch.0.checked_sub(1).map(Epoch);
+    let ended = ledger.state().group().epoch.before();
     if ledger.epoch_is_over() && ended.is_some_and(|ended| handovers.contains_key(&ended)) {
         ledger.enter_epoch();
     }
@@ -254,7 +276,7 @@ fn adopt_fetched(
     let group = Group::clone(ledger.group());
     let ends = |checkpoint: &Checkpoint| checkpoint.next_members_hash != Digest::default();
     match store.stable_checkpoint()?.filter(|stable| ends(&stable.checkpoint)) {
-        Some(certificate) if certificate.checkpoint.epoch.0 + 1 == group.epoch.0 => {
+        Some(certificate) if Some(certificate.checkpoint.epoch) == group.epoch.before() => {
             let mandate = ledger.state().mandate().cloned();
             let handover = Handover { certificate, members: group.members.clone(), mandate };
             handovers.insert(handover.from(), handover.clone());
@@ -280,7 +302,11 @@ fn genesis(
     Ok(ledger)
 }
 
-fn from_store(
+/// The ledger as the store has it: of the state at `sequence`.
+///
+/// # Errors
+/// When the store fails or contradicts itself.
+pub(crate) fn from_store(
     group: &Arc<Group>,
     store: &Store,
     sequence: Sequence,

@@ -137,6 +137,16 @@ impl Ledger {
         }
     }
 
+    /// Goes on in the era that the contract began, with the members of its first epoch; see
+    /// [`StateMachine::begin_era`]. What replicas attested before is of the era that is over.
+    pub fn begin_era(&mut self, group: &Group) {
+        self.state.begin_era(group);
+        self.adopt_group();
+        (self.attestations, self.certificate) = (AttestationPool::default(), None);
+        self.certificate_group = Arc::clone(&self.group);
+        self.publish();
+    }
+
     /// Takes the place of `self` for all who read it. Whoever waits is told to ask another node.
     pub fn replace_with(&mut self, other: Self) {
         self.waiters.abandon_all();

@@ -14,9 +14,11 @@ mod driver;
 mod inbound;
 mod marker;
 mod records;
+mod recover;
 mod requests;
 mod start;
 mod verifier;
+mod watches;
 
 pub use self::start::KnownGroup;
 

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, RwLock};
 use std::thread;
-use std::time::Duration;
 
-use quorate_pbft::{Config, Context, Evidence, ReplicaKeys};
-use quorate_protocol::{AgentId, Group, codec};
+use quorate_pbft::{Config, Evidence, ReplicaKeys};
+use quorate_protocol::{AgentId, Epoch, Group, codec};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::announcements;
@@ -17,13 +16,14 @@ use super::marker::SpokenMarker;
 use super::records::StoreRecords;
 use super::requests::{self, Requests, Waiting};
 use super::verifier::PooledVerifier;
-use super::{Node, NodeKeys};
-use crate::anchored::{AnchorReceiver, AnchoringLinks, InboxReceiver, InboxView, Prover};
+use super::{Node, NodeKeys, watches};
+use crate::anchored::{AnchoringLinks, InboxView, Prover};
 use crate::api::{self, NodeHandle, Submission};
 use crate::config::{ConsensusConfig, NodeConfig};
 use crate::core::{
     CoreEvent, CoreParts, NodeCore, Outgoing, Restored, Supply, Trust, WalContents, last_spoken, restore,
 };
+use crate::era::EraStart;
 use crate::error::NodeError;
 use crate::evidence::HeldEvidence;
 use crate::frame::MAX_FRAME_BYTES;
@@ -47,10 +47,6 @@ const VERIFY_QUEUE: usize = 4_096;
 const REMEMBERED_COMMANDS: usize = 32_768;
 /// Commands that wait between the API and the core.
 const SUBMIT_QUEUE: usize = 4_096;
-/// How long replicas that are gone keep their links.
-const FAREWELL: Duration = Duration::from_secs(10);
-/// How often the links and the queues are looked at.
-const GAUGES_INTERVAL: Duration = Duration::from_millis(250);
 
 impl From<&ConsensusConfig> for Config {
     fn from(config: &ConsensusConfig) -> Self {
@@ -84,11 +80,13 @@ pub struct KnownGroup {
     pub group: Group,
     /// The group of the epoch before. A node that joins needs it to believe the others how that epoch ended.
     pub previous: Option<Group>,
+    /// Where the group's era begins, by the contract; nothing in the first, or while the chain does not answer.
+    pub era: Option<EraStart>,
 }
 
 impl From<Group> for KnownGroup {
     fn from(group: Group) -> Self {
-        Self { group, previous: None }
+        Self { group, previous: None, era: None }
     }
 }
 
@@ -106,7 +104,8 @@ impl Node {
         keys: NodeKeys,
         known: impl Into<KnownGroup>,
     ) -> Result<Self, NodeError> {
-        let KnownGroup { group, previous } = known.into();
+        let KnownGroup { group, previous, era } = known.into();
+        refuse_older_era(config, group.epoch).await?;
         check_keys(&keys, &group)?;
         let marker =
             keys.agent_keystore.as_deref().map(|path| SpokenMarker::beside(path, &group.identity.group));
@@ -117,8 +116,9 @@ impl Node {
             .map_err(|source| NodeError::listen("http.listen", config.http.listen, source))?;
         let agent = AgentId(keys.account.address());
         let opened = {
-            let (config, marker, group) = (config.clone(), marker.clone(), group.clone());
-            tokio::task::spawn_blocking(move || open(&config, group, previous, agent, marker.as_ref()))
+            let (config, marker) = (config.clone(), marker.clone());
+            let known = KnownGroup { group: group.clone(), previous, era };
+            tokio::task::spawn_blocking(move || open(&config, known, agent, marker.as_ref()))
                 .await
                 .map_err(|error| NodeError::Invariant(format!("opening the data directory: {error}")))??
         };
@@ -136,7 +136,21 @@ impl Node {
     }
 }
 
-fn check_keys(keys: &NodeKeys, group: &Group) -> Result<(), NodeError> {
+/// What a data directory of an era that is over holds cannot go on: the chain has gone another way behind its last anchor.
+///
+/// # Errors
+/// [`NodeError::Recovered`], or when the store cannot be read.
+async fn refuse_older_era(config: &NodeConfig, contract: Epoch) -> Result<(), NodeError> {
+    let config = config.clone();
+    let stored = tokio::task::spawn_blocking(move || Node::known_group(&config)).await;
+    let stored = stored.map_err(|error| NodeError::Invariant(format!("reading the store: {error}")))??;
+    match stored.filter(|stored| stored.epoch.era() < contract.era()) {
+        Some(Group { epoch, .. }) => Err(NodeError::Recovered { epoch, contract }),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn check_keys(keys: &NodeKeys, group: &Group) -> Result<(), NodeError> {
     let agent = AgentId(keys.account.address());
     let replicas = group.replicas();
     let me = replicas.index_of(agent).ok_or(NodeError::NotAReplica { agent })?;
@@ -149,15 +163,14 @@ fn check_keys(keys: &NodeKeys, group: &Group) -> Result<(), NodeError> {
 
 fn open(
     config: &NodeConfig,
-    group: Group,
-    previous: Option<Group>,
+    KnownGroup { group, previous, era }: KnownGroup,
     agent: AgentId,
     marker: Option<&SpokenMarker>,
 ) -> Result<Opened, NodeError> {
     let wal_dir = config.wal_dir();
     let store = Store::open(&config.store_dir(), &group.identity, agent)?;
     let spoken = marker.map(SpokenMarker::read).transpose()?.unwrap_or_default();
-    let trust = Trust { group, previous, spoke: spoken.epoch, signed: spoken.signed };
+    let trust = Trust { group, previous, era, spoke: spoken.epoch, signed: spoken.signed };
     if let Some(epoch) = last_spoken(&store, &trust)?.filter(|_| !wal_dir.exists()) {
         // Before there is a write-ahead log again: a crash in between must not make the loss forgotten.
         store.commit(vec![Write::SilentUntil(epoch)])?;
@@ -240,6 +253,7 @@ fn assemble(
     )?;
     let (anchors, anchor_receiver) = watch::channel(None);
     let (inbox, inbox_receiver) = watch::channel(InboxView::default());
+    let (contract_epoch, contract_receiver) = watch::channel(None);
     let stopped = start_core(core, clock, events)?;
 
     let inbound = PooledInbound {
@@ -272,11 +286,12 @@ fn assemble(
         api::serve(listener, &http_config, handle, signal).await;
     });
     let tasks = vec![
-        tokio::spawn(watch_anchors(core_sender.clone(), anchor_receiver)),
+        tokio::spawn(watches::watch_anchors(core_sender.clone(), anchor_receiver)),
         tokio::spawn(announcements::announce(reader.clone(), inbox_receiver.clone(), metrics.clone())),
-        tokio::spawn(watch_inbox(core_sender.clone(), inbox_receiver)),
-        tokio::spawn(watch_gauges(transport.clone(), pool.clone(), metrics.clone())),
-        tokio::spawn(watch_epochs(transport.clone(), watched.context)),
+        tokio::spawn(watches::watch_inbox(core_sender.clone(), inbox_receiver)),
+        tokio::spawn(watches::watch_contract(core_sender.clone(), contract_receiver)),
+        tokio::spawn(watches::watch_gauges(transport.clone(), pool.clone(), metrics.clone())),
+        tokio::spawn(watches::watch_epochs(transport.clone(), watched.context)),
     ];
     let links = AnchoringLinks {
         stable: watched.stable,
@@ -287,6 +302,7 @@ fn assemble(
         prover: Prover(Arc::new(reader.clone())),
         anchored: anchors,
         inbox,
+        contract_epoch,
     };
     Ok(Node {
         core: core_sender,
@@ -398,83 +414,6 @@ fn start_submissions(
         }
     })
     .map(drop)
-}
-
-async fn watch_anchors(core: SyncSender<CoreEvent>, mut anchors: AnchorReceiver) {
-    while anchors.changed().await.is_ok() {
-        let anchored = *anchors.borrow_and_update();
-        if !tell(&core, CoreEvent::Anchored(anchored)).await {
-            return;
-        }
-    }
-}
-
-async fn watch_inbox(core: SyncSender<CoreEvent>, mut inbox: InboxReceiver) {
-    while inbox.changed().await.is_ok() {
-        let view = inbox.borrow_and_update().clone();
-        if !tell(&core, CoreEvent::Inbox(view)).await {
-            return;
-        }
-    }
-}
-
-/// Tells the core, whose queue may be full for a while. Says whether it is still there.
-async fn tell(core: &SyncSender<CoreEvent>, event: CoreEvent) -> bool {
-    let core = core.clone();
-    tokio::task::spawn_blocking(move || core.send(event).is_ok()).await.unwrap_or(false)
-}
-
-/// Keeps the links to the replicas of the epoch that the node is in.
-///
-/// Those that are gone keep theirs for a while, to learn that they are: whoever missed the end of the epoch
-/// would wait for ever for peers that let it in no more. What they say counts for nothing by then.
-async fn watch_epochs(transport: Transport, mut context: watch::Receiver<Arc<Context>>) {
-    // A node that is behind what it was started with keeps those links until it has caught up.
-    let mut roster: Option<Roster> = None;
-    loop {
-        let changed = match &roster {
-            Some(roster) => match tokio::time::timeout(FAREWELL, context.changed()).await {
-                Ok(changed) => changed,
-                Err(_) => {
-                    relink(&transport, roster.clone());
-                    context.changed().await
-                }
-            },
-            None => context.changed().await,
-        };
-        if changed.is_err() {
-            return;
-        }
-        let next = {
-            let context = context.borrow_and_update();
-            Roster::of(context.epoch, &context.replicas)
-        };
-        let mut both = roster.replace(next.clone()).unwrap_or_else(|| transport.roster());
-        both.replicas.extend(next.replicas);
-        both.epoch = next.epoch;
-        relink(&transport, both);
-    }
-}
-
-fn relink(transport: &Transport, roster: Roster) {
-    if let Err(error) = transport.reconfigure(roster) {
-        tracing::error!(%error, "the links stay with the replicas of before");
-    }
-}
-
-/// Keeps the gauges up to date that nobody else sets.
-async fn watch_gauges(transport: Transport, pool: VerifyPool, metrics: Metrics) {
-    let mut dropped = 0;
-    loop {
-        let peers = transport.peers();
-        let connected = peers.iter().filter(|peer| peer.sending && peer.receiving).count();
-        metrics.peers_connected.set(connected as u64);
-        let now = transport.dropped_frames();
-        metrics.frames_dropped.inc_by(now - dropped);
-        metrics.verify_queue.set(pool.waiting() as u64);
-        dropped = now;
-        tokio::time::sleep(GAUGES_INTERVAL).await;
-    }
 }
 
 #[cfg(test)]

@@ -217,7 +217,7 @@ fn install(transaction: &WriteTransaction) -> Result<(), ApplyError> {
 }
 
 /// Takes the entries from `size` on out of the log.
-fn cut_log(transaction: &WriteTransaction, size: u64) -> Result<(), ApplyError> {
+pub(super) fn cut_log(transaction: &WriteTransaction, size: u64) -> Result<(), ApplyError> {
     let mut entries = transaction.open_table(tables::ENTRIES)?;
     let mut commands = transaction.open_table(tables::COMMANDS)?;
     for item in entries.range(size..)? {
@@ -246,7 +246,7 @@ fn append_fetched_log(transaction: &WriteTransaction) -> Result<(), ApplyError> 
     Ok(())
 }
 
-fn abandon(transaction: &WriteTransaction) -> Result<(), ApplyError> {
+pub(super) fn abandon(transaction: &WriteTransaction) -> Result<(), ApplyError> {
     transaction.delete_table(tables::FETCHED_STATE)?;
     transaction.open_table(tables::FETCHED_STATE)?;
     clear_log(transaction)?;

@@ -18,6 +18,7 @@
 mod fetch;
 mod frontier;
 mod reader;
+mod rewind;
 mod snapshot;
 mod tables;
 mod writer;
@@ -38,6 +39,7 @@ use crate::error::NodeError;
 pub use fetch::{FetchProgress, FetchWrite};
 pub use frontier::Frontier;
 pub use reader::StatePair;
+pub use rewind::Rewind;
 pub use snapshot::{ChunkBounds, StateSnapshot};
 pub use writer::{MAX_EVIDENCE, StoreStatus, StoreWriter, Write};
 

@@ -45,6 +45,8 @@ pub(super) const SILENT: &str = "silent until epoch";
 pub(super) const STATE_SEQUENCE: &str = "state sequence";
 /// [`META`]: the encoded [`quorate_protocol::CheckpointCertificate`] of the last stable checkpoint.
 pub(super) const STABLE: &str = "stable checkpoint";
+/// [`META`]: the encoded [`crate::era::EraStart`] of the era that the node is in, other than the first.
+pub(super) const ERA: &str = "era";
 /// [`META`]: the encoded [`super::FetchProgress`] of the fetch in progress.
 pub(super) const FETCH: &str = "fetch";
 

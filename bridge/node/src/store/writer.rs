@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::fetch::{self, FetchWrite};
 use super::{Store, tables};
+use crate::era::EraStart;
 use crate::error::NodeError;
 
 /// The most pieces of evidence of one kind that are kept. One is enough to convict a replica; a faulty replica must
@@ -54,6 +55,8 @@ pub enum Write {
         /// The group of the epoch that consensus is in from here on, if it moves on.
         group: Option<Group>,
     },
+    /// Where the era begins that the node is in.
+    Era(EraStart),
     /// This replica may have spoken in epochs up to this one without knowing what it said.
     SilentUntil(Epoch),
     /// The newest anchor that the chain has. Stored ones of larger logs are forgotten: a reorganisation of the
@@ -204,6 +207,7 @@ fn apply(transaction: &WriteTransaction, write: Write) -> Result<(), ApplyError>
             table.insert(handover.from().0, handover.encode().as_slice())?;
             group.map_or(Ok(()), |group| set_meta(transaction, tables::GROUP, &group))
         }
+        Write::Era(start) => set_meta(transaction, tables::ERA, &start),
         Write::SilentUntil(epoch) => set_meta(transaction, tables::SILENT, &epoch),
         Write::Group(group) => set_meta(transaction, tables::GROUP, &group),
         Write::Anchor { size, anchor } => {

@@ -167,23 +167,25 @@ impl Transport {
         let mut tasks = self.tasks();
         let Some(tasks) = &mut *tasks else { return Ok(()) };
         let Roster { epoch, mut replicas } = roster;
-        replicas.remove(&self.shared.me);
-        let acceptor = self.shared.tls.acceptor(replicas.values().copied())?;
-        let new: Vec<(AgentId, PublicKey, TlsConnector)> = {
+        replicas.retain(|(agent, _)| *agent != self.shared.me);
+        let acceptor = self.shared.tls.acceptor(replicas.iter().map(|(_, key)| *key))?;
+        let new: Vec<((AgentId, PublicKey), TlsConnector)> = {
             let current = self.shared.current();
-            let new = replicas.iter().filter(|(agent, key)| !current.keeps(**agent, **key));
-            new.map(|(agent, key)| Ok((*agent, *key, self.shared.tls.dialer(key)?)))
+            let new = replicas.iter().filter(|replica| !current.peers.contains_key(replica));
+            new.map(|replica| Ok((*replica, self.shared.tls.dialer(&replica.1)?)))
                 .collect::<Result<_, NodeError>>()?
         };
-        let new: Vec<(AgentId, Linked)> =
-            new.into_iter().map(|(agent, key, tls)| (agent, self.link(tasks, agent, key, tls))).collect();
+        let new: Vec<((AgentId, PublicKey), Linked)> = new
+            .into_iter()
+            .map(|(replica, tls)| (replica, self.link(tasks, replica.0, replica.1, tls)))
+            .collect();
         let gone: Vec<Linked> = {
             let mut current = self.shared.current.write().expect(NOT_POISONED);
             current.epoch = epoch;
             current.acceptor = acceptor;
             let (kept, gone) = mem::take(&mut current.peers)
                 .into_iter()
-                .partition(|(agent, linked)| replicas.get(agent) == Some(&linked.peer.key));
+                .partition(|(replica, _)| replicas.contains(replica));
             current.peers = kept;
             current.peers.extend(new);
             BTreeMap::into_values(gone).collect()
@@ -236,8 +238,8 @@ impl Transport {
     /// Never waits: when the peer's queue is full, its oldest frames are dropped and counted. So is a frame
     /// that is longer than the bound.
     pub fn send(&self, to: AgentId, frame: Arc<[u8]>) {
-        if let Some(linked) = self.shared.current().peers.get(&to) {
-            self.queue(&linked.peer, frame);
+        for peer in self.shared.current().peers_of(to) {
+            self.queue(peer, frame.clone());
         }
     }
 
@@ -251,14 +253,14 @@ impl Transport {
     /// Ends the connection of a replica that sent what no correct one sends, counts it, and refuses new
     /// connections of it for a few seconds.
     pub fn blame(&self, from: AgentId, reason: &str) {
-        if let Some(linked) = self.shared.current().peers.get(&from) {
+        for peer in self.shared.current().peers_of(from) {
             tracing::warn!(peer = %from, reason, "a replica sent garbage; its connection is cut");
-            linked.peer.counters.garbage.add(1);
-            linked.peer.incoming.bar();
+            peer.counters.garbage.add(1);
+            peer.incoming.bar();
         }
     }
 
-    /// How the links are, one status a peer, in ascending order of the accounts.
+    /// How the links are, one status a peer and key, in ascending order of the accounts.
     pub fn peers(&self) -> Vec<PeerStatus> {
         self.shared.current().peers().map(|peer| peer.counters.status(peer.agent)).collect()
     }

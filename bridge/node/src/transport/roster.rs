@@ -1,6 +1,6 @@
 //! Who the peers are, and what changes when others take their place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use quorate_protocol::{AgentId, Epoch, PublicKey, ReplicaSet};
@@ -14,8 +14,10 @@ use super::peer::Peer;
 pub struct Roster {
     /// The epoch that `replicas` holds for.
     pub epoch: Epoch,
-    /// Each replica's key. This node's own may be among them; it makes no peer.
-    pub replicas: BTreeMap<AgentId, PublicKey>,
+    /// The replicas with the keys that they prove. This node's own may be among them; it makes no peer. A replica
+    /// that changes its key has two for a while, and a link under each: whoever still has the old one has to
+    /// learn that it counts no more.
+    pub replicas: BTreeSet<(AgentId, PublicKey)>,
 }
 
 impl Roster {
@@ -31,7 +33,7 @@ pub(super) struct Current {
     pub(super) epoch: Epoch,
     /// Lets exactly the peers' keys in.
     pub(super) acceptor: TlsAcceptor,
-    pub(super) peers: BTreeMap<AgentId, Linked>,
+    pub(super) peers: BTreeMap<(AgentId, PublicKey), Linked>,
 }
 
 /// A peer, and the task that sends to it.
@@ -52,9 +54,9 @@ impl Current {
         self.peers.values().map(|linked| &linked.peer)
     }
 
-    /// Whether `agent` is a peer and its key is `key`, so that its links go on.
-    pub(super) fn keeps(&self, agent: AgentId, key: PublicKey) -> bool {
-        self.peers.get(&agent).is_some_and(|linked| linked.peer.key == key)
+    /// The links of `agent`, one for each key that it has.
+    pub(super) fn peers_of(&self, agent: AgentId) -> impl Iterator<Item = &Arc<Peer>> {
+        self.peers().filter(move |peer| peer.agent == agent)
     }
 }
 

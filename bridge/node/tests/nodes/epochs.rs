@@ -99,7 +99,7 @@ async fn a_key_is_rotated_and_the_old_one_is_of_no_use() {
     assert!(stopped.to_string().contains("epoch 1"), "{stopped}");
 
     let rotated = NodeKeys { agent: new_key, ..keys(3) };
-    let known = KnownGroup { group: next, previous: Some(first) };
+    let known = KnownGroup { group: next, previous: Some(first), era: None };
     network.launch_knowing(3, rotated, known).await.unwrap();
     network.ready(3).await;
     let after = network.propose(1, 1, 10).await;
@@ -123,7 +123,7 @@ async fn a_new_replica_joins_by_state_transfer_and_a_removed_one_leaves() {
     let stopped = network.stopped_by_itself(3).await;
     assert_eq!(stopped.exit_class().code(), 5, "{stopped}");
 
-    let known = KnownGroup { group: next.clone(), previous: Some(first) };
+    let known = KnownGroup { group: next.clone(), previous: Some(first), era: None };
     network.launch_knowing(4, keys(4), known).await.unwrap();
     network.ready(4).await;
     let size = network.propose(4, 4, 0).await.certificate.head.size;

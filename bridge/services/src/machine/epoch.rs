@@ -71,6 +71,10 @@ impl StateMachine {
     /// # Panics
     /// When a later batch was executed already.
     pub fn end_epoch(&mut self, sequence: Sequence) -> Option<EntryRecord> {
+        if self.era_begins {
+            // It waits until an entry tells of the epoch that it ends.
+            return None;
+        }
         let Next { group: next, mandate } = self.next.take()?;
         assert!(sequence >= self.head.sequence, "the epoch ends with the last batch");
         // The batch may have been a null batch, which left the head alone.
@@ -94,7 +98,7 @@ impl StateMachine {
 
     /// What the voters signed was taken as it was. Whoever was convicted or gave notice while it waited is left out of the
     /// epoch after it.
-    fn leave_out_the_gone(&mut self) {
+    pub(super) fn leave_out_the_gone(&mut self) {
         let leaving: Vec<AgentId> = self
             .state
             .range_from(LEAVING)

@@ -71,6 +71,7 @@ impl StateMachine {
         self.head.time = time;
         self.head.sequence = sequence;
         let mut records = Vec::with_capacity(commands.len());
+        self.tell_of_era(&mut records);
         self.do_due_work(&mut records);
         let dispositions = commands.iter().map(|command| self.take_command(command, &mut records)).collect();
         self.save_head();

@@ -2,6 +2,7 @@
 
 mod admission;
 mod epoch;
+mod era;
 mod execute;
 mod inbox;
 mod queries;
@@ -9,8 +10,8 @@ mod queries;
 use minicbor::{Decode, Encode};
 use quorate_protocol::entry::SystemEvent;
 use quorate_protocol::{
-    AgentId, Digest, EntryBody, EntryIndex, EntryRecord, Group, Mandate, Outcome, Sequence, TimestampMs,
-    codec,
+    AgentId, Digest, EntryBody, EntryIndex, EntryRecord, Epoch, Group, Mandate, Outcome, Sequence,
+    TimestampMs, codec,
 };
 
 use crate::error::ServicesError;
@@ -54,6 +55,8 @@ pub struct StateMachine {
     next: Option<Next>,
     /// The voters' word for the members of this epoch; a part of the state.
     mandate: Option<Mandate>,
+    /// Whether an era began that no entry tells of yet; a part of the state.
+    era_begins: bool,
     head: Head,
     state: AuthenticatedMap,
 }
@@ -84,6 +87,7 @@ impl StateMachine {
             group: group.clone(),
             next: None,
             mandate: None,
+            era_begins: false,
             head: Head { time: TimestampMs(0), log_size: 1, sequence: Sequence(0) },
             state,
         };
@@ -119,7 +123,9 @@ impl StateMachine {
         let head = read(&state, "head", MAX_HEAD_BYTES)?;
         let next = read_if_any(&state, "next")?;
         let mandate = read_if_any(&state, "mandate")?;
-        Ok(Self { group: found, next, mandate, head, state })
+        let era: Option<Epoch> = read_if_any(&state, "era")?;
+        let era_begins = era.is_some();
+        Ok(Self { group: found, next, mandate, era_begins, head, state })
     }
 
     /// The root of the whole state, the reply table and the clock included. Costs the hashing of what

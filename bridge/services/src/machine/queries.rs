@@ -14,6 +14,9 @@ impl StateMachine {
     /// The earliest time at which something falls due without any command, such as the end of a voting
     /// period. When a batch at or after it has been executed, it is done.
     pub fn next_due(&self) -> Option<TimestampMs> {
+        if self.era_begins {
+            return Some(self.head.time);
+        }
         let state = Overlay::new(&self.state);
         SERVICES.iter().filter_map(|service| service.next_due(View::new(&state, service.prefix()))).min()
     }

@@ -3,6 +3,7 @@
 
 mod classes;
 mod epoch;
+mod era;
 mod events;
 mod fixture;
 mod history;

@@ -109,7 +109,7 @@ impl Running {
         let agent = AgentId(keys.account.address());
         let store = Store::open_on(disk.backend(), Path::new(STORE), &group.identity, agent)?;
         let (spoke, signed) = marker.read();
-        let trust = Trust { group, previous, spoke, signed };
+        let trust = Trust { group, previous, era: None, spoke, signed };
         if let Some(epoch) = last_spoken(&store, &trust)?.filter(|_| !disk.has_log()) {
             store.commit(vec![Write::SilentUntil(epoch)])?;
         }

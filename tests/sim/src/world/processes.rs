@@ -300,6 +300,7 @@ impl World {
                 | Write::SilentUntil(_)
                 | Write::Anchor { .. }
                 | Write::NoAnchor
+                | Write::Era(_)
                 | Write::Fetch(_) => {}
             }
         }

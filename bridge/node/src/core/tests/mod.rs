@@ -87,7 +87,7 @@ fn core_knowing(
     records: Vec<Vec<u8>>,
     signed: Option<Checkpoint>,
 ) -> NodeCore<Memory> {
-    let trust = Trust { group: (*fixture.group).clone(), previous: None, spoke: None, signed };
+    let trust = Trust { group: (*fixture.group).clone(), previous: None, era: None, spoke: None, signed };
     let wal = WalContents { records: &records, tail: TailReport::default(), path: Path::new("memory") };
     let write = |write| store.commit(vec![write]);
     let restored = restore(&Config::default(), &trust, &store, wal, write).unwrap();

@@ -9,14 +9,15 @@ fn next_key(seed: u8) -> AgentKey {
 
 /// `roster`, with another key for the replica with `seed`.
 fn with_next_key(mut roster: Roster, seed: u8) -> Roster {
-    roster.replicas.insert(agent(seed), next_key(seed).public());
+    roster.replicas.retain(|(replica, _)| *replica != agent(seed));
+    roster.replicas.insert((agent(seed), next_key(seed).public()));
     roster
 }
 
 /// `roster`, and the replica with `seed` in it.
 fn with_me(roster: &Roster, seed: u8) -> Roster {
     let mut roster = roster.clone();
-    roster.replicas.insert(agent(seed), key(seed).public());
+    roster.replicas.insert((agent(seed), key(seed).public()));
     roster
 }
 
@@ -141,7 +142,7 @@ async fn a_changed_key_cuts_the_old_one_off() {
 #[tokio::test]
 async fn a_handshake_that_a_change_overtakes_comes_too_late() {
     let node = nodes(1).await.pop().unwrap();
-    let peer = node.0.shared.current().peers[&agent(2)].peer.clone();
+    let peer = node.0.shared.current().peers[&(agent(2), key(2).public())].peer.clone();
     node.0.reconfigure(roster(1, [1, 3, 4])).unwrap();
     // The handshake had found the peer before; the last step is to be admitted.
     assert!(peer.incoming.admit().is_none());
@@ -154,4 +155,23 @@ async fn after_the_end_the_roster_does_not_matter() {
     node.0.reconfigure(roster(1, 1..=9)).unwrap();
     assert!(TcpStream::connect(node.0.local_address()).await.is_err(), "the port is free");
     assert_eq!(node.0.peers().len(), 3);
+}
+
+#[tokio::test]
+async fn a_replica_has_a_link_under_each_of_its_keys() {
+    let mut nodes = nodes(2).await;
+    until("the old key is linked", || linked(&nodes[0], 2) && linked(&nodes[1], 1)).await;
+    let mut both = roster(1, 1..=4);
+    both.replicas.insert((agent(2), next_key(2).public()));
+    nodes[0].0.reconfigure(both).unwrap();
+    nodes[1].0.send(agent(1), frame(b"under the old key"));
+    assert_eq!(receive(&mut nodes[0]).await.bytes, b"under the old key");
+    nodes[0].0.send(agent(2), frame(b"the epoch is over"));
+    assert_eq!(receive(&mut nodes[1]).await.bytes, b"the epoch is over");
+
+    let endpoints = BTreeMap::from([(agent(1), nodes[0].0.local_address().to_string())]);
+    let new = TransportConfig { key: next_key(2), roster: roster(1, 1..=4), ..config(2, endpoints) };
+    let new = Transport::start_on(bind(local()).await, new).unwrap();
+    new.0.send(agent(1), frame(b"under the new key"));
+    assert_eq!(receive(&mut nodes[0]).await.bytes, b"under the new key");
 }
