@@ -82,8 +82,14 @@ fn group_terms() -> Terms {
 
 fn group() -> Group {
     let account = AgentId::from([0xac; 20]);
-    let group =
-        Group { identity: identity(), account, epoch: Epoch(0), members: members(), terms: group_terms(), voters_since: Epoch(0) };
+    let group = Group {
+        identity: identity(),
+        account,
+        epoch: Epoch(0),
+        members: members(),
+        terms: group_terms(),
+        voters_since: Epoch(0),
+    };
     assert_eq!(group.validate(), Ok(()));
     group
 }

@@ -50,7 +50,14 @@ fn group() -> Group {
     let salt = B256::repeat_byte(SALT);
     let group = group_id(31_337, contract.0, creator.0, salt, members_hash(&members), terms.hash());
     let identity = GroupIdentity { chain_id: 31_337, contract, group };
-    let group = Group { identity, account: AgentId::from([0xac; 20]), epoch: Epoch(0), members, terms, voters_since: Epoch(0) };
+    let group = Group {
+        identity,
+        account: AgentId::from([0xac; 20]),
+        epoch: Epoch(0),
+        members,
+        terms,
+        voters_since: Epoch(0),
+    };
     assert_eq!(group.validate(), Ok(()));
     group
 }

@@ -121,10 +121,14 @@ fn group(cases: &mut Cases) {
         ("not on-chain", Class { escape: false, opening: Opening::Never, ..constitution.clone() }, false),
         ("by calls to others", Class { scope: Scope::Calls, ..constitution.clone() }, false),
     ] {
-        cases.group(&format!("a recovery decided {how}"), (!recovers).then_some(Term::RecoveryTime), |terms| {
-            terms.recovery_time_s = SHORTEST_RECOVERY_S;
-            terms.classes.push(class);
-        });
+        cases.group(
+            &format!("a recovery decided {how}"),
+            (!recovers).then_some(Term::RecoveryTime),
+            |terms| {
+                terms.recovery_time_s = SHORTEST_RECOVERY_S;
+                terms.classes.push(class);
+            },
+        );
     }
     cases.group_bounds(Term::EvidenceWindow, [DAY_S, LONGEST_S], |terms, found| {
         (terms.bond, terms.evidence_window_s) = (1, found);

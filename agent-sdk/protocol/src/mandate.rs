@@ -88,7 +88,8 @@ impl Mandate {
     /// The weight in `group` of the ballots that count for `members`: by strictly ascending voter, each a voter's own vote
     /// for this very change. Others are passed over. That a voter has left since is nothing to a mandate.
     pub fn weight(&self, group: &Group, members: &[Member]) -> u128 {
-        let (proposal, epoch, voting_ends) = (self.proposal(group, members), group.voters_since, self.voting_ends);
+        let (proposal, epoch, voting_ends) =
+            (self.proposal(group, members), group.voters_since, self.voting_ends);
         let (mut weight, mut before) = (0, None);
         for Ballot { voter, signature } in self.ballots.iter().copied() {
             let Some(member) = group.member(voter).filter(|member| member.is_voter()) else { continue };
@@ -182,8 +183,14 @@ mod tests {
         let ballot = |(account, _): &(AccountKey, AgentKey)| {
             let voter = AgentId(account.address());
             let voting_ends = empty.voting_ends;
-            let vote =
-                ChainVote { voter, proposal, choice: Choice::For, epoch: group.voters_since, voting_ends, nonce: 0 };
+            let vote = ChainVote {
+                voter,
+                proposal,
+                choice: Choice::For,
+                epoch: group.voters_since,
+                voting_ends,
+                nonce: 0,
+            };
             Ballot { voter, signature: account.sign_digest(&vote.digest(&group.identity)) }
         };
         Mandate { ballots: keys.iter().map(ballot).collect(), ..empty }

@@ -159,7 +159,9 @@ impl TermsError {
                     "{lane} needs a threshold of all weight, and neither turnout, nor veto, nor votes that change"
                 )
             }
-            Term::RecoveryTime if most == U256::ZERO => "recovery_time_s needs a class of the scope `anything` that can be decided on-chain".into(),
+            Term::RecoveryTime if most == U256::ZERO => {
+                "recovery_time_s needs a class of the scope `anything` that can be decided on-chain".into()
+            }
             Term::Bounded => "without a timelock it calls nothing, or has limits and a window".into(),
             _ => format!("{} {found} is not within {least} and {most}", term.name()),
         };

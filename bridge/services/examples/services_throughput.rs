@@ -33,7 +33,14 @@ fn group() -> Group {
     let identity =
         GroupIdentity { chain_id: 31337, contract: AgentId::from([0xc0; 20]), group: GroupId::from([7; 32]) };
     let terms = Terms::of_class(Class::of_weight(3, 4, 3600));
-    Group { identity, account: AgentId::from([0xac; 20]), epoch: Epoch(0), members, terms, voters_since: Epoch(0) }
+    Group {
+        identity,
+        account: AgentId::from([0xac; 20]),
+        epoch: Epoch(0),
+        members,
+        terms,
+        voters_since: Epoch(0),
+    }
 }
 
 fn command(member: u8, nonce: u64, operation: Operation) -> SignedCommand {

@@ -82,7 +82,14 @@ fn group(keys: &[Keys]) -> Group {
     };
     let classes = vec![Class::of_weight(3, 4, 60), Class::constitution(3, 4, 7_200)];
     let terms = Terms::of_classes(classes);
-    Group { identity, account: AgentId::from([0xac; 20]), epoch: Epoch(0), members: members.collect(), terms, voters_since: Epoch(0) }
+    Group {
+        identity,
+        account: AgentId::from([0xac; 20]),
+        epoch: Epoch(0),
+        members: members.collect(),
+        terms,
+        voters_since: Epoch(0),
+    }
 }
 
 /// A proposal of the first member that pays somebody.

@@ -124,10 +124,6 @@ impl Stage {
         self.group.identity.group
     }
 
-    pub(crate) fn reader(&self) -> &CoordinatorReader {
-        &self.reader
-    }
-
     /// Gives an account ten ether.
     pub(crate) async fn fund(&self, account: AgentId) {
         let provider = ProviderBuilder::new().connect_http(self.anvil.url.parse().unwrap());

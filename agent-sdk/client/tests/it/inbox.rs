@@ -24,7 +24,14 @@ fn five() -> World {
     let identity: GroupIdentity = World::new(7).group.identity;
     let account = AgentId::from([0xac; 20]);
     World::of(
-        Group { identity, account, epoch: Epoch(0), members: members(&agents), terms: terms(5), voters_since: Epoch(0) },
+        Group {
+            identity,
+            account,
+            epoch: Epoch(0),
+            members: members(&agents),
+            terms: terms(5),
+            voters_since: Epoch(0),
+        },
         agents,
     )
 }

@@ -76,7 +76,14 @@ impl World {
         };
         let account = AgentId::from([0xac; 20]);
         Self::of(
-            Group { identity, account, epoch: Epoch(0), members: members(&agents), terms: terms(4), voters_since: Epoch(0) },
+            Group {
+                identity,
+                account,
+                epoch: Epoch(0),
+                members: members(&agents),
+                terms: terms(4),
+                voters_since: Epoch(0),
+            },
             agents,
         )
     }

@@ -113,7 +113,11 @@ impl Deployment {
         create.send().await.unwrap().watch().await.unwrap();
         let identity = GroupIdentity { chain_id: 31337, contract: AgentId(contract), group: id };
         let account = AgentId(quorate_contracts::deployment::account_of(contract, id));
-        Self { provider, group: Group { identity, account, epoch: Epoch(0), members, terms, voters_since: Epoch(0) }, keys }
+        Self {
+            provider,
+            group: Group { identity, account, epoch: Epoch(0), members, terms, voters_since: Epoch(0) },
+            keys,
+        }
     }
 
     /// The accounts by their rank in the turn that follows the anchor of `sequence`.

@@ -75,7 +75,9 @@ pub enum ProposalsRefusal {
         choice: Choice,
     },
     /// The voters' weights have changed since it was proposed.
-    #[error("proposal {proposal} is of the voters of epoch {expected}, whose weights changed with epoch {found}: propose it again")]
+    #[error(
+        "proposal {proposal} is of the voters of epoch {expected}, whose weights changed with epoch {found}: propose it again"
+    )]
     OtherVoters {
         /// The proposal.
         proposal: ProposalId,

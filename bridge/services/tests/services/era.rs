@@ -50,7 +50,7 @@ fn an_era_begins_with_its_entry_and_ends_what_was_open() {
     assert_ne!(machine.machine.next_due(), Some(time));
     let again = machine.batch(3, &[keys[0].command(50, vec![vote(open, Choice::For)])]);
     assert_eq!(again.records.len(), 1, "the era begins once");
-    assert_eq!(code(&again.records[0].outcome), "other_epoch");
+    assert_eq!(code(&again.records[0].outcome), "other_voters");
     let gone = machine.batch(3, &[keys[3].command(60, vec![propose(3)])]);
     assert_eq!(gone.dispositions, [Disposition::Dropped(DropReason::UnknownAgent)]);
     let expired = machine.batch(1_000 + PERIOD_MS, &[]);

@@ -126,11 +126,12 @@ impl History<'_> {
             self.chain.ask(call::membersCall { groupId }).await.iter().map(Into::into).collect();
         assert_eq!(found, self.contract.seats.members);
         let state = self.chain.ask(call::groupCall { groupId }).await;
-        assert_eq!((state.epoch, state.totalWeight), (self.contract.epoch, self.contract.seats.total()));
+        let expected = (self.contract.epoch, self.contract.voters_since(), self.contract.seats.total());
+        assert_eq!((state.epoch, state.votersSince, state.totalWeight), expected);
         let machine = self.log.machine.group();
         assert_eq!(
-            (&machine.members, machine.epoch),
-            (&self.machine.group.members, self.machine.group.epoch)
+            (&machine.members, machine.epoch, machine.voters_since),
+            (&self.machine.group.members, self.machine.group.epoch, self.machine.group.voters_since)
         );
         assert_eq!(self.log.machine.change_pending(), self.machine.next.is_some());
         if machine.epoch.0 == state.epoch {

@@ -150,7 +150,7 @@ impl<'s> History<'s> {
         chain.send(creator, 0, create).await.unwrap();
         let account = AgentId(chain.ask(call::accountOfCall { groupId: id.0 }).await);
         let identity = GroupIdentity { chain_id: ANVIL, contract, group: id };
-        let group = Group { identity, account, epoch: Epoch(0), members, terms };
+        let group = Group { identity, account, epoch: Epoch(0), members, terms, voters_since: Epoch(0) };
         let contract_model = ContractModel::new(&group, chain.now);
         let others_bonds = chain.balance(contract).await;
         let mut history = Self {

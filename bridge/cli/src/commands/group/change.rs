@@ -189,7 +189,14 @@ mod tests {
         let identity = GroupIdentity { chain_id: 1, contract: id(0xc0), group: GroupId::from([7; 32]) };
         let terms = Terms::of_class(Class::of_weight(3, 4, 60));
         let account = id(0xac);
-        Group { identity, account, epoch: Epoch(2), members: [1, 2, 3, 4].map(member).to_vec(), terms, voters_since: Epoch(0) }
+        Group {
+            identity,
+            account,
+            epoch: Epoch(2),
+            members: [1, 2, 3, 4].map(member).to_vec(),
+            terms,
+            voters_since: Epoch(0),
+        }
     }
 
     fn parse(line: &[String]) -> Result<Change, String> {

@@ -38,7 +38,14 @@ impl Members {
             group: GroupId::from([0x11; 32]),
         };
         let terms = Terms::of_class(Class::of_weight(u128::from(n), u128::from(n), 60));
-        let group = Group { identity, account: AgentId::from([0xac; 20]), epoch: Epoch(0), members, terms, voters_since: Epoch(0) };
+        let group = Group {
+            identity,
+            account: AgentId::from([0xac; 20]),
+            epoch: Epoch(0),
+            members,
+            terms,
+            voters_since: Epoch(0),
+        };
         group.validate().expect("the sample group is sound");
         Self { context: Context::of(&group, Sequence(0)), keys }
     }

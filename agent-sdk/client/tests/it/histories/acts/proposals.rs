@@ -313,7 +313,7 @@ impl History<'_> {
             ballots.push(Ballot::of(vote.voter, vote.choice, signature));
             let is_good = tally.as_ref().is_some_and(|tally| {
                 tally.votes[&vote.voter].1 == Signed::Well
-                    && tally.epoch == self.contract.epoch
+                    && tally.epoch == self.contract.voters_since()
                     && tally.closes == voting_ends
             });
             judged.push((vote.voter, is_good));

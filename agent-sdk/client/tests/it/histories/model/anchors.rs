@@ -57,8 +57,9 @@ impl ContractModel {
         self.roots.insert(attempt.size);
         (self.sequence, self.anchored_at) = (attempt.sequence, Some(now));
         if let Some(end) = &attempt.end {
+            let alters = weights_of(&end.members) != weights_of(&self.seats.members);
             self.seats.rotate(&end.members);
-            self.begin_epoch(now, attempt.size);
+            self.begin_epoch(now, attempt.size, alters);
         }
         Ok(())
     }

@@ -38,6 +38,8 @@ pub(in crate::histories) struct Start {
     pub(in crate::histories) log_size: u64,
     pub(in crate::histories) second: u64,
     total: u128,
+    /// The epoch since which the weights were as they were in this one.
+    voters_since: u64,
 }
 
 /// A message of the inbox.
@@ -71,7 +73,7 @@ pub(in crate::histories) struct ContractModel {
 impl ContractModel {
     pub(in crate::histories) fn new(group: &Group, now: u64) -> Self {
         let seats = Seats::new(group);
-        let starts = vec![Start { log_size: 0, second: now, total: seats.total() }];
+        let starts = vec![Start { log_size: 0, second: now, total: seats.total(), voters_since: 0 }];
         Self {
             group: group.clone(),
             seats,
@@ -122,7 +124,7 @@ impl ContractModel {
         let class = &self.group.terms.classes[usize::from(record.class)];
         let (mut status, mut approved_at) = (record.status, record.approved_at);
         if status == Status::Open {
-            let next = self.starts.get(usize::try_from(record.epoch).unwrap() + 1);
+            let next = self.starts.iter().find(|start| start.voters_since > record.epoch);
             let total = self.starts[usize::try_from(record.epoch).unwrap()].total;
             status = match () {
                 () if next.is_some_and(|next| next.second < record.closes) => Status::Expired,
@@ -198,7 +200,7 @@ impl ContractModel {
         if self.records.get(&proposal.id).is_some_and(|record| record.status != Status::None) {
             return Err("WrongStatus");
         }
-        let (epoch, closes) = (self.epoch, now + u64::from(class.voting_period_s));
+        let (epoch, closes) = (self.voters_since(), now + u64::from(class.voting_period_s));
         let record = self.record(proposal.id, at);
         (record.status, record.class, record.epoch, record.closes) = (Status::Open, at, epoch, closes);
         self.tell_opened(now, sender, proposal, closes, OnChainStatus::Open);
@@ -268,7 +270,7 @@ impl ContractModel {
         Ok(())
     }
 
-    /// `ballots` are votes for with whether their signatures are good for this epoch and this end of the voting.
+    /// `ballots` are votes for with whether their signatures are good for these weights and this end of the voting.
     pub(in crate::histories) fn approve_by_sigs(
         &mut self,
         now: u64,
@@ -312,7 +314,7 @@ impl ContractModel {
 
     /// Approves by the log's word; votes that were cast here are of no account any more.
     pub(super) fn approve(&mut self, now: u64, id: ProposalId, class: u8, closes: u64, weight: u128) {
-        let epoch = self.epoch;
+        let epoch = self.voters_since();
         let record = self.record(id, class);
         (record.status, record.class, record.from_log, record.epoch) = (Status::Approved, class, true, epoch);
         (record.closes, record.approved_at, record.weights) = (closes, now, [weight, 0, 0]);
@@ -362,8 +364,15 @@ impl ContractModel {
     }
 
     /// The next epoch begins.
-    pub(super) fn begin_epoch(&mut self, now: u64, log_size: u64) {
+    pub(super) fn begin_epoch(&mut self, now: u64, log_size: u64, alters_weights: bool) {
+        let before = self.voters_since();
         self.epoch += 1;
-        self.starts.push(Start { log_size, second: now, total: self.seats.total() });
+        let voters_since = if alters_weights { self.epoch } else { before };
+        self.starts.push(Start { log_size, second: now, total: self.seats.total(), voters_since });
+    }
+
+    /// The epoch since which the weights are as they are.
+    pub(in crate::histories) fn voters_since(&self) -> u64 {
+        self.starts.last().expect("the first epoch began").voters_since
     }
 }

@@ -72,7 +72,7 @@ impl MachineModel {
         for (_, id) in due {
             let tally = &self.tallies[&id];
             let class = &self.group.terms.classes[usize::from(tally.proposal.propose.class)];
-            let verdict = match tally.epoch == self.group.epoch.0 {
+            let verdict = match tally.epoch == self.group.voters_since.0 {
                 true => rules::at_the_end(class, tally.weights, self.group.total_weight()),
                 false => Verdict::Expired,
             };
@@ -132,7 +132,7 @@ impl MachineModel {
         }
         let tally = Tally {
             proposal: proposal.clone(),
-            epoch: self.group.epoch.0,
+            epoch: self.group.voters_since.0,
             closes: self.now + u64::from(class.voting_period_s),
             status: ProposalStatus::Open,
             weights: [0; 3],
@@ -159,8 +159,8 @@ impl MachineModel {
             return Err("not_a_voter");
         }
         let tally = self.open(id)?;
-        if tally.epoch != self.group.epoch.0 {
-            return Err("other_epoch");
+        if tally.epoch != self.group.voters_since.0 {
+            return Err("other_voters");
         }
         let class = &self.group.terms.classes[usize::from(tally.proposal.propose.class)];
         match (class.escape, signed) {
@@ -311,6 +311,9 @@ impl MachineModel {
     pub(in crate::histories) fn end_epoch(&mut self) {
         let Some(members) = self.next.take() else { return };
         self.group.epoch = self.group.epoch.next();
+        if weights_of(&members) != weights_of(&self.group.members) {
+            self.group.voters_since = self.group.epoch;
+        }
         self.group.members = members;
         let group = &self.group;
         self.left.retain(|member| group.member(*member).is_some());
