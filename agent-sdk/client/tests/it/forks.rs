@@ -60,6 +60,6 @@ async fn a_replica_that_signs_two_logs_is_convicted_by_their_leaves() {
     let (early, late) = (log(5, 5, 0), log(9, 9, 0));
     let of = |log: &MerkleLog| checkpoint(&stage, log.size(), log);
     assert_eq!(Fork::between((&of(&early), &late), (&of(&late), &late)), Err(NoFork::OneLog));
-    let unsigned = Fork::between((&of(&early), &late), (&of(&late), &lying));
+    let unsigned = Fork::between((&of(&early), &late), (&of(&late), &log(9, 3, 2)));
     assert_eq!(unsigned, Err(NoFork::OtherLog("second")));
 }

@@ -222,7 +222,8 @@ impl<S: Storage> NodeCore<S> {
             return false;
         }
         // Handovers chain within an era: those of another prove nothing to whoever asks.
-        let known = self.handovers.range(from..from.next_era()).map(|(_, handover)| handover.clone());
+        let of_era = self.handovers.range(from..).take_while(|(epoch, _)| epoch.era() == from.era());
+        let known = of_era.map(|(_, handover)| handover.clone());
         let handovers: Vec<Handover> = known.take(MAX_HANDOVERS).collect();
         let tells = !handovers.is_empty();
         if tells {

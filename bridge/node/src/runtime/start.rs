@@ -141,6 +141,9 @@ impl Node {
 /// # Errors
 /// [`NodeError::Recovered`], or when the store cannot be read.
 async fn refuse_older_era(config: &NodeConfig, contract: Epoch) -> Result<(), NodeError> {
+    if contract.era() == 0 {
+        return Ok(());
+    }
     let config = config.clone();
     let stored = tokio::task::spawn_blocking(move || Node::known_group(&config)).await;
     let stored = stored.map_err(|error| NodeError::Invariant(format!("reading the store: {error}")))??;

@@ -245,3 +245,13 @@ fn a_replica_that_is_gone_says_all_and_repeats_it_before_it_stops() {
     };
     assert!(sent[1..].iter().any(|bytes| handed_over(bytes)), "and that it is stable");
 }
+
+#[test]
+fn whoever_asks_for_handovers_of_an_epoch_that_cannot_be_is_told_nothing() {
+    let fixture = Fixture::new();
+    let mut core = core(&fixture, Vec::new());
+    for epoch in [Epoch::of(1, 0), Epoch(u64::MAX)] {
+        let wanted = super::CoreEvent::HandoversWanted { from: fixture.agent(1), epoch };
+        assert!(core.take_round(NOW, [wanted]).unwrap());
+    }
+}
