@@ -70,11 +70,14 @@ contract GroupAccount is IGroupAccount, ERC721Holder, ERC1155Holder {
         for (uint256 i = 0; i < calls.length; ++i) {
             Call calldata call = calls[i];
             bytes calldata data = call.data;
-            if (call.gas != 0) _requireGas(i, call.gas);
+            uint256 most = type(uint256).max;
+            if (call.gas != 0) {
+                _requireGas(i, call.gas);
+                // What may fail gets what it names and no more: or it could burn what the calls behind it need.
+                if (call.allowFailure) most = call.gas;
+            }
             // Data that nothing looks at does nothing, and must not pass for having done it.
             bool ignored = data.length != 0 && !call.allowNoCode && call.target.code.length == 0;
-            // What may fail gets what it names and no more: or it could burn what the calls behind it need.
-            uint256 most = call.allowFailure ? call.gas : type(uint256).max;
             if (!ignored && _call(call.target, call.value, data, most)) continue;
             if (!call.allowFailure) {
                 revert Errors.CallFailed(i, call.target, ignored ? bytes("") : LowLevelCall.returnData());

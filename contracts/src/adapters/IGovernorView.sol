@@ -50,7 +50,7 @@ interface IGovernorView is IERC165, IERC6372 {
     /// | open | `Active` |
     /// | approved, in a class with a timelock | `Queued`, also once that is over |
     /// | approved, in a class without one | `Succeeded` |
-    /// | rejected; or the voting or the epoch ended without a decision | `Defeated` |
+    /// | rejected; or the voting ended, or weights changed, without a decision | `Defeated` |
     /// | approved and not executed in time | `Expired` |
     /// | cancelled, revoked | `Canceled` |
     /// | executed, in any lane | `Executed` |
@@ -58,7 +58,7 @@ interface IGovernorView is IERC165, IERC6372 {
     /// `Pending` is nothing: votes are taken at once.
     function state(uint256 proposalId) external view returns (IGovernor.ProposalState);
 
-    /// @notice When the proposal was opened (Unix time), from which second on it takes votes. The weights are those of its epoch.
+    /// @notice When the proposal was opened (Unix time), from which second on it takes votes. The weights are those of then.
     /// Reverts with `NotOpenedHere` where it was not opened here.
     function proposalSnapshot(uint256 proposalId) external view returns (uint256);
 
@@ -91,7 +91,7 @@ interface IGovernorView is IERC165, IERC6372 {
     /// @param timepoint A time in the current epoch (Unix time); of others it reverts with `PastNotKept` or `ERC5805FutureLookup`.
     function quorum(uint256 timepoint) external view returns (uint256);
 
-    /// @notice The least weight that has to vote for this proposal to be approved, by the weights of its epoch. `IGovernor` has no such
+    /// @notice The least weight that has to vote for this proposal to be approved, by the weights that it is voted with. `IGovernor` has no such
     /// function, because it knows no classes.
     function proposalQuorum(uint256 proposalId) external view returns (uint256);
 

@@ -110,7 +110,7 @@ contract DirectoryTest is AnchorFixture {
         _enqueue();
         vm.warp(block.timestamp + RECOVERY_TIME);
         vm.prank(account);
-        coordinator.recover(groupId, 1, _members(4));
+        coordinator.recover(groupId, 0, _members(4));
         _expectNotCurrent(0);
         _expectNotCurrent(1);
         _accept(0, ERA);

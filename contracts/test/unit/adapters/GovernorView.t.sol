@@ -301,7 +301,7 @@ contract GovernorViewTest is AnchorFixture {
         terms.classes[PAYMENTS].votingPeriod = VOTING_PERIOD;
         vm.assertEq(_viewOf(terms).votingPeriod(), VOTING_PERIOD, "of the rest");
         terms = _termsOf(7500);
-        (terms.classes[0].opening, terms.classes[0].escape) = (Opening.Never, false);
+        (terms.classes[0].opening, terms.classes[0].escape, terms.recoveryTime) = (Opening.Never, false, 0);
         view_ = _viewOf(terms);
         vm.expectRevert(abi.encodeWithSelector(IGovernorView.NeverOpen.selector));
         view_.votingPeriod();
