@@ -74,7 +74,7 @@ MUTANTS = [
     ("the inbox: only a rotation is excused", [("Anchors", EXCUSE, "_isHeldUp(group)")], INBOX_OF_ANCHOR),
     ("the inbox: only who is held up is excused", [("Anchors", EXCUSE, "checkpoint.nextMembersHash != 0")], INBOX_OF_ROTATION),
     # Epochs
-    ("a mandate", [("Anchors", "_requireMandate(group, checkpoint.groupId, nextMembers, mandate);", "mandate;")], MANDATE),
+    ("a mandate", [("Anchors", "_requireMandate(group, checkpoint.groupId, nextMembers, mandate);", "mandate.ballots.length != 0;")], MANDATE),
     ("the mandate's threshold", [("Mandates", "weight != 0 && weight * WHOLE >= class.threshold * total;", "weight != 0; total;")],
      MANDATE),
     ("only the dead are recovered", [("OnChainLane",
