@@ -84,8 +84,8 @@ impl ChainAgent {
         SignedObjection { identity: self.identity(group), proposal, voter: self.id(), signature }
     }
 
-    /// What the account signs if it has not voted on a proposal of the on-chain lane: the proposal's epoch and the end of its
-    /// voting are the contract's.
+    /// What the account signs if it has not voted on a proposal of the on-chain lane: the epoch since which its voters' weights
+    /// stand and the end of its voting are the contract's.
     ///
     /// # Errors
     /// [`SdkError::Reverted`] when there is no such group, [`SdkError::ChainUnreachable`].

@@ -125,9 +125,12 @@ impl Node {
         // The queue may be full for a moment; the core is gone only when it has stopped already.
         let _ = tokio::task::spawn_blocking(move || core.send(CoreEvent::Shutdown).is_ok()).await;
         let result = self.stopped().await;
-        self.stop_tasks();
+        // Some hold the store: whoever starts the node again finds it closed.
+        for task in std::mem::take(&mut self.tasks) {
+            task.abort();
+            let _ = task.await;
+        }
         if let Some(supply) = self.supply.take() {
-            // Whoever starts the node again finds the store closed.
             let _ = tokio::task::spawn_blocking(move || supply.join().is_ok()).await;
         }
         self.transport.close().await;

@@ -55,7 +55,7 @@ async fn change(network: &mut Network, at: u8, by: &[u8], nonce: u64, mut member
 fn vote(group: &Group, voter: u8, proposal: ProposalId, ends: Option<u64>) -> Operation {
     let (account, choice) = (keys(voter).account, Choice::For);
     let signature = ends.map(|voting_ends| {
-        let (voter, epoch) = (AgentId(account.address()), group.epoch);
+        let (voter, epoch) = (AgentId(account.address()), group.voters_since);
         let vote = ChainVote { voter, proposal, choice, epoch, voting_ends, nonce: 0 };
         account.sign_digest(&vote.digest(&group.identity)).into()
     });

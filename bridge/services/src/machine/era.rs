@@ -10,7 +10,7 @@ impl StateMachine {
     /// Goes on in the era that the contract began, with the members of its first epoch. The state is that of the last
     /// anchor; what was executed after it is void. Everybody who does this to that state has the same state.
     ///
-    /// It is what any change of members is: proposals that are open take no more votes, words about the inbox do not
+    /// It is what a change of weights is: proposals that are open take no more votes, words about the inbox do not
     /// count, a change that waited is gone. That the era began is the first entry that is made in it.
     ///
     /// # Panics

@@ -13,7 +13,8 @@ fn recovered(group: &Group) -> (Group, Keys) {
     let gone = members.iter_mut().find(|member| member.agent == self::group().1[3].id()).unwrap();
     (gone.agent, gone.key) = (new.id(), new.key.public());
     members.sort_by_key(|member| member.agent);
-    (Group { epoch: group.epoch.next_era(), members, ..group.clone() }, new)
+    let epoch = group.epoch.next_era();
+    (Group { epoch, voters_since: epoch, members, ..group.clone() }, new)
 }
 
 #[test]
