@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
 import {Errors} from "../../src/Errors.sol";
 import {Member, Terms} from "../../src/Types.sol";
 import {Fixture} from "../support/Fixture.sol";
@@ -25,3 +28,4 @@ contract FundsAheadTest is Fixture {
         vm.assertEq(ahead.code.length, 0, "nobody's");
     }
 }
+// forge-lint: disable-end(unsafe-typecast)

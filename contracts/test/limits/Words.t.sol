@@ -20,7 +20,8 @@ contract WordsTest is RefusalFixture {
         bytes memory question = abi.encodeCall(coordinator.hashCalls, (calls));
         uint256 place = _placeOf(question, 77_777) + 64;
         question[place + 31] = 0x02;
-        (, bytes memory answer) = address(coordinator).staticcall(question);
+        (bool answered, bytes memory answer) = address(coordinator).staticcall(question);
+        vm.assertTrue(answered, "hashed");
         bytes32 callsHash = abi.decode(answer, (bytes32));
         bytes32 id = coordinator.proposalIdOf(
             groupId, content.proposer, content.salt, content.class, callsHash, content.descriptionHash

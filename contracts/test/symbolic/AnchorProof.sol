@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
 import {Hashes} from "../../src/Hashes.sol";
 import {
     Checkpoint,
@@ -185,3 +188,4 @@ contract AnchorProof is ProofFixture {
         return uint8(seat >> 64) & FLAG_REPLICA != 0 && uint8(seat >> 80) == 0 && (bond == 0 || stays);
     }
 }
+// forge-lint: disable-end(unsafe-typecast)

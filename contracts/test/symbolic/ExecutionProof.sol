@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
 import {Hashes} from "../../src/Hashes.sol";
 import {
     Approval,
@@ -258,3 +261,4 @@ contract ExecutionProof is ProofFixture {
         calls[0] = Call({target: address(this), value: 1, gas: 0, allowFailure: false, allowNoCode: false, data: ""});
     }
 }
+// forge-lint: disable-end(unsafe-typecast)

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
 import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
 import {
     Basis,
@@ -271,3 +274,4 @@ abstract contract ProofFixture {
         (done,) = address(coordinator).call(data);
     }
 }
+// forge-lint: disable-end(unsafe-typecast)

@@ -110,7 +110,7 @@ contract AnchorErasTest is EpochFixture, RefusalFixture {
     function test_L1_ARecoveryBeginsAnEra() external {
         _rotateTo(_next(), 11);
         Member[] memory saved = _between(3, 7);
-        _recover(1, saved);
+        _recover(saved);
         vm.assertEq(coordinator.group(groupId).epoch, ERA, "epoch");
         EpochStart memory start = coordinator.epochStart(groupId, ERA);
         vm.assertEq(start.sequence, 11, "after the last anchor");
@@ -123,7 +123,7 @@ contract AnchorErasTest is EpochFixture, RefusalFixture {
         Member[] memory same = _between(3, 7);
         _rotate(_boundary(12, same), 3, 3, same, _noMandate());
         vm.assertEq(coordinator.group(groupId).epoch, ERA + 1, "the next number");
-        _recover(ERA + 1, saved);
+        _recover(saved);
         vm.assertEq(coordinator.group(groupId).epoch, 2 * ERA, "the next era");
         vm.assertEq(coordinator.epochStart(groupId, 1).sequence, 11, "the first era's is kept");
     }
@@ -135,7 +135,7 @@ contract AnchorErasTest is EpochFixture, RefusalFixture {
         Checkpoint memory stale = _checkpoint(20);
         vm.assertEq(stale.epoch, 1, "of the old era");
         bytes memory signatures = _signatures(stale, 2, 5);
-        _recover(1, _between(3, 7));
+        _recover(_between(3, 7));
         _expectRefusal(stale, signatures, abi.encodeWithSelector(Errors.EpochMismatch.selector, 1, ERA));
         // Nor is a number of the first era one of the second.
         stale.epoch = 0;
@@ -144,7 +144,7 @@ contract AnchorErasTest is EpochFixture, RefusalFixture {
 
     /// @dev The era's log extends the last anchor's: consistency is asked for over eras as well.
     function test_M4_OverEras_TheLogExtendsTheLastAnchor() external {
-        _recover(0, _between(3, 7));
+        _recover(_between(3, 7));
         // The very same entries, but one that comes first.
         ReferenceLog right = log;
         log = new ReferenceLog();
@@ -181,7 +181,7 @@ contract AnchorErasTest is EpochFixture, RefusalFixture {
         );
         (approval.index, approval.sequence) = (8, 9);
         _anchor(_checkpoint(11), 0, 4);
-        _recover(0, _between(3, 7));
+        _recover(_between(3, 7));
         uint256 until = block.timestamp + EXPIRY;
         uint64 size = coordinator.latestAnchor(groupId).logSize;
 
@@ -195,7 +195,7 @@ contract AnchorErasTest is EpochFixture, RefusalFixture {
 
     /// @dev Entries that were never anchored are void: in the new era their indices are the new era's.
     function test_M7_WhatTheOldEraNeverAnchored_IsNotOfIt() external {
-        _recover(0, _between(3, 7));
+        _recover(_between(3, 7));
         Content memory content = _content(0, ROUTINE, _calls(1, 0), 0);
         Approval memory approval = _appendApproval(content);
         _anchor(_checkpoint(11), 3, 3);
@@ -213,7 +213,7 @@ contract AnchorErasTest is EpochFixture, RefusalFixture {
     // ---------------------------------------------------------------------------------------------------------
 
     /// @dev The group's account replaces the replicas once a message has waited for the recovery time.
-    function _recover(uint64 epoch, Member[] memory members) private {
+    function _recover(Member[] memory members) private {
         vm.prank(agents[3]);
         coordinator.enqueue(groupId, "a command");
         vm.warp(block.timestamp + RECOVERY_TIME);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity 0.8.37;
 
+// What is cast here is the tests' own, and fits.
+// forge-lint: disable-start(unsafe-typecast)
+
 import {Approval, Call, Content} from "../../src/Types.sol";
 import {RefusalFixture} from "../support/RefusalFixture.sol";
 import {Refuser} from "../support/Targets.sol";
@@ -88,3 +91,4 @@ contract GasBurnerTest is RefusalFixture {
         }
     }
 }
+// forge-lint: disable-end(unsafe-typecast)

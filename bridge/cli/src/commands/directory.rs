@@ -52,7 +52,7 @@ pub(crate) struct Show {
 
 #[derive(Debug, Args)]
 pub(crate) struct Announce {
-    /// The base of the node's HTTP interface, such as https://node.example:8443
+    /// The base of the node's HTTP interface, an http or https URL
     #[arg(required_unless_present = "clear")]
     url: Option<String>,
     /// Takes back what was announced
