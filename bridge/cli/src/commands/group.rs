@@ -65,9 +65,9 @@ struct Shown {
 
 impl Report for Shown {
     fn text(&self) -> String {
-        let ProtocolGroup { identity, epoch, members, terms, .. } = &self.group;
+        let ProtocolGroup { identity, epoch, members, terms, voters_since, .. } = &self.group;
         format!(
-            "{}group    {}\ncontract {} on chain {}\naccount  {}\nepoch    {epoch}, from entry {} on; a quorum is {} of {} replicas\nweight   {} of all voters\n{}\n{}\n{}",
+            "{}group    {}\ncontract {} on chain {}\naccount  {}\nepoch    {epoch}, from entry {} on; a quorum is {} of {} replicas\nweight   {} of all voters, as it is since epoch {voters_since}\n{}\n{}\n{}",
             alerts::text(&self.alerts),
             identity.group,
             identity.contract,
