@@ -134,6 +134,8 @@ contract Directory is IDirectory {
         if (member.flags == 0) return listing_;
         listing_.url = _urls[groupId][member.account];
         Acceptance memory acceptance = _acceptances[groupId][member.account];
+        // A page at a time, and read without a transaction.
+        // slither-disable-next-line calls-loop
         if (!acceptance.given || coordinator.seatOf(groupId, member.account).left) return listing_;
         (listing_.agrees, listing_.epoch) = (true, acceptance.epoch);
     }

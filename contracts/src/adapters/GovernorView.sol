@@ -59,7 +59,6 @@ contract GovernorView is IGovernorView {
     /// @inheritdoc IGovernorView
     function getVotes(address account, uint256 timepoint) external view override returns (uint256) {
         // It reverts for times that nothing is known of; the epoch is the current one.
-        // slither-disable-next-line unused-return
         _requireKnown(timepoint);
         if (!coordinator.seatOf(groupId, account).left) return coordinator.memberOf(groupId, account).weight;
         // When it left is not kept.
@@ -112,6 +111,8 @@ contract GovernorView is IGovernorView {
 
     /// @inheritdoc IGovernorView
     function hasVoted(uint256 proposalId, address account) external view override returns (bool) {
+        // What was voted is not asked.
+        // slither-disable-next-line unused-return
         (uint32 count,) = coordinator.voteOf(groupId, bytes32(proposalId), account);
         return count != 0;
     }
@@ -142,6 +143,8 @@ contract GovernorView is IGovernorView {
     }
 
     /// @inheritdoc IGovernorView
+    // As IGovernor writes it.
+    // slither-disable-next-line naming-convention
     function COUNTING_MODE() external pure override returns (string memory) {
         return "support=bravo&quorum=against,for,abstain";
     }
@@ -191,12 +194,10 @@ contract GovernorView is IGovernorView {
     /// @dev The current epoch, or a revert when the time is not one of it.
     function _requireKnown(uint256 timepoint) private view returns (uint64 epoch) {
         // Epochs last for longer than what a block's producer can shift.
-        // slither-disable-start timestamp
         require(timepoint <= clock(), ERC5805FutureLookup(timepoint, clock()));
         epoch = coordinator.group(groupId).epoch;
         uint256 since = coordinator.epochStart(groupId, epoch).startedAt;
         require(timepoint >= since, PastNotKept(timepoint, since));
-        // slither-disable-end timestamp
     }
 
     /// @dev The proposal, or OpenZeppelin's revert when there is nothing on-chain.

@@ -212,6 +212,8 @@ contract Keeper is IKeeper, ReentrancyGuardTransient {
         Policy memory policy = _policies[groupId];
         Book memory book = _books[groupId];
         uint256 left = _left(book, policy.budget);
+        // What is left depends on the day; what a block's producer can shift is far below that. Nothing is nothing.
+        // slither-disable-next-line incorrect-equality,timestamp
         if (left == 0) return;
         uint256 around = _costAround();
         uint256 price = Math.min(tx.gasprice, Math.min(policy.priceCap, block.basefee + policy.tipCap));
@@ -220,6 +222,8 @@ contract Keeper is IKeeper, ReentrancyGuardTransient {
         if (work != Work.Anchor) gas = gas * 4 / 5;
         gas = Math.min(gas, policy.gasCap);
         uint256 amount = Math.min(gas * price, left);
+        // As above.
+        // slither-disable-next-line incorrect-equality
         if (amount == 0) return;
 
         (book.spent, book.day) = ((_spentToday(book) + amount).toUint96(), _today());
@@ -232,6 +236,8 @@ contract Keeper is IKeeper, ReentrancyGuardTransient {
 
     /// @dev Whatever the receiver answers is not looked at, so it costs nothing.
     function _pay(address receiver, uint256 amount) private {
+        // It compares no time.
+        // slither-disable-next-line timestamp
         require(LowLevelCall.callNoReturn(receiver, amount, ""), NotTaken(receiver, amount));
     }
 
@@ -264,12 +270,14 @@ contract Keeper is IKeeper, ReentrancyGuardTransient {
     /// @dev What may be refunded today.
     function _left(Book memory book, uint256 budget) private view returns (uint256) {
         uint256 spent = _spentToday(book);
+        // As in `_spentToday`.
+        // slither-disable-next-line timestamp
         return spent >= budget ? 0 : Math.min(budget - spent, book.balance);
     }
 
     function _spentToday(Book memory book) private view returns (uint256) {
         // Days are days; what a block's producer can shift is far below that.
-        // slither-disable-next-line timestamp
+        // slither-disable-next-line incorrect-equality,timestamp
         return book.day == _today() ? book.spent : 0;
     }
 
@@ -282,7 +290,6 @@ contract Keeper is IKeeper, ReentrancyGuardTransient {
     /// could make many calls in one transaction, with call data that it made up in memory.
     function _costAround() private view returns (uint256) {
         // It is asked who pays, and not who may.
-        // slither-disable-next-line tx-origin
         if (msg.sender != tx.origin || msg.sender.code.length != 0) return 0;
         uint256 zeros = _zeroBytes();
         return TRANSACTION + REFUND + zeros * ZERO_BYTE + (msg.data.length - zeros) * NONZERO_BYTE;
@@ -291,6 +298,8 @@ contract Keeper is IKeeper, ReentrancyGuardTransient {
     /// @dev How many bytes of the call data are zero, 32 at a time: adding 0x7f to the lower seven bits of each byte carries into the
     /// highest unless they are zero, so that bit stays off in a zero byte alone.
     function _zeroBytes() private pure returns (uint256 zeros) {
+        // The division has no rest: 0xff goes into 2^256 - 1.
+        // slither-disable-start divide-before-multiply
         uint256 ones = type(uint256).max / 0xff;
         uint256 low = 0x7f * ones;
         uint256 length = msg.data.length;
@@ -306,6 +315,7 @@ contract Keeper is IKeeper, ReentrancyGuardTransient {
                 zeros += (marks * ones) >> 248;
             }
         }
+        // slither-disable-end divide-before-multiply
         // Behind the end there are zeros, which nobody sent.
         zeros -= (32 - length % 32) % 32;
     }
