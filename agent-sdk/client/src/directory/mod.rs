@@ -79,7 +79,8 @@ impl GroupListing {
         let contract = Directory::new(directory, provider);
         let none = |reason: String| {
             SdkError::Configuration(format!(
-                "there is no directory of {} at {directory} ({reason}); check the addresses and the RPC endpoint",
+                "there is no directory of {} at {directory} ({reason}): `quorate contract deploy` puts one \
+                 beside the contract; else check the addresses and the RPC endpoint",
                 reader.contract()
             ))
         };

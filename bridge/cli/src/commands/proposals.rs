@@ -161,7 +161,9 @@ impl Report for Listed {
             text.push('\n');
         }
         if self.on_chain.is_empty() {
-            text.push_str("The contract has no proposal that is open or approved.\n");
+            text.push_str(
+                "The contract has no such proposal. What was executed by its proof stands in the log.\n",
+            );
         }
         for known in &self.on_chain {
             text.push_str(&known.text(self.chain_time));
