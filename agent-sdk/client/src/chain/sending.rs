@@ -16,6 +16,9 @@ use crate::error::SdkError;
 const NONCE_TRIES: u32 = 16;
 /// The longest pause before it is sent again.
 const NONCE_PAUSE: Duration = Duration::from_millis(400);
+/// The gas that is allowed beside a quarter more than the estimate: what is included in between may leave it a slot that is new, such
+/// as every sixth message of an inbox has. Unused gas costs nothing.
+const GAS_MARGIN: u64 = 30_000;
 /// The first pause between two questions whether a transaction is included; it doubles up to …
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 /// … this.
@@ -34,7 +37,7 @@ impl ChainAgent {
     /// Sends a transaction and waits until a block includes it.
     pub(super) async fn send<D>(&self, call: CallBuilder<&DynProvider, D>) -> Result<Included, SdkError>
     where
-        D: CallDecoder + Unpin,
+        D: CallDecoder + Clone + Unpin,
     {
         let _turn = self.turn.lock().await;
         let tx_hash = self.submit(&call).await?;
@@ -59,13 +62,17 @@ impl ChainAgent {
     /// also sends its node's anchors.
     async fn submit<D>(&self, call: &CallBuilder<&DynProvider, D>) -> Result<B256, SdkError>
     where
-        D: CallDecoder + Unpin,
+        D: CallDecoder + Clone + Unpin,
     {
         let mut tries = NONCE_TRIES;
         loop {
             tries -= 1;
             // Estimating the gas makes the contract refuse before anything is sent or paid for.
-            let sent = tokio::time::timeout(QUESTION_TIMEOUT, call.send()).await;
+            let sending = async {
+                let gas = call.estimate_gas().await?;
+                call.clone().gas(gas + gas / 4 + GAS_MARGIN).send().await
+            };
+            let sent = tokio::time::timeout(QUESTION_TIMEOUT, sending).await;
             match sent.map_err(|_| no_answer())? {
                 Ok(pending) => return Ok(*pending.tx_hash()),
                 Err(error) if tries > 0 && is_nonce_taken(&error) => {
