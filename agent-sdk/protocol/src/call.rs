@@ -27,7 +27,8 @@ pub struct Call {
     /// Wei that are sent along.
     #[cbor(n(1), with = "crate::codec::u256")]
     pub value: U256,
-    /// The gas that has to be there for the call, or nothing is executed: a floor, no cap. 0 for none.
+    /// The gas that has to be there for the call, or nothing is executed. 0 for none. A call that must not fail is given all
+    /// that there is; one that may fail is given just this, so that it cannot burn what the calls behind it need.
     #[n(2)]
     pub gas: u64,
     /// Whether the other calls count although this one fails.
