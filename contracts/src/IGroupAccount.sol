@@ -28,7 +28,8 @@ interface IGroupAccount is IERC1271 {
     /// A call has failed when it reverts; when it has data, goes to an address without code, and does not allow that; and when
     /// it is `transfer`, `transferFrom`, `approve` or `increaseAllowance` and returns a word of zero.
     /// @dev Requires: the caller is the coordinator; before each call that names an amount of gas, that much and 40,000 are left
-    /// to give it, so that nobody can burn a decision by its gas.
+    /// to give it, so that nobody can burn a decision by its gas. A call that may fail is given just what it names, so that it cannot
+    /// burn what the calls behind it need.
     /// @param calls The calls; none is allowed.
     /// @return failures Bit i is set when call i failed, which it was allowed to.
     function execute(Call[] calldata calls) external returns (uint256 failures);
