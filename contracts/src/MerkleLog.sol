@@ -149,7 +149,7 @@ library MerkleLog {
     }
 
     /// @dev Hashes its way up to both roots from a node that the two trees share. Zero, which is no hash, where the proof is longer
-    /// or shorter than the way. As long as the two nodes are one, each hash is made once.
+    /// or shorter than the way.
     ///
     /// Assembly, because every anchor pays for it, and in Solidity it costs 3,500 gas more, 3 % of an anchor. The bytes are put
     /// behind the free memory pointer, and nothing keeps them: 0x01, and the two children. MerkleLog.t.sol compares it with the
@@ -181,18 +181,13 @@ library MerkleLog {
                     other := mload(0x00)
                 }
                 default {
-                    shared := eq(one, other)
                     calldatacopy(add(input, 0x01), at, 0x20)
                     mstore(add(input, 0x21), one)
                     if iszero(staticcall(gas(), 0x02, input, 0x41, 0x00, 0x20)) { revert(0x00, 0x00) }
                     one := mload(0x00)
-                    switch shared
-                    case 0 {
-                        mstore(add(input, 0x21), other)
-                        if iszero(staticcall(gas(), 0x02, input, 0x41, 0x00, 0x20)) { revert(0x00, 0x00) }
-                        other := mload(0x00)
-                    }
-                    default { other := one }
+                    mstore(add(input, 0x21), other)
+                    if iszero(staticcall(gas(), 0x02, input, 0x41, 0x00, 0x20)) { revert(0x00, 0x00) }
+                    other := mload(0x00)
                     for {} and(iszero(and(node, 1)), iszero(iszero(node))) {} {
                         node := shr(1, node)
                         last := shr(1, last)

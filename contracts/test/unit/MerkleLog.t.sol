@@ -168,6 +168,22 @@ contract MerkleLogTest {
         }
     }
 
+    /// @dev Both of the last two hashes of a proof of consistency, with which it arrives at the two roots.
+    function test_WithoutTheLastHashes_NothingIsConsistent() external {
+        bytes32[] memory proof = _log.consistency(5, 7);
+        bytes memory asked = abi.encodeCall(this.verifyConsistency, (_log.root(5), 5, _log.root(7), 7, proof));
+        bytes32 other = MerkleLog.hashNode(MerkleLog.hashNode(proof[0], proof[1]), proof[2]);
+        bytes32[2] memory last = [proof[0], other];
+        for (uint256 i = 0; i < last.length; ++i) {
+            (bool answered,) = address(this).call(asked);
+            vm.assertTrue(answered, "with all hashes");
+            vm.mockCallRevert(address(2), bytes.concat(hex"01", proof[3], last[i]), "");
+            (answered,) = address(this).call(asked);
+            vm.assertFalse(answered, "without one");
+            vm.clearMockedCalls();
+        }
+    }
+
     /// @dev One call of each function that hashes.
     function _hashing() private returns (bytes[6] memory) {
         Entry memory entry;
