@@ -8,7 +8,7 @@ import {Errors} from "../../../src/Errors.sol";
 import {IAgentCoordinator} from "../../../src/IAgentCoordinator.sol";
 import {IDirectory} from "../../../src/adapters/IDirectory.sol";
 import {Directory} from "../../../src/adapters/Directory.sol";
-import {Call, Content, FLAG_REPLICA, FLAG_VOTER, Member} from "../../../src/Types.sol";
+import {Call, Content, EpochStart, FLAG_REPLICA, FLAG_VOTER, Member} from "../../../src/Types.sol";
 import {deployDirectory} from "../../support/Adapters.sol";
 import {AnchorFixture} from "../../support/AnchorFixture.sol";
 import {vm} from "../../support/Vm.sol";
@@ -115,6 +115,15 @@ contract DirectoryTest is AnchorFixture {
         _expectNotCurrent(1);
         _accept(0, ERA);
         vm.assertEq(_directory.listing(groupId, agents[0]).epoch, ERA, "of the era");
+    }
+
+    /// @dev No era follows the last, which no group comes to in earnest.
+    function test_Accept_InTheLastEra() external {
+        uint64 last = uint64(type(uint32).max) << 32;
+        EpochStart memory start = coordinator.epochStart(groupId, 0);
+        vm.mockCall(address(coordinator), abi.encodeCall(coordinator.epochStart, (groupId, last)), abi.encode(start));
+        _accept(0, last);
+        vm.assertEq(_directory.listing(groupId, agents[0]).epoch, last, "of the last era");
     }
 
     function test_Accept_IsTold() external {

@@ -18,6 +18,7 @@ import {
     CHOICE_ABSTAIN,
     CHOICE_AGAINST,
     CHOICE_FOR,
+    Class,
     Content,
     Member,
     Opening,
@@ -288,6 +289,16 @@ contract GovernorViewTest is AnchorFixture {
         view_.quorum(START + 1);
         vm.expectRevert(abi.encodeWithSelector(IGovernorView.PastNotKept.selector, START - 1, START));
         view_.quorum(START - 1);
+    }
+
+    function test_Quorum_OfClassesThatHaveTheSame() external {
+        Terms memory terms = _termsOf(6667);
+        Class memory class = terms.classes[0];
+        terms.classes = new Class[](2);
+        terms.classes[0] = class;
+        terms.classes[1] = abi.decode(abi.encode(class), (Class));
+        terms.classes[1].name = "another";
+        vm.assertEq(_viewOf(terms).quorum(START), 3, "of both");
     }
 
     function test_VotingPeriod_DependsOnTheClass() external {
