@@ -124,6 +124,7 @@ contract AnchorProof is ProofFixture {
     {
         uint64 count = checkpoint.inboxCount;
         vm.assume(count < 2 ** 63);
+        vm.assume(checkpoint.logRoot != 0);
         vm.assume(checkpoint.sequence > BOUNDARY);
         (checkpoint.groupId, checkpoint.epoch, checkpoint.logSize) = (groupId, 1, 1);
         vm.store(
@@ -141,8 +142,7 @@ contract AnchorProof is ProofFixture {
 
         bool inBounds = count >= inbox.taken && count <= inbox.length;
         bytes32 hash = count == 0 ? bytes32(0) : inbox.hash;
-        if (count <= inbox.taken) vm.assume(checkpoint.logRoot != 0);
-        else if (checkpoint.logRoot != _leaf(checkpoint, entry, disposition)) return false;
+        if (count > inbox.taken && checkpoint.logRoot != _leaf(checkpoint, entry, disposition)) return false;
         return inBounds && checkpoint.inboxHash == hash;
     }
 

@@ -97,7 +97,7 @@ contract EpochProof is ProofFixture {
     function _weightOf(Mandate memory mandate, bytes32 proposalId) private view returns (uint256 weight) {
         for (uint256 i = 0; i < mandate.ballots.length; ++i) {
             Ballot memory ballot = mandate.ballots[i];
-            bytes32 vote = Hashes.hashVote(ballot.voter, proposalId, CHOICE_FOR, 1, mandate.votingEnds, 0);
+            bytes32 vote = Hashes.hashVote(ballot.voter, proposalId, CHOICE_FOR, VOTERS_SINCE, mandate.votingEnds, 0);
             bool signed = _signer(_digestOf(vote), ballot.signature, 0) == ballot.voter;
             bool again = i == 1 && ballot.voter == mandate.ballots[0].voter;
             if (signed && !again) weight += _weight(ballot.voter);

@@ -20,7 +20,7 @@ import {
     STATUS_APPROVED
 } from "../../src/Types.sol";
 import {vm} from "../support/Vm.sol";
-import {ProofFixture} from "./ProofFixture.sol";
+import {Part, ProofFixture} from "./ProofFixture.sol";
 
 /// @notice One proposal executes at most once, whichever way it takes: on-chain by votes, by the escape lane, or queued from the log;
 /// by proof, alone or in a batch. Executing marks the record before the call, what is marked executed or revoked executes in no way,
@@ -28,7 +28,7 @@ import {ProofFixture} from "./ProofFixture.sol";
 ///
 /// In the fixture's group, for proposals of one payment to this contract, which asks for the same once more from within.
 ///
-/// Not proven: longer lists of calls and calls with data; lists of members, see `check_NoCallTakesTheMarkAway`. `sha256` and
+/// Not proven: longer lists of calls and calls with data; lists of members, see `_assertMarkStays`. `sha256` and
 /// `keccak256` are taken for functions without collisions, or for any at all.
 contract ExecutionProof is ProofFixture {
     uint256 internal timesCalled;
@@ -159,19 +159,65 @@ contract ExecutionProof is ProofFixture {
 
     /// @notice Proven: whoever calls whichever function of the coordinator, its modules' among them, at any time, with any arguments:
     /// what is marked executed stays so, and what is marked revoked.
-    /// Bounds: one call, see `_anyCall`; lists are empty, three signatures for an anchor, other bytes are 65. So a rotation, a
-    /// recovery and a new group, which take members, are not among them.
-    /// @custom:halmos --default-array-lengths 0 --default-bytes-lengths 65 --array-lengths signatures=195
-    function check_NoCallTakesTheMarkAway(bytes32 id, bool executed, uint248 rest, address caller, uint40 time)
+    /// Bounds: one call, see `_anyCallOf`; lists are empty, other bytes are 65. Of anchors: any checkpoint of the group that its
+    /// quorum signed, which takes no message, and one list of next members. A recovery and a new group, which take members, always
+    /// fail.
+    function check_NoAnchorTakesTheMarkAway(
+        bytes32 id,
+        bool executed,
+        uint248 rest,
+        Checkpoint memory checkpoint,
+        uint40 time
+    ) external {
+        bytes32 word = _mark(id, executed, rest);
+        _anyAnchor(checkpoint, time);
+        assert(vm.load(address(coordinator), _slotIn(10, id)) == word);
+    }
+
+    /// @custom:halmos --default-array-lengths 0 --default-bytes-lengths 65
+    function check_NoExecutionTakesTheMarkAway(bytes32 id, bool executed, uint248 rest, address caller, uint40 time)
         external
     {
-        bytes32 word = bytes32(uint256(rest) << 8 | uint8(executed ? Status.Executed : Status.Revoked));
-        vm.store(address(coordinator), _slotIn(10, id), word);
-        bytes memory data = _anyCall();
+        _assertMarkStays(Part.Executions, id, executed, rest, caller, time);
+    }
+
+    /// @custom:halmos --default-array-lengths 0 --default-bytes-lengths 65
+    function check_NoEvidenceTakesTheMarkAway(bytes32 id, bool executed, uint248 rest, address caller, uint40 time)
+        external
+    {
+        _assertMarkStays(Part.Evidence, id, executed, rest, caller, time);
+    }
+
+    /// @custom:halmos --default-array-lengths 0 --default-bytes-lengths 65
+    function check_NoCallOfTheOnChainLaneTakesTheMarkAway(
+        bytes32 id,
+        bool executed,
+        uint248 rest,
+        address caller,
+        uint40 time
+    ) external {
+        _assertMarkStays(Part.OnChainLane, id, executed, rest, caller, time);
+    }
+
+    /// @custom:halmos --default-array-lengths 0 --default-bytes-lengths 65
+    function check_NoOtherCallTakesTheMarkAway(bytes32 id, bool executed, uint248 rest, address caller, uint40 time)
+        external
+    {
+        _assertMarkStays(Part.Rest, id, executed, rest, caller, time);
+    }
+
+    function _assertMarkStays(Part part, bytes32 id, bool executed, uint248 rest, address caller, uint40 time) private {
+        bytes32 word = _mark(id, executed, rest);
+        bytes memory data = _anyCallOf(part);
         vm.warp(time);
         vm.prank(caller);
         _call(data);
         assert(uint8(uint256(vm.load(address(coordinator), _slotIn(10, id)))) == uint8(uint256(word)));
+    }
+
+    function _mark(bytes32 id, bool executed, uint248 rest) private returns (bytes32 word) {
+        word = bytes32(uint256(rest) << 8 | uint8(executed ? Status.Executed : Status.Revoked));
+        vm.store(address(coordinator), _slotIn(10, id), word);
     }
 
     function _assertExecutesOnce(bytes32 id, bytes memory execution) private {
@@ -198,7 +244,7 @@ contract ExecutionProof is ProofFixture {
         Ballot[] memory ballots = new Ballot[](2);
         for (uint256 i = 0; i < 2; ++i) {
             address voter = i == 0 ? address(0xA2) : VOTER;
-            bytes32 digest = _digestOf(Hashes.hashVote(voter, id, CHOICE_FOR, 1, votingEnds, 0));
+            bytes32 digest = _digestOf(Hashes.hashVote(voter, id, CHOICE_FOR, VOTERS_SINCE, votingEnds, 0));
             ballots[i] = Ballot({voter: voter, choice: CHOICE_FOR, signature: _signature(digest, voter, i + 1)});
         }
         call = abi.encodeCall(coordinator.approveBySigs, (groupId, content, votingEnds, ballots));

@@ -5,6 +5,8 @@ pragma solidity 0.8.37;
 // forge-lint: disable-start(unsafe-typecast)
 
 import {IAgentCoordinator} from "../../src/IAgentCoordinator.sol";
+import {IAnchoredLane} from "../../src/IAnchoredLane.sol";
+import {IOnChainLane} from "../../src/IOnChainLane.sol";
 import {
     Basis,
     Checkpoint,
@@ -22,6 +24,15 @@ import {
 } from "../../src/Types.sol";
 import {vm} from "../support/Vm.sol";
 import {svm} from "./Svm.sol";
+
+/// @notice Some of the coordinator's functions: a proof of all at once has no end.
+enum Part {
+    Anchors,
+    Executions,
+    Evidence,
+    OnChainLane,
+    Rest
+}
 
 /// @notice The real coordinator and its modules, with a group that is in its second epoch, so that there are accounts of every
 /// kind: replicas that have been so from the start or not, some of them voters, a voter that is no replica, and a replica of
@@ -43,6 +54,8 @@ abstract contract ProofFixture {
     uint256 internal constant QUORUM = 3;
     uint256 internal constant THRESHOLD = 6000;
     uint256 internal constant TOTAL_WEIGHT = 5;
+    /// @dev The rotation to the second epoch altered no weight.
+    uint64 internal constant VOTERS_SINCE = 0;
     /// @dev Half of the order of secp256k1; a signature with a greater s has a twin with a smaller one.
     uint256 internal constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
 
@@ -81,6 +94,7 @@ abstract contract ProofFixture {
         boundary.nextMembersHash = keccak256(abi.encode(next));
         bytes memory signatures = _signed(boundary, [FORMER, address(0xA2), address(0xA3)]);
         coordinator.anchorAndRotate(boundary, signatures, new bytes32[](0), _nothing(), next, _noMandate());
+        assert(coordinator.group(groupId).votersSince == VOTERS_SINCE);
     }
 
     /// @dev By the artifact, not by `new`: a proof that held the coordinator's code would compile it anew.
@@ -253,20 +267,62 @@ abstract contract ProofFixture {
         return _call(abi.encodeCall(coordinator.anchor, (checkpoint, signatures, new bytes32[](0), taken)));
     }
 
-    /// @dev Any call of any function that is no view, the modules' among them. What is proven is of the log without entries, which
-    /// has the only root there is: halmos would go through the proofs for every other size before it saw that none has a root.
-    function _anyCall() internal view returns (bytes memory data) {
+    /// @dev Any checkpoint of the group that a quorum signed and that takes no message, as an anchor, and as one that ends the epoch.
+    function _anyAnchor(Checkpoint memory checkpoint, uint40 time) internal {
+        checkpoint.groupId = groupId;
+        bytes memory signatures = _signedByQuorum(checkpoint);
+        Member[] memory next = _members(FORMER);
+        vm.warp(time);
+        if (checkpoint.nextMembersHash == 0) {
+            _anchors(checkpoint, signatures, _nothing());
+            return;
+        }
+        _call(
+            abi.encodeCall(
+                coordinator.anchorAndRotate, (checkpoint, signatures, new bytes32[](0), _nothing(), next, _noMandate())
+            )
+        );
+    }
+
+    /// @dev Any call that the coordinator takes of these functions, a call without data and one of no function among the rest. All
+    /// parts together are all but the views.
+    ///
+    /// What is proven is of the log without entries, which has the only root there is: halmos would go through the proofs for every
+    /// other size before it saw that none has a root.
+    function _anyCallOf(Part part) internal pure returns (bytes memory data) {
         data = svm.createCalldata("IAgentCoordinator");
         // The selector is the first four bytes.
         // forge-lint: disable-next-line(unsafe-typecast)
         bytes4 selector = bytes4(data);
-        bool proves = selector == coordinator.executeAnchored.selector || selector == coordinator.queueAnchored.selector
-            || selector == coordinator.executeAnchoredBatch.selector || selector == coordinator.closeFromLog.selector;
+        vm.assume(_partOf(selector) == part);
+        bool proves = selector == IAnchoredLane.executeAnchored.selector
+            || selector == IAnchoredLane.queueAnchored.selector
+            || selector == IAnchoredLane.executeAnchoredBatch.selector || selector == IOnChainLane.closeFromLog.selector;
         if (proves) {
             assembly ("memory-safe") {
                 mstore(add(data, 0x44), 0)
             }
         }
+    }
+
+    function _partOf(bytes4 selector) private pure returns (Part) {
+        if (selector == IAnchoredLane.anchor.selector || selector == IAnchoredLane.anchorAndRotate.selector) {
+            return Part.Anchors;
+        }
+        if (
+            selector == IAnchoredLane.executeAnchored.selector
+                || selector == IAnchoredLane.executeAnchoredBatch.selector
+                || selector == IAnchoredLane.queueAnchored.selector
+        ) return Part.Executions;
+        if (selector == IAnchoredLane.reportContradiction.selector) return Part.Evidence;
+        if (
+            selector == IOnChainLane.approveBySigs.selector || selector == IOnChainLane.cancel.selector
+                || selector == IOnChainLane.closeFromLog.selector || selector == IOnChainLane.execute.selector
+                || selector == IOnChainLane.propose.selector || selector == IOnChainLane.recover.selector
+                || selector == IOnChainLane.revoke.selector || selector == IOnChainLane.veto.selector
+                || selector == IOnChainLane.vote.selector || selector == IOnChainLane.voteBySigs.selector
+        ) return Part.OnChainLane;
+        return Part.Rest;
     }
 
     /// @dev Whether the coordinator took the call.
