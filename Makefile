@@ -10,9 +10,9 @@ CARGO     ?= cargo
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
-setup: $(CONTRACTS)/node_modules/.installed ## install the pinned Ethereum tools (npm ci)
+setup: $(CONTRACTS)/node_modules/.installed ## install the pinned tools of Ethereum and TypeScript (npm ci)
 
-$(CONTRACTS)/node_modules/.installed: $(CONTRACTS)/package-lock.json $(CONTRACTS)/package.json
+$(CONTRACTS)/node_modules/.installed: $(wildcard $(CONTRACTS)/package*.json tests/openapi/package*.json)
 	scripts/setup
 
 build: ## build the quorate binary, optimised

@@ -21,7 +21,7 @@ fn command(network: &Network, agent: &Agent, nonce: u64) -> Command {
 
 fn error_code(body: &[u8]) -> String {
     let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    body["error"]["code"].as_str().unwrap_or_default().to_owned()
+    body["code"].as_str().unwrap_or_default().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

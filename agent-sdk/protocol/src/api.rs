@@ -5,25 +5,28 @@
 //! [`crate::Receipt`].
 
 mod anchor;
+mod error;
 mod inbox;
 
+use anchor::MAX_PROOF;
 pub use anchor::{AnchorPackage, MAX_ANCHOR_BYTES, NextMembers, TakenPackage};
+pub use error::{ErrorBody, ErrorCode, PROBLEM};
 pub use inbox::{InboxPage, MAX_PAGE_EVENTS, ToldEvent, WaitingMessage};
 
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::attestation::LogHead;
-use crate::call::Call;
-use crate::codec::{self, CodecError, bounded_list};
+use crate::call::{Call, MAX_CALLS};
+use crate::codec::{self, CodecError, bounded_list, bounded_text};
 use crate::entry::EntryRecord;
 use crate::epoch::Handover;
-use crate::group::Group;
+use crate::group::{Group, MAX_MEMBERS};
 use crate::ids::{
     AgentId, Digest, EntryIndex, Epoch, Nonce, ProposalId, ReplicaIndex, Sequence, TimestampMs, View,
 };
 use crate::keys::PublicKey;
-use crate::proposal::{Choice, DecisionStatus};
+use crate::proposal::{Choice, DecisionStatus, MAX_DESCRIPTION_BYTES};
 use crate::vote::VoterSignature;
 
 /// The media type of deterministic CBOR bodies (RFC 8949).
@@ -41,6 +44,7 @@ pub const MAX_WAIT_MS: u64 = 60_000;
 
 /// A run of consecutive entries, as `GET /v1/groups/{group}/entries` answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct EntriesPage {
     /// How many entries the node's log has.
@@ -68,109 +72,134 @@ impl EntriesPage {
 }
 
 /// What a node says about a group, as `GET /v1/groups/{group}` answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cbor(map)]
 pub struct GroupStatus {
     /// The group as the node read it from the contract.
-    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    #[n(0)]
     pub group: Group,
     /// The view that the node is in.
-    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
+    #[n(1)]
     pub view: View,
     /// The primary of that view, by its position among the replicas.
-    #[cfg_attr(feature = "openapi", schema(value_type = u16))]
+    #[n(2)]
     pub primary: ReplicaIndex,
     /// The last sequence that the node executed.
-    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
+    #[n(3)]
     pub last_executed: Sequence,
     /// The group's time: that of the last batch that had one. Expiries are measured against it.
-    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
+    #[n(4)]
     pub time: TimestampMs,
     /// How many entries the node's log has.
+    #[n(5)]
     pub log_size: u64,
     /// The RFC 9162 root over them.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[n(6)]
     pub log_root: Digest,
     /// What the newest certificate that the node holds covers.
-    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    #[n(7)]
     pub certified: Option<LogHead>,
     /// The newest stable checkpoint.
+    #[n(8)]
     pub stable: Option<StableStatus>,
     /// The newest anchor that the node knows of.
+    #[n(9)]
     pub anchored: Option<AnchorStatus>,
     /// Whether the node takes part and serves. `GET /readyz` answers the same with its reason.
+    #[n(10)]
     pub ready: bool,
 }
 
 /// A stable checkpoint in short.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cbor(map)]
 pub struct StableStatus {
     /// The sequence that it follows.
-    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
+    #[n(0)]
     pub sequence: Sequence,
     /// How many entries the log had there.
+    #[n(1)]
     pub log_size: u64,
 }
 
 /// An anchor in short.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cbor(map)]
 pub struct AnchorStatus {
     /// The log size that the contract has a root for.
+    #[n(0)]
     pub size: u64,
     /// That root.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[n(1)]
     pub root: Digest,
     /// The sequence of the checkpoint that was anchored.
-    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
+    #[n(2)]
     pub sequence: Sequence,
     /// The transaction that anchored it.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Hash))]
+    #[cbor(n(3), with = "crate::codec::hash")]
     pub tx_hash: alloy_primitives::B256,
     /// The block that includes the transaction.
+    #[n(4)]
     pub block: u64,
 }
 
 /// What a node knows of an agent, as `GET /v1/groups/{group}/agents/{agent}` answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cbor(map)]
 pub struct AgentView {
     /// The agent's account.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[n(0)]
     pub agent: AgentId,
     /// The ed25519 key that its commands must be signed with.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[n(1)]
     pub key: PublicKey,
     /// Whether the contract lists it as a member; a plain agent is known to the log alone.
+    #[n(2)]
     pub member: bool,
     /// Whether it may propose and vote.
+    #[n(3)]
     pub voter: bool,
     /// Whether its node takes part in PBFT.
+    #[n(4)]
     pub replica: bool,
     /// Its voting weight; 0 unless it is a voter.
+    #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Decimal))]
+    #[n(5)]
     pub weight: u64,
     /// A nonce above every one that the agent has used.
-    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
+    #[n(6)]
     pub next_nonce: Nonce,
 }
 
 /// Where a proposal stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cbor(index_only)]
 pub enum ProposalStatus {
     /// Votes count.
+    #[n(0)]
     Open,
     /// The weight for it met the threshold.
+    #[n(1)]
     Approved,
     /// The weight for it could no longer meet the threshold.
+    #[n(2)]
     Rejected,
     /// The voting period ended before either.
+    #[n(3)]
     Expired,
     /// Its proposer withdrew it.
+    #[n(4)]
     Cancelled,
     /// The on-chain lane has it: here it closed without a decision, and for good.
+    #[n(5)]
     Moved,
 }
 
@@ -186,94 +215,120 @@ impl From<DecisionStatus> for ProposalStatus {
 }
 
 /// A proposal with its votes so far, as `GET /v1/groups/{group}/proposals/{id}` answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cbor(map)]
 pub struct ProposalView {
     /// The proposal.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[n(0)]
     pub id: ProposalId,
     /// Who proposed.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[n(1)]
     pub proposer: AgentId,
     /// The proposer's salt.
+    #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Decimal))]
+    #[n(2)]
     pub salt: u64,
     /// The class of decisions, by its place in the group's terms.
+    #[n(3)]
     pub class: u8,
     /// The group's `voters_since` when it was proposed: it takes votes until anybody's weight changes.
-    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
+    #[n(4)]
     pub epoch: Epoch,
     /// The proposal in words.
+    #[cbor(n(5), decode_with = "bounded_text::<Ctx, MAX_DESCRIPTION_BYTES>")]
     pub description: String,
     /// What the group's account does when it is approved.
-    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
+    #[cbor(n(6), decode_with = "bounded_list::<Call, Ctx, MAX_CALLS>")]
     pub calls: Vec<Call>,
     /// When it opened, by the batch's clock.
-    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
+    #[n(7)]
     pub opened: TimestampMs,
     /// It expires in the first batch at or after this time.
-    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
+    #[n(8)]
     pub closes: TimestampMs,
     /// Where it stands.
+    #[n(9)]
     pub status: ProposalStatus,
     /// The votes, in ascending order of the voters' addresses.
+    #[cbor(n(10), decode_with = "bounded_list::<VoteView, Ctx, MAX_MEMBERS>")]
     pub votes: Vec<VoteView>,
     /// Weight of the votes for it.
+    #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Decimal))]
+    #[cbor(n(11), with = "crate::codec::u128")]
     pub for_weight: u128,
     /// Weight of the votes against it.
+    #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Decimal))]
+    #[cbor(n(12), with = "crate::codec::u128")]
     pub against_weight: u128,
     /// Weight of the abstentions.
+    #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Decimal))]
+    #[cbor(n(13), with = "crate::codec::u128")]
     pub abstain_weight: u128,
     /// The decision's entry, once it is closed.
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
+    #[n(14)]
     pub decision: Option<EntryIndex>,
 }
 
 /// One vote on a proposal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cbor(map)]
 pub struct VoteView {
     /// Who voted.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[n(0)]
     pub voter: AgentId,
     /// What.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[n(1)]
     pub choice: Choice,
     /// With what weight.
+    #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Decimal))]
+    #[n(2)]
     pub weight: u64,
     /// The voter's signature by which the vote counts on-chain too, in a class that allows the escape lane.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    #[n(3)]
     pub signature: Option<VoterSignature>,
 }
 
 /// A page of proposals in ascending order of id, as `GET /v1/groups/{group}/proposals` answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cbor(map)]
 pub struct ProposalsPage {
     /// The proposals.
+    #[cbor(n(0), decode_with = "bounded_list::<ProposalView, Ctx, MAX_PAGE_PROPOSALS>")]
     pub proposals: Vec<ProposalView>,
     /// What to ask for as `after` to see the next page; nothing on the last.
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    #[n(1)]
     pub next: Option<ProposalId>,
 }
 
 /// The proof that one size of the log is a prefix of another (RFC 9162 section 2.1.4), as
 /// `GET /v1/groups/{group}/log/consistency` answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cbor(map)]
 pub struct ConsistencyProof {
     /// The smaller size.
+    #[n(0)]
     pub from: u64,
     /// The larger size.
+    #[n(1)]
     pub to: u64,
     /// The root at `from`.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[n(2)]
     pub from_root: Digest,
     /// The root at `to`.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[n(3)]
     pub to_root: Digest,
     /// The proof; check it with [`crate::merkle::verify_consistency`].
-    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    #[cbor(n(4), decode_with = "bounded_list::<Digest, Ctx, MAX_PROOF>")]
     pub proof: Vec<Digest>,
 }
 
@@ -281,117 +336,6 @@ pub struct ConsistencyProof {
 /// was asked for, and each further one the epoch after. Empty while that epoch goes on; at most
 /// [`MAX_PAGE_HANDOVERS`], so whoever gets as many asks for more. Check them with [`Handover::follow`].
 pub type HandoversPage = Vec<Handover>;
-
-/// The body of every answer that is not a success.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ErrorBody {
-    /// What went wrong.
-    pub error: ErrorDetail,
-}
-
-/// What went wrong with a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ErrorDetail {
-    /// The stable name of the condition.
-    pub code: ErrorCode,
-    /// The condition in words, with its values and what to do about it.
-    pub message: String,
-    /// The entry that stands in the way, where there is one (see [`ErrorCode::NonceReused`]).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
-    pub entry: Option<EntryIndex>,
-}
-
-/// The conditions that a node answers with. New ones may come; a client reads those as
-/// [`ErrorCode::Unknown`] and goes by the HTTP status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub enum ErrorCode {
-    /// The body, a path or a query cannot be read.
-    Malformed,
-    /// The command is for another group than the path names.
-    WrongGroup,
-    /// The command has no operation.
-    Empty,
-    /// The signature is not the key's.
-    BadSignature,
-    /// The agent is not known to the group.
-    UnknownAgent,
-    /// The command is signed with a key that is not the agent's.
-    WrongKey,
-    /// Another command of the agent has this nonce; the answer names its entry.
-    NonceReused,
-    /// The nonce is below those that the group remembers of the agent.
-    NonceTooOld,
-    /// The nonce is too far above the agent's highest.
-    NonceTooFar,
-    /// The command's expiry has passed.
-    Expired,
-    /// The body has more bytes than allowed.
-    TooLarge,
-    /// The content type is not the one that the route takes.
-    UnsupportedMediaType,
-    /// Too many requests from one address, or commands of one agent.
-    RateLimited,
-    /// The node does not serve yet: it starts, catches up, or has no quorum of peers.
-    NotReady,
-    /// The node's queues are full.
-    Busy,
-    /// The node's log contradicts a quorum's: it serves nothing until it has recovered.
-    Diverged,
-    /// The command is accepted but not yet certified, or the request's time is over. Ask again.
-    Pending,
-    /// No such group, agent, proposal, command, entry, tile or route.
-    NotFound,
-    /// The proposal is open or unknown: it has no decision.
-    NotDecided,
-    /// The route does not take the request's method.
-    MethodNotAllowed,
-    /// A failure of the node itself, which its log explains.
-    Internal,
-    /// A condition that this version does not know.
-    #[serde(other)]
-    Unknown,
-}
-
-impl ErrorCode {
-    /// The HTTP status that a node answers with.
-    pub fn http_status(self) -> u16 {
-        match self {
-            Self::Malformed | Self::WrongGroup | Self::Empty => 400,
-            Self::BadSignature => 401,
-            Self::UnknownAgent | Self::WrongKey => 403,
-            Self::NotFound | Self::NotDecided => 404,
-            Self::MethodNotAllowed => 405,
-            Self::NonceReused | Self::NonceTooOld | Self::NonceTooFar => 409,
-            Self::Expired => 410,
-            Self::TooLarge => 413,
-            Self::UnsupportedMediaType => 415,
-            Self::RateLimited => 429,
-            Self::Internal | Self::Unknown => 500,
-            Self::NotReady | Self::Busy | Self::Diverged => 503,
-            Self::Pending => 504,
-        }
-    }
-
-    /// Whether the same request may succeed later or at another node. A command may always be sent again:
-    /// it has one effect however often it arrives.
-    pub fn is_retryable(self) -> bool {
-        matches!(
-            self,
-            Self::RateLimited
-                | Self::NotReady
-                | Self::Busy
-                | Self::Diverged
-                | Self::Pending
-                | Self::Internal
-                | Self::Unknown
-        )
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -437,22 +381,5 @@ mod tests {
         let page = ProposalsPage { proposals: vec![view], next: Some(ProposalId::from([1; 32])) };
         let json = serde_json::to_string(&page).unwrap();
         assert_eq!(serde_json::from_str::<ProposalsPage>(&json).unwrap(), page);
-    }
-
-    #[test]
-    fn errors_have_stable_names_and_unknown_ones_are_read() {
-        let body = ErrorBody {
-            error: ErrorDetail {
-                code: ErrorCode::NonceReused,
-                message: "taken".into(),
-                entry: Some(EntryIndex(4)),
-            },
-        };
-        let json = serde_json::to_string(&body).unwrap();
-        assert_eq!(json, r#"{"error":{"code":"nonce_reused","message":"taken","entry":4}}"#);
-        assert_eq!(serde_json::from_str::<ErrorBody>(&json).unwrap(), body);
-
-        let newer = r#"{"error":{"code":"made_up_later","message":"m"}}"#;
-        assert_eq!(serde_json::from_str::<ErrorBody>(newer).unwrap().error.code, ErrorCode::Unknown);
     }
 }

@@ -21,6 +21,7 @@ const COSIGNATURE_V1: u8 = 0x04;
 
 /// The log at one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct LogHead {
     /// How many entries the log has.
@@ -48,6 +49,7 @@ impl LogHead {
 
 /// A replica's cosignature on a [`LogHead`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct Attestation {
     /// The replica's account.
@@ -93,6 +95,7 @@ pub fn cosigner_name(identity: &GroupIdentity, replica: AgentId) -> String {
 
 /// A log head with attestations of a quorum of replicas.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct LogCertificate {
     /// What was attested.

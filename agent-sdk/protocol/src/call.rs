@@ -19,6 +19,7 @@ pub const DEFAULT_GAS: u64 = 200_000;
 
 /// One call that the group's account makes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct Call {
     /// The account or contract that is called.
@@ -26,10 +27,14 @@ pub struct Call {
     pub target: AgentId,
     /// Wei that are sent along.
     #[cbor(n(1), with = "crate::codec::u256")]
+    #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Decimal))]
     pub value: U256,
     /// The gas that has to be there for the call, or nothing is executed. 0 for none. A call that must not fail is given all
     /// that there is; one that may fail is given just this, so that it cannot burn what the calls behind it need.
     #[n(2)]
+    #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Decimal))]
     pub gas: u64,
     /// Whether the other calls count although this one fails.
     #[n(3)]
@@ -44,6 +49,7 @@ pub struct Call {
         decode_with = "bounded_bytes::<Ctx, MAX_CALL_DATA_BYTES>"
     )]
     #[serde(with = "alloy_primitives::hex")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Hex))]
     pub data: Vec<u8>,
 }
 

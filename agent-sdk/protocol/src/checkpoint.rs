@@ -17,6 +17,7 @@ use crate::ids::{AgentId, Digest, Epoch, GroupId, Sequence};
 
 /// The whole state after executing a sequence.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct Checkpoint {
     /// The group.
@@ -125,6 +126,7 @@ fn grows(earlier: (u64, Digest), later: (u64, Digest)) -> bool {
 
 /// A replica's signature on a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct SignedCheckpoint {
     /// What is signed.
@@ -153,6 +155,7 @@ impl SignedCheckpoint {
 
 /// A checkpoint with the signatures of a quorum: stable, and fit to be anchored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct CheckpointCertificate {
     /// The checkpoint.
@@ -165,6 +168,7 @@ pub struct CheckpointCertificate {
 
 /// One replica's signature in a [`CheckpointCertificate`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct CheckpointSignature {
     /// The replica's account.

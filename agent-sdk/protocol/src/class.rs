@@ -30,6 +30,7 @@ pub const ETHER: AgentId = AgentId(Address::ZERO);
 
 /// Of which weight a class' threshold is a part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
@@ -47,6 +48,7 @@ pub enum Basis {
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Encode, Decode,
 )]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
@@ -68,6 +70,7 @@ pub enum Scope {
 
 /// When the on-chain lane takes new proposals of a class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
@@ -86,6 +89,7 @@ pub enum Opening {
 
 /// How much of an asset the calls of a class may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct Limit {
     /// A token, or [`ETHER`].
@@ -93,14 +97,19 @@ pub struct Limit {
     pub asset: AgentId,
     /// The most by one decision, in the asset's smallest unit.
     #[cbor(n(1), with = "crate::codec::u128")]
+    #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Decimal))]
     pub per_decision: u128,
     /// The most in any stretch of time as long as the class' window; 0 where the class has none.
     #[cbor(n(2), with = "crate::codec::u128")]
+    #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Decimal))]
     pub per_window: u128,
 }
 
 /// A function that a class' calls may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct Target {
     /// The contract.
@@ -108,12 +117,14 @@ pub struct Target {
     pub target: AgentId,
     /// The function's selector; zero for a call without data.
     #[cbor(n(1), with = "crate::codec::selector")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::FunctionSelector))]
     pub selector: Selector,
 }
 
 /// A class of decisions. Parts of weight are in basis points, [`WHOLE`] to the whole.
 /// [`Terms::validate`](crate::terms::Terms::validate) has the bounds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct Class {
     /// Its name: small letters, digits, `-` and `_`.

@@ -162,6 +162,30 @@ pub mod u128 {
     }
 }
 
+/// A hash as its 32 bytes; for `#[cbor(with = "…")]`.
+pub mod hash {
+    use alloy_primitives::B256;
+    use minicbor::decode::Error as DecodeError;
+    use minicbor::encode::{Error as EncodeError, Write};
+    use minicbor::{Decoder, Encoder};
+
+    /// Writes the 32 bytes.
+    pub fn encode<Ctx, W: Write>(
+        value: &B256,
+        e: &mut Encoder<W>,
+        _: &mut Ctx,
+    ) -> Result<(), EncodeError<W::Error>> {
+        e.bytes(value.as_slice())?.ok()
+    }
+
+    /// Reads the 32 bytes.
+    pub fn decode<Ctx>(d: &mut Decoder<'_>, _: &mut Ctx) -> Result<B256, DecodeError> {
+        let bytes: [u8; 32] =
+            d.bytes()?.try_into().map_err(|_| DecodeError::message("a hash has 32 bytes"))?;
+        Ok(B256::from(bytes))
+    }
+}
+
 /// A function's selector as its four bytes; for `#[cbor(with = "…")]`.
 pub mod selector {
     use alloy_primitives::Selector;

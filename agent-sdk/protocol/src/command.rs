@@ -26,6 +26,7 @@ pub const MAX_SERVICE_NAME: usize = 32;
 
 /// One operation of one service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct Operation {
     /// The service's name, such as `proposals`.
@@ -38,11 +39,13 @@ pub struct Operation {
         decode_with = "bounded_bytes::<Ctx, MAX_COMMAND_BYTES>"
     )]
     #[serde(with = "alloy_primitives::hex")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Hex))]
     pub body: Vec<u8>,
 }
 
 /// What an agent wants done, all or nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct Command {
     /// The group that the command is for; the same bytes mean nothing to another.
@@ -59,6 +62,8 @@ pub struct Command {
     pub nonce: Nonce,
     /// From this time on, by the batch's clock, the command has no effect.
     #[n(4)]
+    #[serde(serialize_with = "crate::decimal::serialize")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Decimal))]
     pub expires: TimestampMs,
     /// What is to be done, in order.
     #[cbor(n(5), decode_with = "bounded_list::<Operation, Ctx, MAX_OPERATIONS>")]

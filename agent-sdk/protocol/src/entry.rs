@@ -25,6 +25,7 @@ pub const MAX_ENTRY_RECORD_BYTES: usize = 1024 * 1024;
 
 /// What an entry records. The number is in the leaf; 0 is never valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum EntryKind {
@@ -38,6 +39,7 @@ pub enum EntryKind {
 
 /// How what an entry records turned out. It implies the entry's kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EntryStatus {
     /// The command took effect.
@@ -102,6 +104,7 @@ impl<'b, C> Decode<'b, C> for EntryStatus {
 
 /// What the log commits to. Bodies stay outside, so they can be erased while the proof remains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct Entry {
     /// The entry's position in the log, from 0.
@@ -160,6 +163,7 @@ impl Entry {
 
 /// What happened to the group itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum SystemEvent {
     /// The first entry of every log.
@@ -197,6 +201,7 @@ pub enum SystemEvent {
 
 /// What becomes of a message of the contract's inbox. The number is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[cbor(index_only)]
 #[repr(u8)]
@@ -255,6 +260,7 @@ impl SystemEvent {
 
 /// What an entry is about, in full.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", content = "body", rename_all = "snake_case")]
 pub enum EntryBody {
     /// The command with its agent's signature.
@@ -281,6 +287,7 @@ impl EntryBody {
 
 /// An entry with everything that its hashes stand for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct EntryRecord {
     /// The entry.

@@ -195,6 +195,7 @@ fn succeed(group: &Group, members: Vec<Member>) -> Result<Group, GroupError> {
 /// The proof of an epoch's members by the epoch before: its last checkpoint, signed by a quorum of it, and
 /// the members whose hash that checkpoint names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct Handover {
     /// The last checkpoint of the old epoch.

@@ -27,6 +27,7 @@ pub const FLAG_REPLICA: u8 = 2;
 
 /// Where a group lives: enough to name its log and to domain-separate what is signed for the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct GroupIdentity {
     /// The chain's EIP-155 id.
@@ -60,6 +61,7 @@ impl GroupIdentity {
 
 /// A participant of a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct Member {
     /// The member's secp256k1 account.
@@ -70,6 +72,8 @@ pub struct Member {
     pub key: PublicKey,
     /// Voting weight; 0 for a member that is no voter.
     #[n(2)]
+    #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Decimal))]
     pub weight: u64,
     /// [`FLAG_VOTER`] and [`FLAG_REPLICA`].
     #[n(3)]
@@ -116,6 +120,7 @@ pub enum GroupError {
 
 /// A group as the contract holds it for one epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct Group {
     /// Where the group lives.

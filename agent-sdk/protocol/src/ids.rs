@@ -11,20 +11,63 @@ use serde::{Deserialize, Serialize};
 
 /// A text that does not name an identifier.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{value:?} is not a {what}: expected 0x and {digits} hex digits")]
-pub struct ParseIdError {
-    /// What was expected.
-    pub what: &'static str,
-    /// What was given.
-    pub value: String,
-    /// How many hex digits the identifier has.
-    pub digits: usize,
+pub enum ParseIdError {
+    /// It has another form.
+    #[error("{value:?} is not {what}: expected 0x and {digits} hex digits")]
+    Form {
+        /// What was expected.
+        what: &'static str,
+        /// What was given.
+        value: String,
+        /// How many hex digits the identifier has.
+        digits: usize,
+    },
+    /// An address in capital and small letters that are not those of its checksum (ERC-55).
+    #[error(
+        "{value} has the wrong checksum (ERC-55): a letter or digit of it is likely wrong. Compare it with where it is from"
+    )]
+    Checksum {
+        /// What was given.
+        value: String,
+    },
+}
+
+impl ParseIdError {
+    fn form(what: &'static str, value: &str, digits: usize) -> Self {
+        Self::Form { what, value: value.chars().take(80).collect(), digits }
+    }
+}
+
+/// Reads an address as people write it: all letters small, all of them capital, or as its checksum has them
+/// ([ERC-55](https://eips.ethereum.org/EIPS/eip-55)). In other mixtures something was mistyped or tampered with.
+///
+/// # Errors
+/// For another form, and for a checksum that does not fit.
+pub fn parse_address(text: &str) -> Result<Address, ParseIdError> {
+    let form = || ParseIdError::form("an address", text, 40);
+    let digits = text.strip_prefix("0x").ok_or_else(form)?;
+    let address: Address = text.parse().map_err(|_| form())?;
+    let letters = || digits.bytes().filter(u8::is_ascii_alphabetic);
+    let is_mixed = letters().any(|c| c.is_ascii_uppercase()) && letters().any(|c| c.is_ascii_lowercase());
+    if is_mixed && address.to_checksum(None) != text {
+        return Err(ParseIdError::Checksum { value: text.into() });
+    }
+    Ok(address)
+}
+
+/// Reads 32 bytes: 64 hexadecimal digits behind `0x`.
+fn parse_hash(text: &str, what: &'static str) -> Result<B256, ParseIdError> {
+    let form = || ParseIdError::form(what, text, 64);
+    if !text.starts_with("0x") {
+        return Err(form());
+    }
+    text.parse().map_err(|_| form())
 }
 
 macro_rules! byte_id {
-    ($(#[$doc:meta])* $name:ident($inner:ty, $len:literal), $what:literal) => {
+    ($(#[$doc:meta])* $name:ident($inner:ty, $len:literal), $what:literal, $parse:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
         #[serde(transparent)]
         pub struct $name(pub $inner);
 
@@ -63,11 +106,15 @@ macro_rules! byte_id {
             type Err = ParseIdError;
 
             fn from_str(text: &str) -> Result<Self, ParseIdError> {
-                text.parse::<$inner>().map(Self).map_err(|_| ParseIdError {
-                    what: $what,
-                    value: text.chars().take(80).collect(),
-                    digits: 2 * $len,
-                })
+                let parse: fn(&str) -> Result<$inner, ParseIdError> = $parse;
+                parse(text).map(Self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
             }
         }
 
@@ -100,22 +147,26 @@ byte_id!(
     /// contract derives it from its chain id, its own address, the creator, a salt, and what the group is made of (see
     /// [`crate::group::group_id`]).
     GroupId(B256, 32),
-    "group id"
+    "group id",
+    |text| parse_hash(text, "a group id")
 );
 byte_id!(
     /// An agent: the address of its secp256k1 account.
     AgentId(Address, 20),
-    "agent address"
+    "agent address",
+    parse_address
 );
 byte_id!(
     /// A proposal, the same in the on-chain and the anchored lane (see [`crate::proposal::proposal_id`]).
     ProposalId(B256, 32),
-    "proposal id"
+    "proposal id",
+    |text| parse_hash(text, "a proposal id")
 );
 byte_id!(
     /// A SHA-256 digest.
     Digest(B256, 32),
-    "digest"
+    "digest",
+    |text| parse_hash(text, "a digest")
 );
 
 impl Digest {
@@ -131,7 +182,7 @@ impl Digest {
 }
 
 macro_rules! number {
-    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+    ($(#[$doc:meta])* $name:ident($(#[$field:meta])* $inner:ty)) => {
         $(#[$doc])*
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, Encode,
@@ -139,7 +190,7 @@ macro_rules! number {
         )]
         #[serde(transparent)]
         #[cbor(transparent)]
-        pub struct $name(#[n(0)] pub $inner);
+        pub struct $name($(#[$field])* #[n(0)] pub $inner);
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -150,8 +201,8 @@ macro_rules! number {
 }
 
 macro_rules! count {
-    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
-        number!($(#[$doc])* $name($inner));
+    ($(#[$doc:meta])* $name:ident($(#[$field:meta])* $inner:ty)) => {
+        number!($(#[$doc])* $name($(#[$field])* $inner));
 
         impl $name {
             /// The count that follows.
@@ -186,7 +237,7 @@ count!(
 );
 count!(
     /// An agent's own number for a command. It names the command for exactly-once execution.
-    Nonce(u64)
+    Nonce(#[serde(with = "crate::decimal")] u64)
 );
 count!(
     /// A replica's position among the epoch's replicas, which are sorted by address.
@@ -269,6 +320,7 @@ mod tests {
     fn identifiers_parse_what_they_print() {
         let agent = AgentId::from([0xab; 20]);
         assert_eq!(agent.to_string().parse::<AgentId>(), Ok(agent));
+        assert_eq!(serde_json::from_str::<AgentId>(&serde_json::to_string(&agent).unwrap()).unwrap(), agent);
         let group = GroupId::from([7; 32]);
         assert_eq!(group.to_string().parse::<GroupId>(), Ok(group));
     }
@@ -278,6 +330,41 @@ mod tests {
         let error = "0x12".parse::<GroupId>().expect_err("two digits are no group id");
         assert_eq!(error.to_string(), "\"0x12\" is not a group id: expected 0x and 64 hex digits");
         assert!(minicbor::decode::<AgentId>(&[0x42, 1, 2]).is_err());
+    }
+
+    /// The examples of ERC-55, and each of them with the case of one letter or one digit changed.
+    #[test]
+    fn an_address_in_mixed_case_has_its_checksum() {
+        for good in [
+            "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+            "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
+            "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB",
+            "0xD1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb",
+        ] {
+            let agent: AgentId = good.parse().unwrap();
+            for plain in [good.to_lowercase(), format!("0x{}", good[2..].to_uppercase())] {
+                assert_eq!(plain.parse::<AgentId>(), Ok(agent));
+            }
+            for at in 2..good.len() {
+                let mut bytes = good.as_bytes().to_vec();
+                bytes[at] = match bytes[at] {
+                    c if c.is_ascii_alphabetic() => c ^ 0x20,
+                    c => b'0' + (c - b'0' + 1) % 10,
+                };
+                let bad = String::from_utf8(bytes).unwrap();
+                let refused = Err(ParseIdError::Checksum { value: bad.clone() });
+                assert_eq!(bad.parse::<AgentId>(), refused, "at {at}");
+                assert!(serde_json::from_str::<AgentId>(&format!("\"{bad}\"")).is_err());
+            }
+        }
+        for text in [
+            "5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+            "0X5aaeb6053f3e94c9b9a09f33669435e7ef1beaed",
+            "0x",
+            "",
+        ] {
+            assert!(matches!(text.parse::<AgentId>(), Err(ParseIdError::Form { .. })), "{text}");
+        }
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub const KIND_MEMBER_LEFT: u8 = 6;
 /// A message of the contract's inbox. The contract vouches for the numbers and the sender; the payload of a
 /// command is whatever somebody sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct InboxMessage {
     /// The message's position in the inbox, from 0.
@@ -56,6 +57,7 @@ pub struct InboxMessage {
         decode_with = "bounded_bytes::<Ctx, MAX_INBOX_PAYLOAD_BYTES>"
     )]
     #[serde(with = "alloy_primitives::hex")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Hex))]
     pub payload: Vec<u8>,
 }
 
@@ -74,6 +76,7 @@ pub enum InboxContent<'m> {
 
 /// What the contract tells the group by its inbox. The log has each as an entry of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum InboxEvent {
     /// The on-chain lane has a proposal, by its proposer or by the voters' signatures. If it is open in the log, this entry
@@ -137,6 +140,7 @@ pub enum InboxEvent {
 /// Where a proposal of the on-chain lane stands, numbered as the contract does. That the time for its voting or its
 /// execution is over is worked out from the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
@@ -289,6 +293,7 @@ impl InboxEvent {
 /// A message of the inbox is taken: what its entry states, and a quorum with it. The contract asks for this of the last
 /// message that an anchor takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct InboxTaken {
     /// The message's position in the inbox.

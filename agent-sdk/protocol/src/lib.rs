@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`ids`] | newtypes for identifiers and counts |
 //! | [`codec`] | deterministic CBOR, bounded while decoding |
+//! | [`decimal`] | whole numbers in JSON that a double would round |
 //! | [`domain`] | the domain strings that every signed message starts with |
 //! | [`keys`] | ed25519 keys and the one signature verdict (ZIP 215), single and in batches |
 //! | [`account`] | secp256k1 accounts: signing and recovering EIP-712 digests |
@@ -32,6 +33,7 @@
 //! | [`mandate`] | the voters' signatures for a change of weights |
 //! | [`inbox`] | what the contract lays on a group from outside its own order |
 //! | [`receipt`] | entry + inclusion proof + quorum of attestations, later + the anchor |
+//! | `schema` | what scalars are in JSON, for the OpenAPI document (feature `openapi`) |
 //! | [`api`] | the bodies of the nodes' HTTP API |
 //! | [`faults`] | deliberate faults, for the tests of the tests |
 
@@ -43,6 +45,7 @@ pub mod checkpoint;
 pub mod class;
 pub mod codec;
 pub mod command;
+pub mod decimal;
 pub mod domain;
 pub mod entry;
 pub mod epoch;
@@ -59,6 +62,8 @@ pub mod permit;
 pub mod policy;
 pub mod proposal;
 pub mod receipt;
+#[cfg(feature = "openapi")]
+pub mod schema;
 pub mod terms;
 pub mod typed;
 mod verified;

@@ -21,6 +21,7 @@ use crate::vote::ChainVote;
 
 /// The votes for a change of members: those that an account's 65 bytes prove. Voters that are contracts cannot add to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct Mandate {
     /// Who proposed the change.
@@ -28,6 +29,8 @@ pub struct Mandate {
     pub proposer: AgentId,
     /// The proposer's salt.
     #[n(1)]
+    #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Decimal))]
     pub salt: u64,
     /// The class of decisions, by its place in the group's terms.
     #[n(2)]
@@ -37,6 +40,8 @@ pub struct Mandate {
     pub description_hash: Digest,
     /// The end of the proposal's voting, in seconds of Unix time.
     #[n(4)]
+    #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Decimal))]
     pub voting_ends: u64,
     /// The votes for it, in strictly ascending order of the voters' addresses.
     #[cbor(n(5), decode_with = "bounded_list::<Ballot, Ctx, MAX_MEMBERS>")]
@@ -45,6 +50,7 @@ pub struct Mandate {
 
 /// One vote for a change of members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct Ballot {
     /// The voter.

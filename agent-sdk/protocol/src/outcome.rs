@@ -15,6 +15,7 @@ pub const MAX_OUTCOME_BYTES: usize = MAX_OPERATIONS * MAX_RESULT_BYTES + 1024;
 
 /// What became of what an entry records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Outcome {
     /// Every operation of the command took effect.
@@ -38,6 +39,7 @@ pub enum Outcome {
 
 /// The result of one operation, in the encoding of its service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct OperationResult {
     /// The service's encoding of its outcome.
@@ -47,11 +49,13 @@ pub struct OperationResult {
         decode_with = "bounded_bytes::<Ctx, MAX_RESULT_BYTES>"
     )]
     #[serde(with = "alloy_primitives::hex")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Hex))]
     pub body: Vec<u8>,
 }
 
 /// Why a command had no effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Encode, Decode, thiserror::Error)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Refusal {
     /// The command is signed with a key that is not the agent's at this point of the order.
@@ -64,6 +68,8 @@ pub enum Refusal {
     Expired {
         /// The command's expiry.
         #[n(0)]
+        #[serde(serialize_with = "crate::decimal::serialize")]
+        #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Decimal))]
         expires: TimestampMs,
         /// The batch's time.
         #[n(1)]

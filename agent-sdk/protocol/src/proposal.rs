@@ -17,6 +17,7 @@ pub const MAX_DESCRIPTION_BYTES: usize = 4 * 1024;
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Encode, Decode, CborLen,
 )]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
@@ -36,6 +37,7 @@ pub enum Choice {
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Encode, Decode, CborLen,
 )]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
@@ -58,6 +60,7 @@ pub enum DecisionStatus {
 /// decision's entry, so the contract can execute it from an inclusion proof. The proposal's id commits to the group and the
 /// calls, the entry has the time, and the class has the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct Decision {
     /// What was decided on.
@@ -68,18 +71,25 @@ pub struct Decision {
     pub status: DecisionStatus,
     /// Weight of the votes for it.
     #[cbor(n(2), with = "crate::codec::u128")]
+    #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Decimal))]
     pub for_weight: u128,
     /// Weight of the votes against it.
     #[cbor(n(3), with = "crate::codec::u128")]
+    #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Decimal))]
     pub against_weight: u128,
     /// Weight of the abstentions.
     #[cbor(n(4), with = "crate::codec::u128")]
+    #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Decimal))]
     pub abstain_weight: u128,
 }
 
 /// A decision with what an auditor needs to understand it: the body of a decision's entry. The decision
 /// commits to every other field, so a receipt proves them too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct DecisionRecord {
     /// The decision.
@@ -90,6 +100,8 @@ pub struct DecisionRecord {
     pub proposer: AgentId,
     /// The proposer's salt.
     #[n(2)]
+    #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Decimal))]
     pub salt: u64,
     /// The proposal in words.
     #[cbor(n(3), decode_with = "bounded_text::<Ctx, MAX_DESCRIPTION_BYTES>")]

@@ -16,6 +16,7 @@ pub const MAX_RECEIPT_BYTES: usize = MAX_ENTRY_RECORD_BYTES + 64 * 1024;
 /// An entry, the proof that it is in the log, and a quorum's word for that log; once the log is anchored,
 /// also the proof that it is under an anchored root.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct Receipt {
     /// The group whose log it is.
@@ -40,6 +41,7 @@ pub struct Receipt {
 
 /// The RFC 9162 inclusion proof of an entry under an anchored root.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct AnchorProof {
     /// The log size that the anchor names; the contract maps it to the root.

@@ -31,6 +31,7 @@ pub const MAX_REPORTER_SHARE: u16 = WHOLE / 5;
 
 /// What a group agreed on when it was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct Terms {
     /// The classes of its decisions; a class is known by its place.
@@ -49,9 +50,13 @@ pub struct Terms {
     /// What a message of somebody who is no member costs for each 1,024 bytes begun, in wei; 0 when only members may
     /// enqueue.
     #[cbor(n(4), with = "crate::codec::u128")]
+    #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Decimal))]
     pub inbox_fee: u128,
     /// What each replica is to deposit, in wei; 0 when the group has no bonds.
     #[cbor(n(5), with = "crate::codec::u128")]
+    #[serde(with = "crate::decimal")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Decimal))]
     pub bond: u128,
     /// How long after the end of an epoch its replicas can be convicted, in seconds; 0 where there are no bonds.
     #[n(6)]

@@ -14,8 +14,10 @@ pub struct Window {
     /// The bucket of the last charge: its time divided by the window's length.
     pub bucket: u64,
     /// What was taken in the bucket before.
+    #[serde(with = "crate::decimal")]
     pub previous: u128,
     /// What was taken in the bucket itself.
+    #[serde(with = "crate::decimal")]
     pub current: u128,
 }
 

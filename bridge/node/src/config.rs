@@ -93,6 +93,11 @@ pub struct KeysConfig {
 pub struct HttpConfig {
     /// Address to listen on.
     pub listen: SocketAddr,
+    /// Another address on which health, readiness and metrics are served, and nothing else. There they are to be had however
+    /// many clients keep the API busy.
+    pub admin_listen: Option<SocketAddr>,
+    /// The origins whose web pages may use the API, as a browser writes them: `https://app.example`. `"*"` for all.
+    pub allowed_origins: Vec<String>,
     /// The most bytes of a request's body.
     pub max_body_bytes: usize,
     /// Requests a second that one remote address may make on average.
@@ -208,6 +213,8 @@ impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8100)),
+            admin_listen: None,
+            allowed_origins: Vec::new(),
             max_body_bytes: 128 * 1024,
             requests_per_second: 1000.0,
             commands_per_second: 1000.0,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use quorate_protocol::api::{ErrorBody, ErrorCode, ErrorDetail};
+use quorate_protocol::api::{ErrorBody, ErrorCode};
 use quorate_protocol::{Digest, EntryIndex, Epoch, GroupId, HandoverError, ProposalId, ReceiptError};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{RequestBuilder, Response, Url};
@@ -271,13 +271,9 @@ fn unreachable(error: reqwest::Error) -> NodeFailure {
 }
 
 fn answered(status: u16, body: &[u8]) -> NodeFailure {
-    let unreadable = |_| {
-        let message = String::from_utf8_lossy(body).into_owned();
-        ErrorBody { error: ErrorDetail { code: ErrorCode::Unknown, message, entry: None } }
-    };
-    let ErrorDetail { code, message, entry } =
-        serde_json::from_slice::<ErrorBody>(body).unwrap_or_else(unreadable).error;
+    let unreadable = |_| ErrorBody::new(ErrorCode::Unknown, String::from_utf8_lossy(body));
+    let ErrorBody { code, detail, entry, .. } = serde_json::from_slice(body).unwrap_or_else(unreadable);
     // A node's words may end up on a terminal.
-    let message = message.chars().filter(|c| !c.is_control()).take(MAX_MESSAGE_CHARS).collect();
+    let message = detail.chars().filter(|c| !c.is_control()).take(MAX_MESSAGE_CHARS).collect();
     NodeFailure::Answered { status, code, message, entry }
 }

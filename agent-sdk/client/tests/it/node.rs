@@ -11,8 +11,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use quorate_protocol::api::{
-    AgentView, AnchorPackage, ConsistencyProof, EntriesPage, ErrorBody, ErrorCode, ErrorDetail,
-    HandoversPage, InboxPage, MAX_PAGE_ENTRIES, MAX_PAGE_EVENTS, MAX_PAGE_HANDOVERS, WaitingMessage,
+    AgentView, AnchorPackage, ConsistencyProof, EntriesPage, ErrorBody, ErrorCode, HandoversPage, InboxPage,
+    MAX_PAGE_ENTRIES, MAX_PAGE_EVENTS, MAX_PAGE_HANDOVERS, WaitingMessage,
 };
 use quorate_protocol::{
     AgentId, Digest, EntryIndex, EntryRecord, Handover, InboxEvent, InboxMessage, LogCertificate, Nonce,
@@ -125,7 +125,7 @@ impl Node {
 }
 
 fn error(code: ErrorCode, entry: Option<EntryIndex>) -> Response {
-    let body = ErrorBody { error: ErrorDetail { code, message: "as \u{1b}[31mtold".into(), entry } };
+    let body = ErrorBody { entry, ..ErrorBody::new(code, "as \u{1b}[31mtold") };
     (StatusCode::from_u16(code.http_status()).unwrap(), Json(body)).into_response()
 }
 

@@ -14,11 +14,12 @@ use crate::mandate::Mandate;
 /// The most bytes of an encoded [`AnchorPackage`].
 pub const MAX_ANCHOR_BYTES: usize = 64 * 1024;
 /// The most hashes of an RFC 9162 proof in a log of 2^64 entries; a proof of consistency has one more at most.
-const MAX_PROOF: usize = 65;
+pub(super) const MAX_PROOF: usize = 65;
 
 /// A stable checkpoint with all that the contract's `anchor` or `anchorAndRotate` takes with it, as
 /// `GET /v1/groups/{group}/anchor` answers. Whoever gets it checks it against what the contract has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct AnchorPackage {
     /// The checkpoint, with every valid signature that the node has: not all may count in the contract.
@@ -37,6 +38,7 @@ pub struct AnchorPackage {
 
 /// The entry by which the log took a message in, under the checkpoint's root.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct TakenPackage {
     /// What the entry says.
@@ -52,6 +54,7 @@ pub struct TakenPackage {
 
 /// The members of the epoch after the checkpoint's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cbor(map)]
 pub struct NextMembers {
     /// In ascending order; the checkpoint names their hash.

@@ -1,7 +1,9 @@
 //! What a node says of the contract's inbox, and of what the contract told by it.
 
+use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
+use crate::codec::bounded_list;
 use crate::ids::{AgentId, Digest, EntryIndex};
 use crate::inbox::{InboxContent, InboxEvent, InboxMessage};
 
@@ -10,37 +12,46 @@ pub const MAX_PAGE_EVENTS: usize = 256;
 
 /// Where a node stands with the contract's inbox, as `GET /v1/groups/{group}/inbox` answers. Nothing in it is proved: what
 /// the contract says of the same is what counts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cbor(map)]
 pub struct InboxPage {
     /// How many messages the log has taken.
+    #[n(0)]
     pub taken: u64,
     /// The inbox's chain hash there.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[n(1)]
     pub hash: Digest,
     /// The messages that the node saw in the block that it relies on and that are not taken, in order; 256 at most.
+    #[cbor(n(2), decode_with = "bounded_list::<WaitingMessage, Ctx, MAX_PAGE_EVENTS>")]
     pub waiting: Vec<WaitingMessage>,
     /// What the contract told by messages that are taken, in their order, from the message that was asked for on.
+    #[cbor(n(3), decode_with = "bounded_list::<ToldEvent, Ctx, MAX_PAGE_EVENTS>")]
     pub told: Vec<ToldEvent>,
     /// What to ask for as `from` to see the next page; nothing on the last.
+    #[n(4)]
     pub next: Option<u64>,
 }
 
 /// A message that waits to be taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cbor(map)]
 pub struct WaitingMessage {
     /// Its position in the inbox.
+    #[n(0)]
     pub index: u64,
     /// Its kind, as the contract numbers it.
+    #[n(1)]
     pub kind: u8,
     /// Who enqueued it.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[n(2)]
     pub sender: AgentId,
     /// When, in seconds of Unix time.
+    #[n(3)]
     pub enqueued_at: u64,
     /// What the contract tells by it; nothing for a command, and for what cannot be read.
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    #[n(4)]
     pub event: Option<InboxEvent>,
 }
 
@@ -56,16 +67,18 @@ impl From<&InboxMessage> for WaitingMessage {
 }
 
 /// What the contract told by a message that the log has taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cbor(map)]
 pub struct ToldEvent {
     /// The message.
+    #[n(0)]
     pub message: u64,
     /// The entry that says so in the log. Its receipt proves it.
-    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
+    #[n(1)]
     pub entry: EntryIndex,
     /// What.
-    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    #[n(2)]
     pub event: InboxEvent,
 }
 

@@ -4,7 +4,7 @@ use minicbor::{Decode, Encode};
 use serde::Serialize;
 
 use super::ServiceOperation;
-use crate::call::{Call, MAX_CALLS};
+use crate::call::{Call, InvalidCalls, MAX_CALLS, check_calls};
 use crate::codec::{bounded_list, bounded_text};
 use crate::ids::{ProposalId, TimestampMs};
 use crate::proposal::{Choice, MAX_DESCRIPTION_BYTES};
@@ -32,6 +32,7 @@ pub enum ProposalsOperation {
 pub struct Propose {
     /// Tells apart two proposals of one proposer that are otherwise the same.
     #[n(0)]
+    #[serde(with = "crate::decimal")]
     pub salt: u64,
     /// What it is for, in words.
     #[cbor(n(1), decode_with = "bounded_text::<Ctx, MAX_DESCRIPTION_BYTES>")]
@@ -42,6 +43,30 @@ pub struct Propose {
     /// The class of decisions, by its place in the group's terms.
     #[n(3)]
     pub class: u8,
+}
+
+/// A proposal that no group takes, whatever its terms.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum InvalidPropose {
+    /// More words than a proposal may have.
+    #[error("the description has {0} bytes, at most {MAX_DESCRIPTION_BYTES} are allowed")]
+    Description(usize),
+    /// Calls that no proposal may have.
+    #[error(transparent)]
+    Calls(#[from] InvalidCalls),
+}
+
+impl Propose {
+    /// Checks what holds in every group, before anything is signed: a node would refuse the rest as malformed, for good.
+    ///
+    /// # Errors
+    /// The bound that does not hold, with what was found.
+    pub fn check(&self) -> Result<(), InvalidPropose> {
+        if self.description.len() > MAX_DESCRIPTION_BYTES {
+            return Err(InvalidPropose::Description(self.description.len()));
+        }
+        Ok(check_calls(&self.calls)?)
+    }
 }
 
 /// A voter's choice.
@@ -88,6 +113,7 @@ pub enum ProposalsOutcome {
     Voted {
         /// The voter's weight.
         #[n(0)]
+        #[serde(with = "crate::decimal")]
         weight: u64,
     },
     /// The proposal is withdrawn.

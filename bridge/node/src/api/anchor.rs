@@ -39,10 +39,11 @@ pub(super) struct Anchored {
 #[utoipa::path(
     get,
     path = "/v1/groups/{group}/anchor",
+    operation_id = "getAnchorPackage",
     tag = "group",
     params(GroupParam, Anchored),
     responses(
-        (status = 200, description = "An AnchorPackage", content((Object = "application/json"), (Vec<u8> = "application/cbor"))),
+        (status = 200, description = "The next anchor", content((AnchorPackage = "application/json"), (Vec<u8> = "application/cbor"))),
         (status = 400, description = "malformed", body = ErrorBody),
         (status = 404, description = "not_found: no stable checkpoint goes beyond that", body = ErrorBody)
     )

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use quorate_protocol::api::{ErrorBody, ErrorCode};
-use quorate_protocol::{Digest, EntryIndex, SignedCommand};
+use quorate_protocol::{Digest, EntryIndex, Receipt, SignedCommand};
 use quorate_services::Admission;
 use serde::Deserialize;
 use tokio::sync::mpsc::error::TrySendError;
@@ -36,6 +36,7 @@ pub(super) struct Wait {
 #[utoipa::path(
     post,
     path = "/v1/groups/{group}/commands",
+    operation_id = "submitCommand",
     tag = "commands",
     params(GroupParam, Wait),
     request_body(content = Vec<u8>, content_type = "application/cbor", description = "A SignedCommand in CBOR"),
@@ -128,10 +129,11 @@ fn replaced() -> ApiError {
 #[utoipa::path(
     get,
     path = "/v1/groups/{group}/commands/{digest}",
+    operation_id = "getCommandReceipt",
     tag = "commands",
     params(GroupParam, ("digest" = String, Path, description = "The command's digest")),
     responses(
-        (status = 200, description = "The receipt", content((Object = "application/json"), (Vec<u8> = "application/cbor"))),
+        (status = 200, description = "The receipt", content((Receipt = "application/json"), (Vec<u8> = "application/cbor"))),
         (status = 404, description = "not_found: not executed here, or never", body = ErrorBody),
         (status = 504, description = "pending: executed, not certified yet", body = ErrorBody)
     )

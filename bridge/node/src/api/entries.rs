@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use quorate_protocol::EntryIndex;
-use quorate_protocol::api::{ErrorBody, MAX_PAGE_ENTRIES};
+use quorate_protocol::api::{EntriesPage, ErrorBody, MAX_PAGE_ENTRIES};
+use quorate_protocol::{EntryIndex, EntryRecord, Receipt};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -33,9 +33,10 @@ pub(super) struct Page {
 #[utoipa::path(
     get,
     path = "/v1/groups/{group}/entries",
+    operation_id = "listEntries",
     tag = "log",
     params(GroupParam, Page),
-    responses((status = 200, description = "An EntriesPage", content((Object = "application/json"), (Vec<u8> = "application/cbor"))))
+    responses((status = 200, description = "A page", content((EntriesPage = "application/json"), (Vec<u8> = "application/cbor"))))
 )]
 pub(super) async fn page(
     State(api): State<Api>,
@@ -51,10 +52,11 @@ pub(super) async fn page(
 #[utoipa::path(
     get,
     path = "/v1/groups/{group}/entries/{index}",
+    operation_id = "getEntry",
     tag = "log",
     params(GroupParam, ("index" = u64, Path, description = "The entry's index")),
     responses(
-        (status = 200, description = "An EntryRecord", content((Object = "application/json"), (Vec<u8> = "application/cbor"))),
+        (status = 200, description = "The entry", content((EntryRecord = "application/json"), (Vec<u8> = "application/cbor"))),
         (status = 404, description = "not_found", body = ErrorBody)
     )
 )]
@@ -69,10 +71,11 @@ pub(super) async fn record(State(api): State<Api>, names: Names, headers: Header
 #[utoipa::path(
     get,
     path = "/v1/groups/{group}/entries/{index}/receipt",
+    operation_id = "getEntryReceipt",
     tag = "log",
     params(GroupParam, ("index" = u64, Path, description = "The entry's index")),
     responses(
-        (status = 200, description = "The receipt", content((Object = "application/json"), (Vec<u8> = "application/cbor"))),
+        (status = 200, description = "The receipt", content((Receipt = "application/json"), (Vec<u8> = "application/cbor"))),
         (status = 404, description = "not_found", body = ErrorBody),
         (status = 504, description = "pending: executed, not certified yet", body = ErrorBody)
     )

@@ -5,7 +5,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use quorate_protocol::EntryIndex;
-use quorate_protocol::api::{ErrorBody, ErrorCode, ErrorDetail};
+use quorate_protocol::api::{ErrorBody, ErrorCode, PROBLEM};
 use quorate_protocol::codec::CodecError;
 use quorate_protocol::command::CommandError;
 use quorate_services::{AdmissionError, DropReason};
@@ -16,7 +16,7 @@ use crate::ledger::{Divergence, LedgerError};
 /// An answer that is not a success.
 #[derive(Debug)]
 pub(super) struct ApiError {
-    detail: ErrorDetail,
+    body: ErrorBody,
     /// After how many seconds the same request may succeed.
     retry_after_s: Option<u64>,
 }
@@ -25,9 +25,8 @@ pub(super) type ApiResult<T> = Result<T, ApiError>;
 
 impl ApiError {
     pub(super) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        let detail = ErrorDetail { code, message: message.into(), entry: None };
         let retry_after_s = matches!(code, ErrorCode::Busy | ErrorCode::NotReady).then_some(1);
-        Self { detail, retry_after_s }
+        Self { body: ErrorBody::new(code, message), retry_after_s }
     }
 
     pub(super) fn malformed(message: impl Into<String>) -> Self {
@@ -52,17 +51,18 @@ impl ApiError {
     }
 
     fn about_entry(mut self, entry: EntryIndex) -> Self {
-        self.detail.entry = Some(entry);
+        self.body.entry = Some(entry);
         self
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Self { detail, retry_after_s } = self;
-        let code = detail.code;
+        let Self { body, retry_after_s } = self;
+        let code = body.code;
         let status = StatusCode::from_u16(code.http_status()).expect("every code has a valid HTTP status");
-        let mut response = (status, Json(ErrorBody { error: detail })).into_response();
+        let mut response = (status, Json(body)).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
         if let Some(seconds) = retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -10,15 +10,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use futures_util::Stream;
 use futures_util::stream::unfold;
 use quorate_protocol::api::ErrorBody;
 use quorate_protocol::{EntryIndex, EntryRecord};
 use serde::Deserialize;
 use tokio::sync::watch;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::error::ApiResult;
 use super::openapi::GroupParam;
@@ -41,6 +41,18 @@ pub(super) struct From {
     from: Option<u64>,
 }
 
+/// One event of the stream.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "its fields are read by the derived schema alone")]
+pub(super) struct EntryEvent {
+    /// Always `entry`.
+    event: String,
+    /// The entry's index, for `Last-Event-ID`.
+    id: u64,
+    /// The record, in JSON in one line.
+    data: EntryRecord,
+}
+
 /// The live log: every certified entry from a position on.
 ///
 /// Each event has the entry's index as its id, the name `entry`, and the EntryRecord in JSON as its data.
@@ -48,6 +60,7 @@ pub(super) struct From {
 #[utoipa::path(
     get,
     path = "/v1/groups/{group}/events",
+    operation_id = "followEvents",
     tag = "log",
     params(
         GroupParam,
@@ -55,7 +68,7 @@ pub(super) struct From {
         ("Last-Event-ID" = Option<u64>, Header, description = "The last entry that was received; the stream goes on after it")
     ),
     responses(
-        (status = 200, description = "The events", content_type = "text/event-stream", body = String),
+        (status = 200, description = "The events, each with these fields", content_type = "text/event-stream", body = EntryEvent),
         (status = 400, description = "malformed", body = ErrorBody)
     )
 )]
@@ -63,9 +76,10 @@ pub(super) async fn stream(
     State(api): State<Api>,
     Params(query): Params<From>,
     headers: HeaderMap,
-) -> ApiResult<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
-    let last =
-        headers.get("last-event-id").map(|id| parse::<u64>(id.to_str().unwrap_or_default())).transpose()?;
+) -> ApiResult<impl IntoResponse> {
+    // A client that has seen none may send it empty.
+    let last = headers.get("last-event-id").filter(|id| !id.is_empty());
+    let last = last.map(|id| parse::<u64>(id.to_str().unwrap_or_default())).transpose()?;
     let progress = api.ledger().follow();
     let next = last.map(|last| last.saturating_add(1)).or(query.from);
     let cursor = Cursor {
@@ -76,7 +90,9 @@ pub(super) async fn stream(
         is_new: true,
     };
     let events = futures_util::StreamExt::take_until(unfold(cursor, next_event), api.closing());
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    // nginx keeps answers back until it has much of them, unless it is told not to.
+    let unbuffered = [(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"))];
+    Ok((unbuffered, Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))))
 }
 
 struct Cursor {

@@ -1,16 +1,19 @@
 //! The group, its agents, its stable checkpoint and what is held against its replicas.
 
-use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use minicbor::Encode;
 use quorate_pbft::Evidence;
 use quorate_protocol::api::{AgentView, AnchorStatus, ErrorBody, GroupStatus, StableStatus};
 use quorate_protocol::{AgentId, CheckpointCertificate, Epoch, Handover};
 use serde::{Deserialize, Serialize};
 
+use super::body::negotiated;
 use super::error::{ApiError, ApiResult};
 use super::handle::Readiness;
 use super::openapi::GroupParam;
-use super::router::Names;
+use super::router::{Names, Params};
 use super::state::Api;
 use crate::anchored::AnchoredLog;
 use crate::frame::MAX_HANDOVERS;
@@ -19,11 +22,12 @@ use crate::frame::MAX_HANDOVERS;
 #[utoipa::path(
     get,
     path = "/v1/groups/{group}",
+    operation_id = "getGroup",
     tag = "group",
     params(GroupParam),
-    responses((status = 200, body = GroupStatus), (status = 404, description = "not_found", body = ErrorBody))
+    responses((status = 200, description = "The group", content((GroupStatus = "application/json"), (Vec<u8> = "application/cbor"))), (status = 404, description = "not_found", body = ErrorBody))
 )]
-pub(super) async fn status(State(api): State<Api>) -> Json<GroupStatus> {
+pub(super) async fn status(State(api): State<Api>, headers: HeaderMap) -> Response {
     let node = api.node();
     let (view, ready) = {
         let status = node.status.borrow();
@@ -34,7 +38,7 @@ pub(super) async fn status(State(api): State<Api>) -> Json<GroupStatus> {
         log_size: stable.checkpoint.log_size,
     });
     let group = api.group();
-    Json(node.ledger.read(|ledger| GroupStatus {
+    let status = node.ledger.read(|ledger| GroupStatus {
         group: (*group).clone(),
         view,
         primary: view.primary(group.replicas().len()),
@@ -46,7 +50,8 @@ pub(super) async fn status(State(api): State<Api>) -> Json<GroupStatus> {
         stable,
         anchored: ledger.anchor_within().map(anchor_status),
         ready,
-    }))
+    });
+    negotiated(&headers, &status)
 }
 
 fn anchor_status(anchored: &AnchoredLog) -> AnchorStatus {
@@ -58,31 +63,34 @@ fn anchor_status(anchored: &AnchoredLog) -> AnchorStatus {
 #[utoipa::path(
     get,
     path = "/v1/groups/{group}/agents/{agent}",
+    operation_id = "getAgent",
     tag = "group",
     params(GroupParam, ("agent" = String, Path, description = "The agent's address")),
-    responses((status = 200, body = AgentView), (status = 404, description = "not_found", body = ErrorBody))
+    responses((status = 200, description = "The agent", content((AgentView = "application/json"), (Vec<u8> = "application/cbor"))), (status = 404, description = "not_found", body = ErrorBody))
 )]
-pub(super) async fn agent(State(api): State<Api>, names: Names) -> ApiResult<Json<AgentView>> {
+pub(super) async fn agent(State(api): State<Api>, names: Names, headers: HeaderMap) -> ApiResult<Response> {
     let agent: AgentId = names.read("agent")?;
     let view = api.ledger().read(|ledger| ledger.state().agent(agent));
     let view = view.ok_or_else(|| ApiError::not_found(format!("agent {agent} is not known to the group")))?;
-    Ok(Json(view))
+    Ok(negotiated(&headers, &view))
 }
 
 /// The newest stable checkpoint, as the contract takes it.
 #[utoipa::path(
     get,
     path = "/v1/groups/{group}/checkpoint",
+    operation_id = "getCheckpoint",
     tag = "group",
     params(GroupParam),
     responses(
-        (status = 200, description = "A CheckpointCertificate", body = Object),
+        (status = 200, description = "The checkpoint and its signatures", content((CheckpointCertificate = "application/json"), (Vec<u8> = "application/cbor"))),
         (status = 404, description = "not_found: none is stable yet", body = ErrorBody)
     )
 )]
-pub(super) async fn checkpoint(State(api): State<Api>) -> ApiResult<Json<CheckpointCertificate>> {
+pub(super) async fn checkpoint(State(api): State<Api>, headers: HeaderMap) -> ApiResult<Response> {
     let stable = api.node().stable.borrow().clone();
-    stable.map(Json).ok_or_else(|| ApiError::not_found("no checkpoint is stable yet"))
+    let stable = stable.ok_or_else(|| ApiError::not_found("no checkpoint is stable yet"))?;
+    Ok(negotiated(&headers, &stable))
 }
 
 /// From which epoch on handovers are wanted.
@@ -97,24 +105,29 @@ pub(super) struct HandoversFrom {
 #[utoipa::path(
     get,
     path = "/v1/groups/{group}/handovers",
+    operation_id = "listHandovers",
     tag = "group",
     params(GroupParam, ("from" = Option<u64>, Query, description = "The first epoch whose end is wanted; 0 unless said. Only those of its era are given")),
-    responses((status = 200, description = "A list of handovers, in order, at most 64", body = Vec<Object>))
+    responses((status = 200, description = "In order, at most 64", content((Vec<Handover> = "application/json"), (Vec<u8> = "application/cbor"))))
 )]
 pub(super) async fn handovers(
     State(api): State<Api>,
-    Query(HandoversFrom { from }): Query<HandoversFrom>,
-) -> Json<Vec<Handover>> {
+    Params(HandoversFrom { from }): Params<HandoversFrom>,
+    headers: HeaderMap,
+) -> Response {
     let from = Epoch(from);
     let all = api.node().handovers.borrow().clone();
     let wanted = all.iter().filter(|handover| handover.from() >= from && handover.from().era() == from.era());
-    Json(wanted.take(MAX_HANDOVERS).cloned().collect())
+    let wanted: Vec<Handover> = wanted.take(MAX_HANDOVERS).cloned().collect();
+    negotiated(&headers, &wanted)
 }
 
 /// What is held against replicas.
-#[derive(Serialize, utoipa::ToSchema)]
+#[derive(Serialize, Encode, utoipa::ToSchema)]
+#[cbor(map)]
 pub(super) struct EvidenceList {
     /// Pairs of contradicting statements, each under one replica's signatures.
+    #[n(0)]
     #[schema(value_type = Vec<Object>)]
     evidence: Vec<Evidence>,
 }
@@ -123,11 +136,12 @@ pub(super) struct EvidenceList {
 #[utoipa::path(
     get,
     path = "/v1/groups/{group}/evidence",
+    operation_id = "listEvidence",
     tag = "group",
     params(GroupParam),
-    responses((status = 200, body = EvidenceList))
+    responses((status = 200, description = "All that is held", content((EvidenceList = "application/json"), (Vec<u8> = "application/cbor"))))
 )]
-pub(super) async fn evidence(State(api): State<Api>) -> Json<EvidenceList> {
+pub(super) async fn evidence(State(api): State<Api>, headers: HeaderMap) -> Response {
     let evidence = api.node().evidence.borrow().iter().cloned().collect();
-    Json(EvidenceList { evidence })
+    negotiated(&headers, &EvidenceList { evidence })
 }

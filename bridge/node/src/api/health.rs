@@ -22,7 +22,7 @@ pub(super) struct Health {
 const OK: Health = Health { status: "ok" };
 
 /// Whether the process answers at all.
-#[utoipa::path(get, path = "/healthz", tag = "node", responses((status = 200, body = Health)))]
+#[utoipa::path(get, path = "/healthz", operation_id = "getHealth", tag = "node", responses((status = 200, description = "It does", body = Health)))]
 pub(super) async fn healthz() -> Json<Health> {
     Json(OK)
 }
@@ -31,8 +31,9 @@ pub(super) async fn healthz() -> Json<Health> {
 #[utoipa::path(
     get,
     path = "/readyz",
+    operation_id = "getReadiness",
     tag = "node",
-    responses((status = 200, body = Health), (status = 503, description = "not_ready, diverged", body = ErrorBody))
+    responses((status = 200, description = "It takes commands", body = Health), (status = 503, description = "not_ready, diverged", body = ErrorBody))
 )]
 pub(super) async fn readyz(State(api): State<Api>) -> ApiResult<Json<Health>> {
     api.check_serving()?;
@@ -46,8 +47,9 @@ pub(super) async fn readyz(State(api): State<Api>) -> ApiResult<Json<Health>> {
 #[utoipa::path(
     get,
     path = "/metrics",
+    operation_id = "getMetrics",
     tag = "node",
-    responses((status = 200, content_type = "application/openmetrics-text", body = String))
+    responses((status = 200, description = "All numbers", content_type = "application/openmetrics-text", body = String))
 )]
 pub(super) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
     let metrics = &api.node().metrics;

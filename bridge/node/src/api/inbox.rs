@@ -1,12 +1,14 @@
 //! The contract's inbox: what the log took from it, and what waits. This is where a proposal of the on-chain lane, or a
 //! member's notice, shows before the log has it.
 
-use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use quorate_protocol::api::{ErrorBody, InboxPage, MAX_PAGE_EVENTS, WaitingMessage};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::body::negotiated;
 use super::error::ApiResult;
 use super::openapi::GroupParam;
 use super::router::Params;
@@ -33,11 +35,16 @@ pub(super) struct Page {
 #[utoipa::path(
     get,
     path = "/v1/groups/{group}/inbox",
+    operation_id = "getInbox",
     tag = "group",
     params(GroupParam, Page),
-    responses((status = 200, body = InboxPage), (status = 400, description = "malformed", body = ErrorBody))
+    responses((status = 200, description = "A page", content((InboxPage = "application/json"), (Vec<u8> = "application/cbor"))), (status = 400, description = "malformed", body = ErrorBody))
 )]
-pub(super) async fn show(State(api): State<Api>, Params(page): Params<Page>) -> ApiResult<Json<InboxPage>> {
+pub(super) async fn show(
+    State(api): State<Api>,
+    Params(page): Params<Page>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
     let (from, limit) =
         (page.from.unwrap_or(0), page.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_PAGE_EVENTS));
     let ((taken, hash), mut told) =
@@ -47,5 +54,5 @@ pub(super) async fn show(State(api): State<Api>, Params(page): Params<Page>) -> 
     let view = api.node().inbox.borrow().clone();
     let waiting = view.messages.iter().filter(|message| message.index >= taken).map(WaitingMessage::from);
     let waiting = waiting.take(MAX_PAGE_EVENTS).collect();
-    Ok(Json(InboxPage { taken, hash, waiting, told, next }))
+    Ok(negotiated(&headers, &InboxPage { taken, hash, waiting, told, next }))
 }

@@ -1,6 +1,5 @@
 //! The log's certificate, checkpoint, tiles and consistency proofs.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
@@ -20,10 +19,11 @@ use crate::ledger::TilePath;
 #[utoipa::path(
     get,
     path = "/v1/groups/{group}/log/certificate",
+    operation_id = "getLogCertificate",
     tag = "log",
     params(GroupParam),
     responses(
-        (status = 200, description = "A LogCertificate", content((Object = "application/json"), (Vec<u8> = "application/cbor"))),
+        (status = 200, description = "The certificate", content((LogCertificate = "application/json"), (Vec<u8> = "application/cbor"))),
         (status = 404, description = "not_found: nothing is certified yet", body = ErrorBody)
     )
 )]
@@ -40,6 +40,7 @@ fn newest_certificate(api: &Api) -> ApiResult<LogCertificate> {
 #[utoipa::path(
     get,
     path = "/v1/groups/{group}/log/checkpoint",
+    operation_id = "getLogCheckpoint",
     tag = "log",
     params(GroupParam),
     responses(
@@ -58,6 +59,7 @@ pub(super) async fn checkpoint(State(api): State<Api>) -> ApiResult<Response> {
 #[utoipa::path(
     get,
     path = "/v1/groups/{group}/log/tile/{level}/{*path}",
+    operation_id = "getTile",
     tag = "log",
     params(
         GroupParam,
@@ -96,14 +98,16 @@ pub(super) struct Sizes {
 #[utoipa::path(
     get,
     path = "/v1/groups/{group}/log/consistency",
+    operation_id = "getConsistencyProof",
     tag = "log",
     params(GroupParam, Sizes),
-    responses((status = 200, body = ConsistencyProof), (status = 400, description = "malformed", body = ErrorBody))
+    responses((status = 200, description = "The proof", content((ConsistencyProof = "application/json"), (Vec<u8> = "application/cbor"))), (status = 400, description = "malformed", body = ErrorBody))
 )]
 pub(super) async fn consistency(
     State(api): State<Api>,
     Params(sizes): Params<Sizes>,
-) -> ApiResult<Json<ConsistencyProof>> {
+    headers: HeaderMap,
+) -> ApiResult<Response> {
     let from = sizes.from;
     let proof = api.ledger().read(|ledger| {
         let to = sizes.to.unwrap_or(ledger.head().size);
@@ -113,5 +117,5 @@ pub(super) async fn consistency(
     });
     let size = api.ledger().progress().size;
     let out_of_range = || ApiError::malformed(format!("expected from <= to <= {size}, the size of the log"));
-    proof.map(Json).ok_or_else(out_of_range)
+    Ok(negotiated(&headers, &proof.ok_or_else(out_of_range)?))
 }

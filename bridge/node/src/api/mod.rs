@@ -39,9 +39,12 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::future::{Future, IntoFuture as _};
+use std::future::{Future, IntoFuture as _, pending};
+use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -53,25 +56,60 @@ pub use handle::{
 
 use crate::config::HttpConfig;
 use crate::error::NodeError;
+use crate::metrics::Gauge;
 use listener::{BoundedListener, Remote};
 use state::Api;
 
 /// How long requests that are being answered may take to end after the signal to stop.
 const GRACE: Duration = Duration::from_secs(5);
+/// The most connections at once of `http.admin_listen`.
+const ADMIN_CONNECTIONS: usize = 64;
 
-/// Listens on the configured address.
+/// Where the API listens.
+pub struct Listeners {
+    api: TcpListener,
+    admin: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// The address of the API.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.api.local_addr()
+    }
+
+    /// The address on which health, readiness and metrics alone are served, where there is one.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn admin_address(&self) -> io::Result<Option<SocketAddr>> {
+        self.admin.as_ref().map(TcpListener::local_addr).transpose()
+    }
+}
+
+/// Listens on the configured addresses.
 ///
 /// # Errors
 /// [`NodeError::PortTaken`] or [`NodeError::Listen`].
-pub async fn bind(config: &HttpConfig) -> Result<TcpListener, NodeError> {
-    let address = config.listen;
-    TcpListener::bind(address).await.map_err(|error| NodeError::listen("http.listen", address, error))
+pub async fn bind(config: &HttpConfig) -> Result<Listeners, NodeError> {
+    let api = bind_to("http.listen", config.listen).await?;
+    let admin = match config.admin_listen {
+        Some(address) => Some(bind_to("http.admin_listen", address).await?),
+        None => None,
+    };
+    Ok(Listeners { api, admin })
 }
 
-/// Serves the API on `listener` until `shutdown` is done. Then nothing new is accepted, whoever waits is
+async fn bind_to(key: &'static str, address: SocketAddr) -> Result<TcpListener, NodeError> {
+    TcpListener::bind(address).await.map_err(|error| NodeError::listen(key, address, error))
+}
+
+/// Serves the API on `listeners` until `shutdown` is done. Then nothing new is accepted, whoever waits is
 /// told to ask another node, and after five seconds at most this returns.
 pub async fn serve(
-    listener: TcpListener,
+    listeners: Listeners,
     config: &HttpConfig,
     node: NodeHandle,
     shutdown: impl Future<Output = ()> + Send + 'static,
@@ -79,9 +117,12 @@ pub async fn serve(
     let (close, closing) = watch::channel(false);
     let mut closed = closing.clone();
     let connections = node.metrics.http_connections.clone();
-    let listener = BoundedListener::new(listener, config.max_connections, connections);
-    let service =
-        router::router(Api::new(config, node, closing)).into_make_service_with_connect_info::<Remote>();
+    let api = Api::new(config, node, closing);
+    // Whoever watches over the node needs few connections, and not those of the clients.
+    let admin = listeners.admin.map(|admin| BoundedListener::new(admin, ADMIN_CONNECTIONS, Gauge::default()));
+    let watched = serve_admin(admin, router::admin_router(api.clone()));
+    let listener = BoundedListener::new(listeners.api, config.max_connections, connections);
+    let service = router::router(api).into_make_service_with_connect_info::<Remote>();
     let signal = async move {
         shutdown.await;
         close.send_replace(true);
@@ -95,6 +136,17 @@ pub async fn serve(
     tokio::select! {
         // Serving ends only by the signal; errors of single connections end those alone.
         _ = server => {}
+        () = watched => {}
         () = out_of_grace => tracing::warn!("some HTTP requests did not end in time and were cut off"),
     }
+}
+
+/// Serves what watches over the node, for as long as the API is served: up to its end a node says that it is not ready.
+async fn serve_admin(listener: Option<BoundedListener>, routes: Router) {
+    if let Some(listener) = listener {
+        let service = routes.into_make_service_with_connect_info::<Remote>();
+        // Serving never ends by itself.
+        let _ = axum::serve(listener, service).await;
+    }
+    pending().await
 }

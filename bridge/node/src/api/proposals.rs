@@ -1,11 +1,10 @@
 //! Proposals and their decisions.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use quorate_protocol::api::{ErrorBody, ErrorCode, MAX_PAGE_PROPOSALS, ProposalView, ProposalsPage};
-use quorate_protocol::{EntryIndex, EntryKind, ProposalId};
+use quorate_protocol::{EntryIndex, EntryKind, ProposalId, Receipt};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -33,44 +32,49 @@ pub(super) struct Page {
 #[utoipa::path(
     get,
     path = "/v1/groups/{group}/proposals",
+    operation_id = "listProposals",
     tag = "proposals",
     params(GroupParam, Page),
-    responses((status = 200, body = ProposalsPage), (status = 400, description = "malformed", body = ErrorBody))
+    responses((status = 200, description = "A page", content((ProposalsPage = "application/json"), (Vec<u8> = "application/cbor"))), (status = 400, description = "malformed", body = ErrorBody))
 )]
 pub(super) async fn list(
     State(api): State<Api>,
     Params(page): Params<Page>,
-) -> ApiResult<Json<ProposalsPage>> {
+    headers: HeaderMap,
+) -> ApiResult<Response> {
     let after: Option<ProposalId> = page.after.as_deref().map(parse).transpose()?;
     let limit = page.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_PAGE_PROPOSALS);
     let mut proposals = api.ledger().read(|ledger| ledger.state().proposals(after, limit + 1));
     let next = (proposals.len() > limit).then(|| proposals[limit - 1].id);
     proposals.truncate(limit);
-    Ok(Json(ProposalsPage { proposals, next }))
+    Ok(negotiated(&headers, &ProposalsPage { proposals, next }))
 }
 
 /// A proposal with its votes so far.
 #[utoipa::path(
     get,
     path = "/v1/groups/{group}/proposals/{id}",
+    operation_id = "getProposal",
     tag = "proposals",
     params(GroupParam, ("id" = String, Path, description = "The proposal's id")),
-    responses((status = 200, body = ProposalView), (status = 404, description = "not_found", body = ErrorBody))
+    responses((status = 200, description = "The proposal", content((ProposalView = "application/json"), (Vec<u8> = "application/cbor"))), (status = 404, description = "not_found", body = ErrorBody))
 )]
-pub(super) async fn show(State(api): State<Api>, names: Names) -> ApiResult<Json<ProposalView>> {
+pub(super) async fn show(State(api): State<Api>, names: Names, headers: HeaderMap) -> ApiResult<Response> {
     let id: ProposalId = names.read("id")?;
     let view = api.ledger().read(|ledger| ledger.state().proposal(&id));
-    Ok(Json(view.ok_or_else(|| ApiError::not_found(format!("no proposal {id}")))?))
+    let view = view.ok_or_else(|| ApiError::not_found(format!("no proposal {id}")))?;
+    Ok(negotiated(&headers, &view))
 }
 
 /// The receipt of the decision on a proposal; waits for the decision if asked to.
 #[utoipa::path(
     get,
     path = "/v1/groups/{group}/proposals/{id}/decision",
+    operation_id = "getDecision",
     tag = "proposals",
     params(GroupParam, ("id" = String, Path, description = "The proposal's id"), Wait),
     responses(
-        (status = 200, description = "The receipt", content((Object = "application/json"), (Vec<u8> = "application/cbor"))),
+        (status = 200, description = "The receipt", content((Receipt = "application/json"), (Vec<u8> = "application/cbor"))),
         (status = 404, description = "not_decided: open, moved to the on-chain lane, or no such proposal", body = ErrorBody),
         (status = 504, description = "pending: decided, not certified yet", body = ErrorBody)
     )

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Query, RawPathParams, Request, State};
 use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
@@ -11,6 +12,7 @@ use quorate_protocol::GroupId;
 use quorate_protocol::api::{ErrorCode, MAX_WAIT_MS};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -22,6 +24,9 @@ use super::{anchor, commands, entries, events, group, health, inbox, log, openap
 
 /// The longest that a request may take until its answer begins: the longest wait, the body, and some air.
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(MAX_WAIT_MS + 15_000);
+
+/// How long a browser may remember what pages of an origin may do.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
 
 /// All routes.
 pub(super) fn router(api: Api) -> Router {
@@ -35,7 +40,46 @@ pub(super) fn router(api: Api) -> Router {
         .layer(from_fn(limit_time))
         .layer(from_fn_with_state(api.clone(), limit_rate))
         .layer(from_fn_with_state(api.clone(), count_refusals))
+        .layer(from_fn(say_whether_to_keep))
+        .layer(cross_origin(&api.config().allowed_origins))
         .with_state(api)
+}
+
+/// Health, readiness and metrics alone.
+pub(super) fn admin_router(api: Api) -> Router {
+    let (routes, _) = OpenApiRouter::new().merge(watching_routes()).split_for_parts();
+    routes
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(DefaultBodyLimit::max(0))
+        .layer(from_fn(limit_time))
+        .layer(from_fn(say_whether_to_keep))
+        .with_state(api)
+}
+
+/// Lets web pages of these origins use the API, and no others: the CORS protocol of the Fetch standard. The API knows no
+/// cookies, so there is nothing that a page could do in a user's name.
+fn cross_origin(origins: &[String]) -> CorsLayer {
+    let allowed = if origins == ["*"] {
+        AllowOrigin::any()
+    } else {
+        // The configuration was checked: an origin is made of letters, digits and few signs.
+        AllowOrigin::list(origins.iter().filter_map(|origin| origin.parse::<HeaderValue>().ok()))
+    };
+    CorsLayer::new()
+        .allow_origin(allowed)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([header::ACCEPT, header::CONTENT_TYPE, HeaderName::from_static("last-event-id")])
+        .expose_headers([header::RETRY_AFTER])
+        .max_age(PREFLIGHT_AGE)
+}
+
+/// What the log says next is something else: no cache keeps an answer, unless the handler says that it may.
+async fn say_whether_to_keep(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let kept = response.headers_mut().entry(header::CACHE_CONTROL);
+    kept.or_insert(HeaderValue::from_static("no-store"));
+    response
 }
 
 /// The handlers with their documentation: a route that is served is in the OpenAPI document, because both
@@ -66,6 +110,11 @@ fn documented_routes(api: &Api) -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(openapi::head())
         .merge(of_the_group)
         .routes(routes!(openapi::document))
+        .merge(watching_routes())
+}
+
+fn watching_routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))

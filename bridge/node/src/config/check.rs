@@ -119,9 +119,22 @@ impl NodeConfig {
                 findings.add(key, format!("{rate} is no rate"), "set a number above 0");
             }
         }
-        if http.listen == self.peers.listen && http.listen.port() != 0 {
-            let cause = format!("{} is peers.listen too", http.listen);
-            findings.add("http.listen", cause, "give each its own port");
+        let taken = [("peers.listen", Some(self.peers.listen)), ("http.admin_listen", http.admin_listen)];
+        for (other, address) in taken {
+            if address == Some(http.listen) && http.listen.port() != 0 {
+                let cause = format!("{} is {other} too", http.listen);
+                findings.add("http.listen", cause, "give each its own port");
+            }
+        }
+        if http.admin_listen == Some(self.peers.listen) && self.peers.listen.port() != 0 {
+            let cause = format!("{} is peers.listen too", self.peers.listen);
+            findings.add("http.admin_listen", cause, "give each its own port");
+        }
+        let is_each_an_origin = http.allowed_origins.iter().all(|origin| is_origin(origin));
+        if !is_each_an_origin && http.allowed_origins != ["*"] {
+            let cause = format!("{:?} is not a list of origins", http.allowed_origins);
+            let mend = "write each as a browser does, such as \"https://app.example\", or [\"*\"] for all";
+            findings.add("http.allowed_origins", cause, mend);
         }
     }
 
@@ -182,6 +195,14 @@ fn check_consensus(consensus: &ConsensusConfig, findings: &mut Findings) {
     findings.range("consensus.max_clock_drift_ms", consensus.max_clock_drift_ms, 1, 3_600_000);
     findings.range("consensus.checkpoint_delay_ms", consensus.checkpoint_delay_ms, 10, 600_000);
     findings.range("consensus.status_interval_ms", consensus.status_interval_ms, 10, 60_000);
+}
+
+/// Whether a browser writes an origin so (RFC 6454 section 6.2): scheme, host in lower case, and a port where it is not the
+/// scheme's; nothing behind it.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]".contains(&byte);
+    !host.is_empty() && host.bytes().all(allowed)
 }
 
 #[cfg(test)]

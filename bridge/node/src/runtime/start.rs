@@ -110,9 +110,9 @@ impl Node {
         let marker =
             keys.agent_keystore.as_deref().map(|path| SpokenMarker::beside(path, &group.identity.group));
         // Ports first: a port that is taken must not leave a data directory behind.
-        let listener = api::bind(&config.http).await?;
-        let http = listener
-            .local_addr()
+        let listeners = api::bind(&config.http).await?;
+        let http = listeners
+            .address()
             .map_err(|source| NodeError::listen("http.listen", config.http.listen, source))?;
         let agent = AgentId(keys.account.address());
         let opened = {
@@ -123,7 +123,7 @@ impl Node {
                 .map_err(|error| NodeError::Invariant(format!("opening the data directory: {error}")))??
         };
         let (transport, frames) = Transport::start(transport_config(config, &keys, &group)).await?;
-        assemble(config, keys, marker, opened, (listener, http), (transport, frames))
+        assemble(config, keys, marker, opened, (listeners, http), (transport, frames))
     }
 
     /// The group as a node of this data directory knew it last; nothing if it never ran. With it a node
@@ -217,7 +217,7 @@ fn assemble(
     keys: NodeKeys,
     marker: Option<SpokenMarker>,
     opened: Opened,
-    (listener, http): (tokio::net::TcpListener, std::net::SocketAddr),
+    (listeners, http): (api::Listeners, std::net::SocketAddr),
     (transport, frames): (Transport, Frames),
 ) -> Result<Node, NodeError> {
     let Opened { wal, store, writer, restored, evidence } = opened;
@@ -286,7 +286,7 @@ fn assemble(
     let api = tokio::spawn(async move {
         // An error means that the node was dropped: that closes the API too.
         let signal = async { drop(closed.await) };
-        api::serve(listener, &http_config, handle, signal).await;
+        api::serve(listeners, &http_config, handle, signal).await;
     });
     let tasks = vec![
         tokio::spawn(watches::watch_anchors(core_sender.clone(), anchor_receiver)),

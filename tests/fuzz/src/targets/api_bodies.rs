@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use quorate_protocol::api::{
-    AgentView, AnchorStatus, ConsistencyProof, ErrorBody, ErrorCode, ErrorDetail, GroupStatus, HandoversPage,
+    AgentView, AnchorStatus, ConsistencyProof, ErrorBody, ErrorCode, GroupStatus, HandoversPage,
     ProposalStatus, ProposalView, ProposalsPage, StableStatus, VoteView,
 };
 use quorate_protocol::{
@@ -89,11 +89,8 @@ fn seeds() -> Vec<Seed> {
         to_root: WORLD.log.root(),
         proof: WORLD.log.consistency_proof(3, WORLD.log.size()).expect("it is a prefix"),
     };
-    let error = ErrorDetail {
-        code: ErrorCode::NonceReused,
-        message: "see entry 4".into(),
-        entry: Some(EntryIndex(4)),
-    };
+    let error =
+        ErrorBody { entry: Some(EntryIndex(4)), ..ErrorBody::new(ErrorCode::NonceReused, "see entry 4") };
     vec![
         json("group", &status()),
         json("agent", &view),
@@ -101,7 +98,7 @@ fn seeds() -> Vec<Seed> {
         json("proposals", &ProposalsPage { proposals: vec![proposal()], next: Some(proposal().id) }),
         json("consistency", &proof),
         json("handovers", &vec![WORLD.handover()]),
-        json("error", &ErrorBody { error }),
+        json("error", &error),
         json("public", &AgentPublic { agent, key }),
     ]
 }

@@ -84,7 +84,7 @@ async fn each_fault_of_a_command_has_its_code_and_nothing_is_ordered() {
     ];
     for (command, code, entry) in cases {
         let error = error(node.submit(&command).await).await;
-        assert_eq!((error.code, error.entry), (code, entry), "{}", error.message);
+        assert_eq!((error.code, error.entry), (code, entry), "{}", error.detail);
     }
     assert_eq!(node.submissions(), 1);
 }
@@ -116,7 +116,7 @@ async fn each_fault_of_a_body_has_its_code() {
             None => request,
         };
         let error = error(request.send().await.unwrap()).await;
-        assert_eq!(error.code, ErrorCode::UnsupportedMediaType, "{}", error.message);
+        assert_eq!(error.code, ErrorCode::UnsupportedMediaType, "{}", error.detail);
     }
     let wait = node.submit_bytes("?wait_ms=soon", good.clone()).await;
     assert_eq!(error(wait).await.code, ErrorCode::Malformed);
@@ -159,7 +159,7 @@ async fn a_node_that_cannot_take_commands_says_so() {
     assert!(refused.headers().contains_key("retry-after"));
     let refused = error(refused).await;
     assert_eq!(refused.code, ErrorCode::NotReady);
-    assert!(refused.message.contains("two of three peers"), "{}", refused.message);
+    assert!(refused.detail.contains("two of three peers"), "{}", refused.detail);
     node.receipt(&executed).await;
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use quorate_protocol::api::{CBOR, ErrorBody, ErrorDetail};
+use quorate_protocol::api::{CBOR, ErrorBody, PROBLEM};
 use quorate_protocol::{CheckpointCertificate, LogHead, Receipt, SignedCommand, View};
 use reqwest::{Method, RequestBuilder, Response};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -45,6 +45,7 @@ pub(super) struct Node {
     pub(super) fixture: Arc<Fixture>,
     pub(super) shared: Arc<SharedLedger>,
     pub(super) base: String,
+    pub(super) admin: Option<String>,
     pub(super) client: reqwest::Client,
     pub(super) submitted: Arc<AtomicUsize>,
     pub(super) runtime: watch::Sender<Runtime>,
@@ -60,6 +61,8 @@ pub(super) struct Node {
 pub(super) fn config() -> HttpConfig {
     HttpConfig {
         listen: ([127, 0, 0, 1], 0).into(),
+        admin_listen: None,
+        allowed_origins: vec![],
         max_body_bytes: 128 * 1024,
         requests_per_second: 10_000.0,
         commands_per_second: 10_000.0,
@@ -104,12 +107,13 @@ impl Node {
         };
         tokio::spawn(order.run(submissions, mode));
 
-        let listener = crate::api::bind(&config).await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
+        let listeners = crate::api::bind(&config).await.unwrap();
+        let base = format!("http://{}", listeners.address().unwrap());
+        let admin = listeners.admin_address().unwrap().map(|admin| format!("http://{admin}"));
         let (stop, stopped) = oneshot::channel::<()>();
         let server =
             tokio::spawn(
-                async move { serve(listener, &config, handle, async { drop(stopped.await) }).await },
+                async move { serve(listeners, &config, handle, async { drop(stopped.await) }).await },
             );
         let client = reqwest::Client::new();
         let stop = Some(stop);
@@ -117,6 +121,7 @@ impl Node {
             fixture,
             shared,
             base,
+            admin,
             client,
             submitted,
             runtime,
@@ -186,11 +191,19 @@ impl Node {
 }
 
 /// The error that a response carries, whose HTTP status must be that of its code.
-pub(super) async fn error(response: Response) -> ErrorDetail {
-    let status = response.status().as_u16();
+pub(super) async fn error(response: Response) -> ErrorBody {
+    let status = response.status();
+    assert_eq!(response.headers()["content-type"], PROBLEM);
     let body: ErrorBody = response.json().await.unwrap();
-    assert_eq!(body.error.code.http_status(), status, "{body:?}");
-    body.error
+    assert_eq!((body.status, body.code.http_status()), (status.as_u16(), status.as_u16()), "{body:?}");
+    assert_eq!(
+        Some(&*body.title),
+        status.canonical_reason().map(|title| match title {
+            "Payload Too Large" => "Content Too Large",
+            title => title,
+        })
+    );
+    body
 }
 
 struct Order {

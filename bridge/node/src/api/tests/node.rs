@@ -6,8 +6,9 @@ use quorate_protocol::api::ErrorCode;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::harness::{Node, error};
+use super::harness::{Node, config, error};
 use crate::api::Readiness;
+use crate::config::HttpConfig;
 
 /// What the API promises. A route that is added or renamed must be added here.
 const ROUTES: [&str; 24] = [
@@ -43,10 +44,12 @@ async fn the_document_lists_every_route_and_every_route_is_served() {
     let response = node.request(Method::GET, "/v1/openapi.json").send().await.unwrap();
     assert_eq!(response.headers()["content-type"], "application/json");
     let document: Value = response.json().await.unwrap();
-    let mut listed = BTreeSet::new();
+    let (mut listed, mut ids) = (BTreeSet::new(), BTreeSet::new());
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             listed.insert(format!("{} {path}", method.to_uppercase()));
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(ids.insert(id.to_owned()), "{id} is an operation's already");
             assert!(operation["responses"].as_object().is_some_and(|all| !all.is_empty()), "{method} {path}");
             // Every parameter in the path is described.
             let described: BTreeSet<_> = operation["parameters"]
@@ -70,9 +73,28 @@ async fn the_document_lists_every_route_and_every_route_is_served() {
         let response = node.request(method.parse().unwrap(), &path).send().await.unwrap();
         if !response.status().is_success() {
             let error = error(response).await;
-            assert!(!error.message.starts_with("no route"), "{route}: {error:?}");
+            assert!(!error.detail.starts_with("no route"), "{route}: {error:?}");
         }
     }
+}
+
+/// A linter finds no fault in the document, and a TypeScript client that is made from it compiles, and reads this node.
+#[tokio::test]
+async fn a_client_that_is_made_from_the_document_reads_the_node() {
+    let node = Node::start().await;
+    node.receipt(&node.fixture.command(0, 1)).await;
+    let document = node.request(Method::GET, "/v1/openapi.json").send().await.unwrap().bytes().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("openapi.json");
+    std::fs::write(&file, document).unwrap();
+    let check = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/openapi/check.mjs");
+    let mut command = tokio::process::Command::new("node");
+    command.arg(check).arg(&file).arg(&node.base);
+    command.arg(node.fixture.group.identity.group.to_string()).arg(node.fixture.agent(0).to_string());
+    let output = command.output().await.expect("Node.js is installed, and `make setup` was run");
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}");
 }
 
 #[tokio::test]
@@ -102,7 +124,29 @@ async fn health_and_readiness_are_told_apart() {
     node.status.send_replace(status);
     assert_eq!(get("/healthz").await.status(), 200);
     let not_ready = error(get("/readyz").await).await;
-    assert_eq!((not_ready.code, not_ready.message.as_str()), (ErrorCode::NotReady, "catching up"));
+    assert_eq!((not_ready.code, not_ready.detail.as_str()), (ErrorCode::NotReady, "catching up"));
+}
+
+#[tokio::test]
+async fn whoever_watches_has_a_listener_of_their_own() {
+    let config =
+        HttpConfig { admin_listen: Some(([127, 0, 0, 1], 0).into()), max_connections: 1, ..config() };
+    let node = Node::start_with(config).await;
+    let admin = node.admin.clone().unwrap();
+    // The one connection of the API is taken for as long as this stream is open.
+    let _stream = node.get("/events").await;
+    let get = async |path: &str| node.client.get(format!("{admin}{path}")).send().await.unwrap();
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let answer = get(path).await;
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["cache-control"] == "no-store"),
+            (200, true),
+            "{path}"
+        );
+    }
+    for path in [node.path(""), "/v1/openapi.json".into()] {
+        assert_eq!(error(get(&path).await).await.code, ErrorCode::NotFound, "{path}");
+    }
 }
 
 #[tokio::test]
