@@ -153,6 +153,20 @@ mod tests {
         assert!(matches!(&missing, SdkError::KeyMissing { path } if path.ends_with(KEY_FILE)), "{missing}");
     }
 
+    /// In UAX 15's forms, whichever the keystore was made with and whichever is typed.
+    #[test]
+    fn a_password_opens_in_whatever_normal_form_it_comes() {
+        let (composed, decomposed) = ("p\u{e4}ssw\u{f6}rt \u{fb01}", "pa\u{308}sswo\u{308}rt \u{fb01}");
+        for (made, typed) in
+            [(composed, decomposed), (decomposed, composed), ("p\u{e4}ssw\u{f6}rt fi", decomposed)]
+        {
+            let dir = tempfile::tempdir().unwrap();
+            let agent = Agent::create_with(dir.path(), made, LIGHT).unwrap();
+            assert_eq!(Agent::open(dir.path(), typed).unwrap().public(), agent.public());
+            assert!(matches!(Agent::open(dir.path(), "passwort fi"), Err(SdkError::WrongPassword { .. })));
+        }
+    }
+
     #[test]
     fn nothing_is_replaced_unless_asked() {
         let dir = tempfile::tempdir().unwrap();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use alloy::primitives::B256;
 use quorate_contracts::reader::ReaderError;
 use quorate_protocol::api::ErrorCode;
+use quorate_protocol::operations::proposals::InvalidPropose;
 use quorate_protocol::{
     AgentId, Digest, EntryIndex, Epoch, HandoverError, MembersChangeError, ProposalId, Receipt, ReceiptError,
     Refusal,
@@ -147,6 +148,9 @@ pub enum SdkError {
     /// A handover between epochs that proves nothing.
     #[error("the handover does not verify: {0}")]
     Handover(#[from] HandoverError),
+    /// A proposal that no group takes; nothing was signed.
+    #[error("{0}")]
+    InvalidProposal(#[from] InvalidPropose),
     /// A change of members that the group could not make.
     #[error("the members cannot change like this: {0}")]
     MembersChange(#[from] MembersChangeError),

@@ -7,6 +7,7 @@ use quorate_node::NodeError;
 use serde::Serialize;
 
 use crate::exit::Exit;
+use crate::output::terminal;
 
 /// What to do when nodes do not answer.
 pub(crate) const SEE_NODES: &str = "see whether the nodes run and answer /readyz, then try again";
@@ -233,12 +234,14 @@ impl CliError {
             let report = Report {
                 error: Body { exit_code: self.exit().code(), message: self.to_string(), mend: self.mend() },
             };
-            return serde_json::to_string(&report).expect("strings and numbers are JSON");
+            let report = serde_json::to_string(&report).expect("strings and numbers are JSON");
+            return terminal::json(&report).into_owned();
         }
-        match self.mend() {
+        let text = match self.mend() {
             Some(mend) => format!("error: {self}\n mend: {mend}"),
             None => format!("error: {self}"),
-        }
+        };
+        terminal::page(&text).into_owned()
     }
 }
 

@@ -22,11 +22,14 @@ pub(crate) enum Purpose {
 pub(crate) fn obtain(file: Option<&Path>, purpose: Purpose) -> Result<String, CliError> {
     let password = match (file, std::env::var(VARIABLE)) {
         (Some(file), _) => {
-            let text = std::fs::read_to_string(file).map_err(|error| CliError::Key {
+            let bytes = std::fs::read(file).map_err(|error| CliError::Key {
                 cause: format!("the password file {} cannot be read: {error}", file.display()),
                 mend: "name the right file with --password-file".into(),
             })?;
-            text.trim_end_matches(['\r', '\n']).to_owned()
+            first_line(&bytes).map_err(|fault| CliError::Key {
+                cause: format!("the password file {} {fault}", file.display()),
+                mend: "save it as UTF-8 text, with the password in its first line".into(),
+            })?
         }
         (None, Ok(password)) => password,
         (None, Err(_)) if std::io::stdin().is_terminal() => ask(purpose)?,
@@ -39,6 +42,17 @@ pub(crate) fn obtain(file: Option<&Path>, purpose: Purpose) -> Result<String, Cl
         });
     }
     Ok(password)
+}
+
+/// The first line of a file, without its end and without the byte order mark that some editors write in front.
+fn first_line(bytes: &[u8]) -> Result<String, &'static str> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err("is UTF-16 text");
+    }
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    std::str::from_utf8(line).map(str::to_owned).map_err(|_| "is no UTF-8 text")
 }
 
 fn ask(purpose: Purpose) -> Result<String, CliError> {
@@ -59,11 +73,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_s_line_end_is_not_part_of_the_password() {
+    fn the_first_line_of_a_file_is_the_password() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("password");
         std::fs::write(&file, "correct horse \r\n").unwrap();
         assert_eq!(obtain(Some(&file), Purpose::Open).unwrap(), "correct horse ");
+        for written in
+            ["secret", "secret\n", "secret\r\nsecond line\r\n", "\u{feff}secret\r\n", "secret\nsecond"]
+        {
+            std::fs::write(&file, written).unwrap();
+            assert_eq!(obtain(Some(&file), Purpose::Open).unwrap(), "secret", "{written:?}");
+        }
+        for written in [&b"\xff\xfes\0e\0"[..], b"\xfe\xff\0s", b"p\xe4ssword\n"] {
+            std::fs::write(&file, written).unwrap();
+            let refused = obtain(Some(&file), Purpose::Open).unwrap_err().to_string();
+            assert!(refused.contains("UTF-"), "{refused}");
+        }
         std::fs::write(&file, "\n").unwrap();
         assert!(matches!(obtain(Some(&file), Purpose::Open), Err(CliError::Key { .. })));
         let absent = obtain(Some(&dir.path().join("absent")), Purpose::Create).unwrap_err();

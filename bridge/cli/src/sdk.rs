@@ -82,7 +82,7 @@ impl From<SdkError> for CliError {
                 Self::Key { cause, mend: "restore the keys from a copy, or import them again".into() }
             }
             SdkError::File { path, source } => Self::Io { action: "use", path, source },
-            SdkError::Configuration(_) | SdkError::TooLarge { .. } => {
+            SdkError::Configuration(_) | SdkError::TooLarge { .. } | SdkError::InvalidProposal(_) => {
                 Self::Usage { cause, mend: "see the options of the command with --help".into() }
             }
             SdkError::UnknownAgent(_) => {

@@ -57,8 +57,9 @@ impl Client {
     /// Proposes something to the group. `agent` must be a voter.
     ///
     /// # Errors
-    /// As [`Self::execute`].
+    /// [`SdkError::InvalidProposal`] for what no group takes; nothing is signed then. And as [`Self::execute`].
     pub async fn propose(&self, agent: &Agent, propose: Propose) -> Result<Proposed, SdkError> {
+        propose.check()?;
         let operation = ProposalsOperation::Propose(propose).to_operation();
         let receipt = self.execute(agent, vec![operation]).await?;
         match evidence::proposals_outcome(&receipt)? {

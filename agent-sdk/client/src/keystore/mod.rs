@@ -16,6 +16,7 @@ mod v3;
 
 use std::path::{Path, PathBuf};
 
+use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
 use quorate_protocol::{AccountKey, AgentId, AgentKey, PublicKey};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -180,10 +181,34 @@ fn open_secret(path: &Path, password: &str) -> Result<Secret, SdkError> {
     let malformed = |reason: String| SdkError::Keystore { path: path.to_owned(), reason };
     let bytes = files::read(path)?;
     let file: KeystoreFile = serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
-    v3::decrypt(&file, password).map_err(|error| match error {
-        OpenError::WrongPassword => SdkError::WrongPassword { path: path.to_owned() },
-        OpenError::Malformed(reason) => malformed(reason),
-    })
+    for password in forms_of(password) {
+        match v3::decrypt(&file, &password) {
+            Err(OpenError::WrongPassword) => {}
+            Err(OpenError::Malformed(reason)) => return Err(malformed(reason)),
+            Ok(secret) => return Ok(secret),
+        }
+    }
+    Err(SdkError::WrongPassword { path: path.to_owned() })
+}
+
+/// The password as it is, then in the other normal forms of Unicode (UAX 15): which of them a letter such as `é` comes in
+/// depends on the keyboard, the editor and the wallet that wrote the keystore, and nobody sees it.
+fn forms_of(password: &str) -> Vec<Zeroizing<String>> {
+    let mut forms = vec![Zeroizing::new(password.to_owned())];
+    if !password.is_ascii() {
+        for form in [
+            ComposingNormalizerBorrowed::new_nfc().normalize(password),
+            DecomposingNormalizerBorrowed::new_nfd().normalize(password),
+            ComposingNormalizerBorrowed::new_nfkc().normalize(password),
+            DecomposingNormalizerBorrowed::new_nfkd().normalize(password),
+        ] {
+            let form = Zeroizing::new(form.into_owned());
+            if !forms.contains(&form) {
+                forms.push(form);
+            }
+        }
+    }
+    forms
 }
 
 fn account_of(secret: &Secret) -> Result<AccountKey, SdkError> {

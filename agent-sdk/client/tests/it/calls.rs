@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use quorate_protocol::api::ErrorCode;
 use quorate_protocol::operations::proposals::Propose;
-use quorate_protocol::{Choice, DecisionStatus, Refusal};
+use quorate_protocol::{Call, Choice, DecisionStatus, Refusal, U256};
 use quorate_sdk::client::Lie;
 use quorate_sdk::{Agent, Client, NodeFailure, RetryPolicy, SdkError};
 
@@ -87,6 +87,25 @@ async fn a_proposal_is_decided_and_everything_is_proved() {
         }
         other => panic!("{other}"),
     }
+}
+
+/// Bounds are told by their numbers, before anything is signed: an entry would keep the refusal for good.
+#[tokio::test]
+async fn what_no_group_takes_is_not_signed() {
+    let stage = Stage::of(&[Behaviour::Honest]).await;
+    let (client, agents) = (stage.client(quick()), stage.agents());
+    let entries = stage.world.lock().unwrap().log.size();
+    let call = |len| Call { gas: 1, ..Call::new(agents[0].id(), U256::ZERO, vec![0; len]) };
+    for (proposal, bound) in [
+        (Propose { description: "x".repeat(4097), ..proposal(1) }, "4097 bytes, at most 4096"),
+        (Propose { calls: vec![call(0); 33], ..proposal(2) }, "33 calls, at most 32"),
+        (Propose { calls: vec![call(25_000)], ..proposal(3) }, "25000 bytes of data, at most 24576"),
+    ] {
+        let refused = client.propose(&agents[0], proposal).await.unwrap_err();
+        assert!(matches!(refused, SdkError::InvalidProposal(_)), "{refused}");
+        assert!(refused.to_string().contains(bound), "{refused}");
+    }
+    assert_eq!(stage.world.lock().unwrap().log.size(), entries);
 }
 
 #[tokio::test]

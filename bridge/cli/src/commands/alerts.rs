@@ -3,6 +3,8 @@
 
 use quorate_sdk::{Alert, Client, OnChain, OnChainOptions};
 
+use crate::output::terminal::page;
+
 /// The alerts, a line each, with what to do about them.
 pub(crate) fn lines(on_chain: &OnChain) -> Vec<String> {
     on_chain.alerts().iter().map(|alert| line(alert, on_chain.time_s)).collect()
@@ -17,7 +19,7 @@ pub(crate) fn text(lines: &[String]) -> String {
 /// confirms. A command that did its work does not fail because that cannot be read.
 pub(crate) async fn warn(client: &Client) {
     match client.on_chain(OnChainOptions { from_block: None, most: 32 }).await {
-        Ok(on_chain) => eprint!("{}", text(&lines(&on_chain))),
+        Ok(on_chain) => eprint!("{}", page(&text(&lines(&on_chain)))),
         Err(error) => eprintln!("! what happens on-chain could not be read: {error}"),
     }
 }

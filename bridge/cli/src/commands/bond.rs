@@ -58,6 +58,7 @@ pub(crate) struct Act {
 #[derive(Debug, Serialize)]
 struct Bonds {
     /// What each is to deposit, in wei.
+    #[serde(serialize_with = "quorate_protocol::decimal::serialize")]
     expected: u128,
     replicas: Vec<Bonded>,
 }
@@ -65,6 +66,7 @@ struct Bonds {
 #[derive(Debug, Serialize)]
 struct Bonded {
     replica: AgentId,
+    #[serde(serialize_with = "quorate_protocol::decimal::serialize")]
     amount: u128,
     /// From when on it can be withdrawn, in seconds of Unix time.
     released_at: Option<u64>,

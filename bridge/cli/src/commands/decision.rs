@@ -15,6 +15,7 @@ use crate::commands::alerts;
 use crate::connection::Connection;
 use crate::error::CliError;
 use crate::network::wait::{Look, wait_for};
+use crate::output::terminal::line;
 use crate::output::{Format, Report};
 use crate::{amount, chain, sdk};
 
@@ -80,7 +81,8 @@ impl Report for Verified {
         let status = format!("{status:?}").to_lowercase();
         let mut text = format!(
             "{}\nproposal {proposal}\nby       {}\nis {status}: {for_weight} for, {against_weight} against, {abstain_weight} abstained\n",
-            self.description, self.proposer
+            line(&self.description),
+            self.proposer
         );
         for call in &self.calls {
             let data = if call.data.is_empty() {

@@ -12,6 +12,7 @@ use crate::args::OutputOptions;
 use crate::commands::alerts;
 use crate::connection::Connection;
 use crate::error::CliError;
+use crate::output::terminal::line;
 use crate::output::{Format, Report};
 use crate::{amount, sdk};
 
@@ -63,10 +64,14 @@ struct InLane {
     voting_ends: Option<u64>,
     executable_from: Option<u64>,
     executable_until: Option<u64>,
+    #[serde(serialize_with = "quorate_protocol::decimal::serialize")]
     for_weight: u128,
+    #[serde(serialize_with = "quorate_protocol::decimal::serialize")]
     against_weight: u128,
+    #[serde(serialize_with = "quorate_protocol::decimal::serialize")]
     abstain_weight: u128,
     /// The weight of objections that takes it back, while it is approved.
+    #[serde(serialize_with = "quorate_protocol::decimal::option::serialize")]
     objections_needed: Option<u128>,
 }
 
@@ -76,7 +81,9 @@ struct InLog {
     proposal: ProposalId,
     description: String,
     closes: u64,
+    #[serde(serialize_with = "quorate_protocol::decimal::serialize")]
     for_weight: u128,
+    #[serde(serialize_with = "quorate_protocol::decimal::serialize")]
     against_weight: u128,
 }
 
@@ -111,7 +118,7 @@ impl InLane {
     }
 
     fn text(&self, now_s: u64) -> String {
-        let what = self.description.as_deref().unwrap_or("(the description is in the log)");
+        let what = line(self.description.as_deref().unwrap_or("(the description is in the log)"));
         let mut text =
             format!("proposal {}\n  {what}\n  {} of class {}", self.proposal, self.status, self.class);
         if self.from_log {
@@ -171,6 +178,7 @@ impl Report for Listed {
         let Some(open) = &self.in_log else { return text };
         text.push_str(&format!("\n{} open in the log, as the nodes say:\n", open.len()));
         for InLog { proposal, description, closes, for_weight, against_weight } in open {
+            let description = line(description);
             text.push_str(&format!(
                 "proposal {proposal}\n  {description}\n  {for_weight} for, {against_weight} against; takes votes until {closes} s\n"
             ));

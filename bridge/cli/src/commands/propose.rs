@@ -5,6 +5,7 @@ use quorate_protocol::call::DEFAULT_GAS;
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::proposals::{ProposalsOperation, Propose as ProposeOperation};
 use quorate_protocol::{AgentId, Call, ProposalId, Terms, TimestampMs, U256};
+use quorate_sdk::SdkError;
 use serde::Serialize;
 
 use crate::amount;
@@ -99,6 +100,7 @@ impl Propose {
             let group = reader.group(connection.group()?).await?;
             let class = class_of(&group.terms, self.class.as_deref())?;
             let operation = ProposeOperation { salt, description: self.description, calls, class };
+            operation.check().map_err(SdkError::from)?;
             let account = act(connection.rpc()?, connection.contract()?, &agent).await?;
             let opened = lane::propose(&account, &reader, group.identity.group, &operation).await?;
             return format.print(&opened);
@@ -106,6 +108,7 @@ impl Propose {
         let client = sdk::client(&connection).await?;
         let class = class_of(&client.group().terms, self.class.as_deref())?;
         let operation = ProposeOperation { salt, description: self.description, calls, class };
+        operation.check().map_err(SdkError::from)?;
         if self.inbox.inbox {
             let operation = ProposalsOperation::Propose(operation).to_operation();
             return format.print(&self.inbox.enqueue(&connection, &client, &agent, operation).await?);
@@ -153,7 +156,7 @@ mod tests {
     fn what_is_wrong_with_one_is_said() {
         assert!(payment(ADDRESS).unwrap_err().contains("ADDRESS=AMOUNT"));
         assert!(payment(&format!("{ADDRESS}=2")).unwrap_err().contains("not an amount"));
-        assert!(payment("0x12=2 wei").unwrap_err().contains("agent address"));
+        assert!(payment("0x12=2 wei").unwrap_err().contains("is not an address"));
         assert!(call(ADDRESS).unwrap_err().contains("ADDRESS:DATA"));
         assert!(call(&format!("{ADDRESS}:xyz")).unwrap_err().contains("not hex"));
     }

@@ -60,8 +60,10 @@ pub(crate) struct Submit {
 struct Signed {
     proposal: ProposalId,
     voter: AgentId,
+    #[serde(serialize_with = "quorate_protocol::decimal::serialize")]
     weight: u64,
     /// The weight that takes the proposal back.
+    #[serde(serialize_with = "quorate_protocol::decimal::option::serialize")]
     needed: Option<u128>,
     file: PathBuf,
 }

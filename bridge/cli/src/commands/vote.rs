@@ -55,6 +55,7 @@ struct Voted {
     proposal: ProposalId,
     voter: String,
     choice: quorate_protocol::Choice,
+    #[serde(serialize_with = "quorate_protocol::decimal::serialize")]
     weight: u64,
     entry: u64,
 }

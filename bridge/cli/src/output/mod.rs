@@ -2,6 +2,7 @@
 
 pub(crate) mod progress;
 pub(crate) mod table;
+pub(crate) mod terminal;
 
 use std::io::Write;
 
@@ -33,8 +34,8 @@ impl Format {
     /// Prints `report` on standard output.
     pub(crate) fn print(self, report: &impl Report) -> Result<(), CliError> {
         let text = match self {
-            Self::Text => report.text(),
-            Self::Json => to_json(report)?,
+            Self::Text => terminal::page(&report.text()).into_owned(),
+            Self::Json => terminal::json(&to_json(report)?).into_owned(),
         };
         print(&text)
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::output::print;
+use crate::output::{print, terminal};
 
 /// How often the spinner turns.
 const TICK: Duration = Duration::from_millis(100);
@@ -33,13 +33,14 @@ impl Progress {
 
     /// Says what is being waited for.
     pub(crate) fn waiting(&self, what: impl Into<String>) {
+        let what = terminal::line(&what.into()).into_owned();
         match &self.bar {
             Some(bar) => {
                 bar.reset();
-                bar.set_message(what.into());
+                bar.set_message(what);
                 bar.enable_steady_tick(TICK);
             }
-            None => eprintln!("  … {}", what.into()),
+            None => eprintln!("  … {what}"),
         }
     }
 

@@ -188,6 +188,7 @@ pub(super) struct Ending {
 /// The result of a run.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct ChaosReport {
+    #[serde(serialize_with = "quorate_protocol::decimal::serialize")]
     pub(super) seed: u64,
     pub(super) nodes: usize,
     pub(super) voters: usize,

@@ -44,8 +44,11 @@ pub(super) struct DecisionRow {
     pub(super) proposer: String,
     pub(super) lane: &'static str,
     pub(super) status: DecisionStatus,
+    #[serde(serialize_with = "quorate_protocol::decimal::serialize")]
     pub(super) for_weight: u128,
+    #[serde(serialize_with = "quorate_protocol::decimal::serialize")]
     pub(super) against_weight: u128,
+    #[serde(serialize_with = "quorate_protocol::decimal::serialize")]
     pub(super) abstain_weight: u128,
     /// The entry in the log; none in the on-chain lane.
     pub(super) entry: Option<u64>,
