@@ -56,7 +56,7 @@ async fn a_node_that_lost_everything_comes_back_when_the_members_are_renewed() {
     // Receipts of either epoch verify by the chain alone.
     let reader = network.reader().await;
     for receipt in [&before, &after] {
-        verify_receipt(&reader, &receipt.encode()).await.unwrap();
+        verify_receipt(&reader, network.group, &receipt.encode()).await.unwrap();
     }
     network.launch(2);
     network.ready(2).await;

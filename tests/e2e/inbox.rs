@@ -119,7 +119,7 @@ async fn a_command_in_the_inbox_is_executed_once_and_garbage_does_nothing() {
     enqueue(&network, 0, &forced).await;
     let held = receipt(&client, &forced).await;
     assert_eq!(held.record.entry.status, EntryStatus::Applied);
-    verify_receipt(&reader, &held.encode()).await.unwrap();
+    verify_receipt(&reader, network.group, &held.encode()).await.unwrap();
     anchored_inbox(&network, 1).await;
 
     enqueue_garbage(&network).await;

@@ -26,7 +26,7 @@ async fn a_receipt_verifies_by_the_chain_alone_and_pays() {
     let receipt = anchored_receipt(&network, &decided.receipt).await;
     let bytes = receipt.encode();
     let reader = network.reader().await;
-    let verified = verify_receipt(&reader, &bytes).await.unwrap();
+    let verified = verify_receipt(&reader, network.group, &bytes).await.unwrap();
     assert_eq!(verified.anchored_size, receipt.anchor.as_ref().map(|anchor| anchor.size));
 
     // The group and the anchored root come from the chain once; every single flip is then checked offline.
@@ -44,7 +44,7 @@ async fn a_receipt_verifies_by_the_chain_alone_and_pays() {
     for at in (0..bytes.len()).step_by(97) {
         let mut changed = bytes.clone();
         changed[at] ^= 0x80;
-        assert!(verify_receipt(&reader, &changed).await.is_err(), "byte {at} may be changed");
+        assert!(verify_receipt(&reader, network.group, &changed).await.is_err(), "byte {at} may be changed");
     }
 
     let chain = ChainAgent::new(&network.anvil.url, network.contract, network.agents[3].account.clone());

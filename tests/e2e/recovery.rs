@@ -201,7 +201,7 @@ async fn a_dead_group_goes_on_with_new_replicas_in_the_next_era() {
 
     // Receipts of both eras verify by the chain alone, and so does the log as a whole.
     for receipt in [&before, &receipt] {
-        verify_receipt(&reader, &receipt.encode()).await.unwrap();
+        verify_receipt(&reader, network.group, &receipt.encode()).await.unwrap();
     }
     for at in [0, 6] {
         let report = audit::verify(&reader, network.group, &network.url(at)).await.unwrap();

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::bounded_list;
 use crate::group::{GroupIdentity, MAX_MEMBERS, ReplicaSet};
-use crate::ids::{AgentId, Digest};
+use crate::ids::{AgentId, Digest, Epoch};
 use crate::keys::{AgentKey, PublicKey, Signature, SignatureCheck, verify_all};
 
 /// The signature type of a `cosignature/v1` in a note's key id.
@@ -118,6 +118,9 @@ pub enum CertificateError {
     /// A signature that is not its signer's.
     #[error("a signature does not verify")]
     BadSignature,
+    /// A quorum of the epoch signed a log that had not come to that epoch.
+    #[error("the log is shorter than at the beginning of epoch {0}, whose replicas attest it")]
+    BeforeItsEpoch(Epoch),
     /// Fewer signers than a quorum.
     #[error("{found} signers, a quorum is {quorum}")]
     NoQuorum {

@@ -30,7 +30,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use quorate_contracts::reader::CoordinatorReader;
-use quorate_protocol::{Digest, EntryIndex, GroupId};
+use quorate_protocol::{Digest, EntryIndex, GroupId, Handover, HandoverError};
 
 pub use export::{ExportHeader, ExportReader, ExportWriter, MAX_EXPORT_HANDOVERS, to_json_lines};
 pub(crate) use frontier::Frontier;
@@ -190,23 +190,27 @@ pub fn check_export(
 ) -> Result<AuditReport, SdkError> {
     let mut epochs = epochs.into();
     let mut export = ExportReader::open(path)?;
-    let ExportHeader { identity, epoch, handovers, .. } = export.header();
+    let ExportHeader { identity, epoch, certificate, handovers, .. } = export.header();
     let group = epochs.newest().clone();
     if *identity != group.identity {
         let (found, expected) = (identity.origin(), group.identity.origin());
         return Err(SdkError::Export(format!("it is of log {found}, expected is {expected}")));
     }
-    if let Err(error) = epochs.follow(handovers) {
-        let finding = Finding { index: EntryIndex(0), fault: Fault::Handover(error.to_string()) };
-        return Ok(LogAudit::new(epochs, anchors).fail(finding));
-    }
-    if epochs.at(*epoch).is_none() {
-        let known = epochs.newest().epoch;
-        return Err(SdkError::Export(format!(
-            "it is attested in epoch {epoch}, nothing leads beyond {known}"
-        )));
-    }
+    let checked = check_handovers(&mut epochs, handovers);
+    let attesting = epochs.verify_certificate(certificate).map(|group| group.epoch);
+    let fault = match (checked, attesting) {
+        (Err(error), _) => Some(Fault::Handover(error.to_string())),
+        (Ok(()), Err(error)) => Some(Fault::Certificate(error)),
+        (Ok(()), Ok(attesting)) if attesting != *epoch => {
+            let reason = format!("epoch {attesting} attests the log");
+            Some(Fault::Epoch { epoch: *epoch, reason })
+        }
+        (Ok(()), Ok(_)) => None,
+    };
     let mut audit = LogAudit::new(epochs, anchors);
+    if let Some(fault) = fault {
+        return Ok(audit.fail(Finding { index: EntryIndex(0), fault }));
+    }
     loop {
         let mut records = Vec::with_capacity(CHUNK);
         let mut broken = None;
@@ -229,6 +233,22 @@ pub fn check_export(
             return Ok(audit.finish(Some(&export.header().certificate)));
         }
     }
+}
+
+/// Verifies all handovers of an export, also of epochs that the contract has come to: they stand in the order of their epochs,
+/// each ends one that is known, and what follows it is what is known to follow.
+fn check_handovers(epochs: &mut Epochs, handovers: &[Handover]) -> Result<(), HandoverError> {
+    let mut last = None;
+    for handover in handovers {
+        let from = handover.from();
+        let known = epochs.at(from).is_some() && last.is_none_or(|last| last < from);
+        last = Some(from);
+        if !known {
+            return Err(HandoverError::Unknown(from));
+        }
+        epochs.follow(std::slice::from_ref(handover))?;
+    }
+    Ok(())
 }
 
 /// The group in every epoch of the contract's, and all its anchored roots by log size.

@@ -7,7 +7,7 @@ use quorate_protocol::{EntryIndex, EntryRecord, Handover, LogCertificate};
 
 use super::AuditOptions;
 use super::report::{Fault, Finding};
-use crate::client::{Node, NodeFailure, epochs, pages};
+use crate::client::{Node, NodeFailure, epochs, pages, plain_http};
 use crate::epochs::Epochs;
 use crate::error::{NodeReport, SdkError};
 
@@ -28,11 +28,7 @@ pub(super) struct NodeSource {
 
 impl NodeSource {
     pub(super) fn new(epochs: Epochs, url: &str, options: AuditOptions) -> Result<Self, SdkError> {
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(options.request_timeout)
-            .build()
-            .map_err(|error| SdkError::Configuration(error.to_string()))?;
+        let http = plain_http(options.request_timeout)?;
         let node = Node::new(url, epochs.newest().identity.group, http)?;
         Ok(Self { node, epochs, handovers: Vec::new(), options })
     }

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Query, RawPathParams, Request, State};
 use axum::http::request::Parts;
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::http::{HeaderValue, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 use quorate_protocol::GroupId;
@@ -35,6 +36,7 @@ pub(super) fn router(api: Api) -> Router {
         .layer(from_fn(limit_time))
         .layer(from_fn_with_state(api.clone(), limit_rate))
         .layer(from_fn_with_state(api.clone(), count_refusals))
+        .layer(map_response(keep_from_caches))
         .with_state(api)
 }
 
@@ -125,6 +127,13 @@ async fn count_refusals(State(api): State<Api>, request: Request, next: Next) ->
         let name = serde_json::to_value(code).unwrap_or_default();
         api.node().metrics.count_refused_request(name.as_str().unwrap_or("unknown"));
     }
+    response
+}
+
+/// Answers change with every batch, and a tile that is not there yet will be: what does not say that it may be kept is not to be
+/// kept (C2SP tlog-tiles asks for that of the checkpoint).
+async fn keep_from_caches(mut response: Response) -> Response {
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
