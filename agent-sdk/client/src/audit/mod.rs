@@ -22,6 +22,7 @@ mod export;
 mod frontier;
 mod inbox;
 mod log;
+mod new_file;
 mod report;
 mod source;
 
@@ -35,6 +36,7 @@ use quorate_protocol::{Digest, EntryIndex, GroupId, Handover, HandoverError};
 pub use export::{ExportHeader, ExportReader, ExportWriter, MAX_EXPORT_HANDOVERS, to_json_lines};
 pub(crate) use frontier::Frontier;
 use log::LogAudit;
+pub use new_file::NewFile;
 pub use report::{AuditReport, Counts, Fault, Finding, RecordFault};
 use source::NodeSource;
 
@@ -124,7 +126,8 @@ pub async fn verify_node(
 }
 
 /// Writes the log of the group, as the node at `node_url` gives it, to an export at `path`, and audits it on
-/// the way as [`verify_node`] does without anchors: the report says whether the file is worth keeping.
+/// the way as [`verify_node`] does without anchors. The file is there if the report has no finding, as a whole; else what
+/// was there before stays, and nothing is left of what was written. [`export_unverified`] writes what is wrong, too.
 ///
 /// # Errors
 /// As [`verify`], and [`SdkError::File`] or [`SdkError::Export`] when the file cannot be written.
@@ -159,8 +162,47 @@ pub async fn export(
             writer.append(record)?;
         }
     }
-    writer.finish()?;
-    Ok(audit.finish(Some(&header.certificate)))
+    let report = audit.finish(Some(&header.certificate));
+    let file = writer.finish()?;
+    if report.is_intact() {
+        file.keep()?;
+    }
+    Ok(report)
+}
+
+/// Writes what the node at `node_url` gives as the group's log to an export at `path`, without any judgement: to show it to
+/// others when something is wrong with it. The certificate and the handovers are the node's, and the epoch is the one that
+/// attests it by what is known, else the newest that is known. Returns how many entries the node gave: fewer than it says
+/// it has, if it stops. [`check_export`] judges the file.
+///
+/// # Errors
+/// [`SdkError::NoAnswer`] when the node gives no certificate, and as [`export`].
+pub async fn export_unverified(
+    epochs: impl Into<Epochs>,
+    node_url: &str,
+    path: &Path,
+    options: AuditOptions,
+) -> Result<u64, SdkError> {
+    let mut epochs = epochs.into();
+    let source = NodeSource::new(epochs.clone(), node_url, options)?;
+    let (certificate, handovers) = source.unverified().await?;
+    // What does not hold leads nowhere, and stands in the file all the same.
+    let _ = epochs.follow(&handovers);
+    let newest = epochs.newest();
+    let group = epochs.verify_certificate(&certificate).unwrap_or(newest);
+    let (identity, epoch, said) = (group.identity, group.epoch, certificate.head.size);
+    let header = ExportHeader::new(identity, epoch, certificate, handovers);
+    let mut writer = ExportWriter::create(path, &header)?;
+    let mut size = 0;
+    while size < said {
+        let Ok(Ok(records)) = source.entries(size, said).await else { break };
+        for record in &records {
+            writer.append(record)?;
+        }
+        size += records.len() as u64;
+    }
+    writer.finish()?.keep()?;
+    Ok(size)
 }
 
 /// Audits an export against the contract. An export that is older than the newest anchors is compared with

@@ -13,8 +13,8 @@ use quorate_protocol::operations::proposals::{ProposalsOperation, Propose, Vote}
 use quorate_protocol::{
     AccountKey, AgentId, AgentKey, AnchorProof, Attestation, Call, ChainVote, Checkpoint,
     CheckpointCertificate, Choice, Class, Command, Digest, EntryBody, EntryRecord, Epoch, Group, GroupId,
-    GroupIdentity, Handover, LogCertificate, LogHead, Member, MembersChange, Nonce, Opening, Operation,
-    ProposalId, Receipt, Sequence, SignedCheckpoint, SignedCommand, Terms, TimestampMs,
+    GroupIdentity, Handover, InboxEvent, LogCertificate, LogHead, Member, MembersChange, Nonce, Opening,
+    Operation, ProposalId, Receipt, Sequence, SignedCheckpoint, SignedCommand, Terms, TimestampMs,
 };
 use quorate_sdk::Agent;
 use quorate_services::{Admission, StateMachine};
@@ -200,6 +200,17 @@ impl World {
             self.execute(&[command]);
         }
         proposal
+    }
+
+    /// The entry by which the contract told that it has the proposal.
+    pub(crate) fn moved_index(&self, proposal: ProposalId) -> Option<u64> {
+        let moves = |record: &EntryRecord| {
+            matches!(&record.body, EntryBody::System(SystemEvent::OnChain(
+                InboxEvent::ProposalOpenedOnChain { proposal: found, .. }
+                | InboxEvent::ProposalClosedOnChain { proposal: found, .. },
+            )) if *found == proposal)
+        };
+        self.records.iter().rposition(moves).map(|at| at as u64)
     }
 
     pub(crate) fn size(&self) -> u64 {

@@ -51,7 +51,7 @@ impl ApiError {
         self
     }
 
-    fn about_entry(mut self, entry: EntryIndex) -> Self {
+    pub(super) fn about_entry(mut self, entry: EntryIndex) -> Self {
         self.detail.entry = Some(entry);
         self
     }

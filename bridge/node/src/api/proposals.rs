@@ -114,5 +114,5 @@ fn not_decided(id: &ProposalId) -> ApiError {
 /// The on-chain lane has it, or is done with it: there is no decision here, and nothing to wait for.
 fn moved_on_chain(id: &ProposalId, entry: EntryIndex) -> ApiError {
     let message = format!("proposal {id} moved to the on-chain lane, see entry {entry}");
-    ApiError::new(ErrorCode::NotDecided, message)
+    ApiError::new(ErrorCode::NotDecided, message).about_entry(entry)
 }
