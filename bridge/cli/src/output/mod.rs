@@ -4,7 +4,9 @@ pub(crate) mod progress;
 pub(crate) mod table;
 
 use std::io::Write;
+use std::path::Path;
 
+use quorate_sdk::audit::NewFile;
 use serde::Serialize;
 
 use crate::error::CliError;
@@ -59,6 +61,13 @@ pub(crate) fn print(text: &str) -> Result<(), CliError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Writes a file as a whole: what is there stays until the new one is complete.
+pub(crate) fn write_file(path: &Path, content: &[u8]) -> Result<(), CliError> {
+    let mut file = NewFile::create(path)?;
+    file.write_all(content).map_err(CliError::io("write to", path))?;
+    Ok(file.keep()?)
 }
 
 /// The first and the last digits of a long hex text, for tables.
