@@ -72,7 +72,7 @@ async fn a_receipt_verifies_by_the_chain_alone_and_pays() {
 }
 
 /// `quorate audit verify --receipt` with this group, or none.
-fn audit_receipt(
+pub(crate) fn audit_receipt(
     network: &Network,
     receipt: &Receipt,
     group: Option<GroupId>,

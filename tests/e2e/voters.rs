@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::inbox::{command, enqueue};
 use crate::network::{Network, Options, pass, usual_terms, wait_for};
+use crate::receipts::audit_receipt;
 
 const HOUR_S: u32 = 3_600;
 const ETHER: u128 = 1_000_000_000_000_000_000;
@@ -149,7 +150,7 @@ async fn opened_on_chain(network: &Network) {
     pass(&network.provider(), HOUR_S).await;
     let waits = succeed(network, 0, &["decision", proposal, "--wait", "30"]);
     assert!(waits.contains("Tea") && waits.contains(&format!("`quorate execute {proposal}`")), "{waits}");
-    fail(network, 0, &["decision", proposal, "--execute"], 9, "no decision in the log");
+    fail(network, 0, &["decision", proposal, "--execute"], 9, "no decision of the log");
     succeed(network, 0, &["execute", proposal]);
     let done = json(network, 0, &["decision", proposal]);
     assert_eq!((&done["decision"], &done["on_chain"]["status"]), (&Value::Null, &"executed".into()));
@@ -236,6 +237,32 @@ async fn an_outsider_anchors_for_nodes_that_do_not() {
     .await;
     let (code, _, err) = run_with(&network, keys, &["anchor"]);
     assert!(code == 10 && err.contains("beyond sequence"), "{code} {err}");
+    a_receipt_of_an_epoch_that_is_not_anchored_is_proven_by_a_node(&network).await;
+}
+
+/// The group goes on to an epoch that the contract does not know of: nobody anchors it.
+async fn a_receipt_of_an_epoch_that_is_not_anchored_is_proven_by_a_node(network: &Network) {
+    let client = network.client().await;
+    let members = client.group().members.clone();
+    let renewed = client.change_members(&network.agents[0], members, "renew".into(), 9).await.unwrap();
+    for agent in &network.agents[..3] {
+        client.vote(agent, renewed.proposal, Choice::For).await.unwrap();
+    }
+    let receipt = wait_for("a receipt of the next epoch", async || {
+        let propose = Propose { salt: rand::random(), description: "on".into(), calls: vec![], class: 0 };
+        let receipt = client.propose(&network.agents[1], propose).await.ok()?.receipt;
+        (receipt.epoch == Epoch(1)).then_some(receipt)
+    })
+    .await;
+    let group = Some(network.group);
+    let (code, said) = audit_receipt(network, &receipt, group, &[]);
+    assert!(code == 10 && said.contains("neither true nor false"), "{code} {said}");
+    let (code, said) = audit_receipt(network, &receipt, group, &["--node", &network.url(2)]);
+    assert!(code == 0 && said.contains("not anchored yet"), "{code} {said}");
+    let mut forged = receipt;
+    forged.certificate.head.time_s += 1;
+    let (code, said) = audit_receipt(network, &forged, group, &["--node", &network.url(2)]);
+    assert!(code == 8, "{code} {said}");
 }
 
 /// Anchors by the command line as soon as there is something that a quorum's signatures have reached a node for.

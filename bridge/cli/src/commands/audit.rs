@@ -379,7 +379,7 @@ impl Export {
             let entries = self.export(epochs, node, &self.file).await?;
             return format.print(&Written { entries, file: self.file, verified });
         }
-        let whole = self.file.with_added_extension(format!("{}.export", std::process::id()));
+        let whole = self.file.with_extension(format!("{}.export", std::process::id()));
         let written = match self.export(epochs, node, &whole).await {
             Ok(entries) => write_json_lines(&whole, &self.file).map(|()| entries),
             Err(error) => Err(error),

@@ -49,7 +49,7 @@ pub(crate) struct DecisionCommand {
 /// Where a proposal ended.
 enum Ended {
     /// In the log.
-    InLog(Decided),
+    InLog(Box<Decided>),
     /// On-chain, without a decision of the log.
     OnChain(OnChain),
 }
@@ -90,7 +90,7 @@ impl DecisionCommand {
         let start = Instant::now();
         let wait = Duration::from_secs(self.wait);
         let mut decided = match self.ended(&client, &reader, wait).await? {
-            Ended::InLog(decided) => decided,
+            Ended::InLog(decided) => *decided,
             Ended::OnChain(known) => return self.show_elsewhere(format, &client, &reader, known).await,
         };
         let mut execution = None;
@@ -136,7 +136,7 @@ impl DecisionCommand {
                 },
             };
             if let Some(decided) = asked? {
-                return Ok(Ended::InLog(decided));
+                return Ok(Ended::InLog(Box::new(decided)));
             }
             let known = OnChain::read(reader, client.group(), self.proposal).await?;
             if known.has_ended() {
@@ -164,7 +164,7 @@ impl DecisionCommand {
                 _ => "leave out --execute and --receipt".into(),
             };
             let cause = format!(
-                "proposal {} was decided on-chain, where it is {}: there is no decision in the log that could be proven or executed",
+                "proposal {} was decided on-chain, where it is {}: the nodes have no decision of the log that could be proven or executed",
                 self.proposal, known.status
             );
             return Err(CliError::Refused { cause, mend });

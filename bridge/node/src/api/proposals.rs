@@ -71,7 +71,7 @@ pub(super) async fn show(State(api): State<Api>, names: Names) -> ApiResult<Json
     params(GroupParam, ("id" = String, Path, description = "The proposal's id"), Wait),
     responses(
         (status = 200, description = "The receipt", content((Object = "application/json"), (Vec<u8> = "application/cbor"))),
-        (status = 404, description = "not_decided: open, moved to the on-chain lane, or no such proposal", body = ErrorBody),
+        (status = 404, description = "not_decided: open, or no such proposal; with the entry that says so where it moved to the on-chain lane, and no decision will come", body = ErrorBody),
         (status = 504, description = "pending: decided, not certified yet", body = ErrorBody)
     )
 )]

@@ -128,7 +128,7 @@ impl Report for Verified {
 #[derive(Debug, Serialize)]
 pub(super) struct Elsewhere {
     proposal: ProposalId,
-    /// Always nothing: the log decided nothing.
+    /// Always nothing: the nodes have none of the log.
     decision: Option<Decision>,
     on_chain: OnChain,
     proposer: Option<AgentId>,
@@ -164,7 +164,7 @@ impl Report for Elsewhere {
         for call in self.calls.iter().flatten() {
             text.push_str(&format!("  {}\n", call_text(call)));
         }
-        text.push_str("was not decided in the log, which has no receipt of a decision for it; ");
+        text.push_str("the nodes have no decision of the log on it; ");
         text.push_str(&format!("{}\n", self.on_chain.text(self.proposal)));
         text
     }

@@ -124,7 +124,7 @@ async fn a_proposal_that_moved_to_the_on_chain_lane_has_no_decision() {
     let view: ProposalView = node.json(&format!("/proposals/{id}")).await;
     assert_eq!(view.status, ProposalStatus::Moved);
     let answer = error(node.get(&format!("/proposals/{id}/decision?wait_ms=60000")).await).await;
-    assert_eq!(answer.code, ErrorCode::NotDecided);
+    assert_eq!((answer.code, answer.entry), (ErrorCode::NotDecided, view.decision));
     assert!(answer.message.contains("on-chain lane"), "{}", answer.message);
     let closing: Receipt =
         Receipt::decode(&node.cbor(&format!("/entries/{}/receipt", view.decision.unwrap())).await).unwrap();
