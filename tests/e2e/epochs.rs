@@ -47,6 +47,7 @@ async fn a_node_that_lost_everything_comes_back_when_the_members_are_renewed() {
     .await;
     let group = client.group().clone();
     adopt(&network, &client, group.members.clone(), 1).await;
+    the_log_ends_where_the_epoch_did(&mut network, &before).await;
 
     // It counts again: without another node there is still a quorum.
     network.ready(3).await;
@@ -56,11 +57,39 @@ async fn a_node_that_lost_everything_comes_back_when_the_members_are_renewed() {
     // Receipts of either epoch verify by the chain alone.
     let reader = network.reader().await;
     for receipt in [&before, &after] {
-        verify_receipt(&reader, &receipt.encode()).await.unwrap();
+        verify_receipt(&reader, network.group, &receipt.encode()).await.unwrap();
+        let other = Receipt { epoch: Epoch(receipt.epoch.0 ^ 1), ..receipt.clone() };
+        assert!(verify_receipt(&reader, network.group, &other.encode()).await.is_err(), "{}", other.epoch);
     }
     network.launch(2);
     network.ready(2).await;
     network.one_log(&[0, 1, 2, 3]).await;
+    network.assert_audited(3).await;
+}
+
+/// Nothing was ordered since the epoch began, and the replicas have their keys of before. What they attest of the whole log is
+/// the epoch's before, also once all have forgotten their certificates; and nobody can tell it otherwise.
+async fn the_log_ends_where_the_epoch_did(network: &mut Network, before: &Receipt) {
+    let reader = network.reader().await;
+    let begin = reader.epoch_start(network.group, Epoch(1)).await.unwrap().unwrap().log_size;
+    (0..4).for_each(|at| network.kill_9(at));
+    network.launch_all().await;
+    assert_eq!(network.one_log(&[0, 1, 2, 3]).await.0, begin);
+    for at in 0..4 {
+        let path = format!("/entries/{}/receipt", before.record.entry.index);
+        let url = format!("{}/v1/groups/{}{path}", network.url(at), network.group);
+        let receipt = wait_for("a certificate of the whole log", async || {
+            let answer =
+                reqwest::Client::new().get(&url).header("accept", "application/cbor").send().await.ok()?;
+            let receipt = Receipt::decode(&answer.bytes().await.ok()?).ok()?;
+            (receipt.certificate.head.size == begin).then_some(receipt)
+        })
+        .await;
+        assert_eq!(receipt.epoch, Epoch(0), "node {at}");
+        verify_receipt(&reader, network.group, &receipt.encode()).await.unwrap();
+        let other = Receipt { epoch: Epoch(1), ..receipt };
+        assert!(verify_receipt(&reader, network.group, &other.encode()).await.is_err());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,7 @@
 //! The escape lane: a group that has stalled finishes a payment on-chain by the votes that it gave off-chain, once, and
 //! its log learns of it when it goes on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alloy::primitives::U256;
 use alloy::providers::Provider as _;
@@ -14,9 +14,11 @@ use quorate_protocol::{
     OnChainStatus, ProposalId, Terms,
 };
 use quorate_sdk::{ChainAgent, Client, SdkError};
+use serde_json::Value;
 
 use crate::inbox::{command, enqueue, log};
 use crate::network::{LIMITS, Network, Options, pass, wait_for};
+use crate::voters::{fail, json};
 
 /// After how long a message that nobody takes means that the group has stalled.
 const STALL_S: u32 = 3_600;
@@ -143,6 +145,14 @@ async fn a_stalled_group_finishes_a_payment_on_chain_and_goes_on() {
     let executed = InboxEvent::ProposalClosedOnChain { proposal: id, status: OnChainStatus::Executed };
     assert_eq!(*closed, executed);
     assert!(client.decision(id).await.unwrap().is_none(), "there is nothing that could be executed again");
+    assert!(matches!(client.wait(id, Duration::from_secs(60)).await, Err(SdkError::Moved { .. })));
+    // Who asks for the decision learns what became of it, at once.
+    let asked = Instant::now();
+    let shown = json(&network, 0, &["decision", &id.to_string(), "--wait", "60"]);
+    assert!(asked.elapsed() < Duration::from_secs(20));
+    assert_eq!((&shown["decision"], &shown["on_chain"]["status"]), (&Value::Null, &"executed".into()));
+    assert_eq!(shown["calls"][0]["target"], landlord.to_string().to_lowercase());
+    fail(&network, 0, &["decision", &id.to_string(), "--execute"], 9, "where it is executed");
 
     // And decides the usual way.
     let next = client.propose(&network.agents[3], payment(landlord, 2, 0)).await.unwrap().proposal;
@@ -158,4 +168,5 @@ async fn a_stalled_group_finishes_a_payment_on_chain_and_goes_on() {
     .await;
     chain.execute_anchored(&receipt).await.unwrap();
     assert_eq!(provider.get_balance(landlord.0).await.unwrap(), U256::from(4 * ETHER));
+    network.assert_audited(2).await;
 }

@@ -119,7 +119,7 @@ async fn a_command_in_the_inbox_is_executed_once_and_garbage_does_nothing() {
     enqueue(&network, 0, &forced).await;
     let held = receipt(&client, &forced).await;
     assert_eq!(held.record.entry.status, EntryStatus::Applied);
-    verify_receipt(&reader, &held.encode()).await.unwrap();
+    verify_receipt(&reader, network.group, &held.encode()).await.unwrap();
     anchored_inbox(&network, 1).await;
 
     enqueue_garbage(&network).await;
@@ -148,6 +148,7 @@ async fn a_command_in_the_inbox_is_executed_once_and_garbage_does_nothing() {
         became.len() == 4 && [InboxDisposition::CarriedOut, InboxDisposition::Duplicate].contains(&became[3])
     );
     network.one_log(&[0, 1, 2, 3]).await;
+    network.assert_audited(2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -181,6 +182,7 @@ async fn a_primary_that_censors_the_inbox_is_replaced() {
     }
     anchored_inbox(&network, 1).await;
     network.one_log(&honest).await;
+    network.assert_audited(honest[1]).await;
 }
 
 /// Whether the entry is a replica's word on the inbox.
@@ -241,6 +243,7 @@ async fn f_colluders_neither_keep_a_command_out_nor_bring_one_in() {
     assert_as_on_chain(&network, &taken).await;
     assert_eq!(entries_of(&records, forced.digest()), 1);
     network.one_log(&honest).await;
+    network.assert_audited(honest[1]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -285,4 +288,5 @@ async fn a_quorum_that_censors_the_inbox_anchors_nothing_more() {
     })
     .await;
     tokio::time::timeout(Duration::from_secs(30), network.one_log(&[0, 1, 2, 3])).await.unwrap();
+    network.assert_audited(3).await;
 }

@@ -12,8 +12,9 @@ use alloy::rpc::types::TransactionRequest;
 use quorate_protocol::faults::Fault;
 use quorate_protocol::group::{FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::{Class, GroupId, Member, PublicKey, Terms};
+use quorate_sdk::audit::{self, AuditOptions};
 use quorate_sdk::keystore::{ACCOUNT_FILE, KEY_FILE};
-use quorate_sdk::{Agent, ChainAgent, Client, CoordinatorReader, KeystoreOptions, ScryptCost};
+use quorate_sdk::{Agent, ChainAgent, Client, CoordinatorReader, Epochs, KeystoreOptions, ScryptCost};
 
 /// How long anything may take on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -423,6 +424,20 @@ impl Network {
 
     pub(crate) fn provider(&self) -> DynProvider {
         connect(&self.anvil.url)
+    }
+
+    /// What an outsider says who trusts the chain alone: the log of a node is in order, and so is an export of it.
+    pub(crate) async fn assert_audited(&self, at: usize) {
+        let (reader, url) = (self.reader().await, self.url(at));
+        let report = audit::verify(&reader, self.group, &url).await.unwrap();
+        assert!(report.is_intact(), "the log of node {at}: {:?}", report.finding);
+        let path = self.dir.path().join(format!("audited-{at}.export"));
+        let epochs = Epochs::from_contract(&reader, self.group).await.unwrap();
+        let exported = audit::export(epochs, &url, &path, AuditOptions::default()).await.unwrap();
+        assert!(exported.is_intact(), "the log of node {at}: {:?}", exported.finding);
+        let checked = audit::verify_export(&reader, self.group, &path).await.unwrap();
+        assert!(checked.is_intact(), "an export of node {at}: {:?}", checked.finding);
+        assert_eq!((checked.entries, checked.root), (exported.entries, exported.root));
     }
 
     /// Posts bytes as a command to a node; the status and the body.

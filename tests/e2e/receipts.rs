@@ -1,12 +1,15 @@
 //! A receipt proves an entry to somebody who has the contract's address, an RPC endpoint and the receipt.
 
+use std::process::Command;
+
 use alloy::primitives::U256;
 use alloy::providers::Provider as _;
 use quorate_protocol::operations::proposals::Propose;
-use quorate_protocol::{AgentId, Call, Choice, DecisionStatus, Receipt};
+use quorate_protocol::{AgentId, AnchorProof, Call, Choice, DecisionStatus, Epoch, GroupId, Receipt};
 use quorate_sdk::{ChainAgent, verify_receipt};
 
 use crate::network::{Network, wait_for};
+use crate::voters::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receipt_verifies_by_the_chain_alone_and_pays() {
@@ -26,7 +29,14 @@ async fn a_receipt_verifies_by_the_chain_alone_and_pays() {
     let receipt = anchored_receipt(&network, &decided.receipt).await;
     let bytes = receipt.encode();
     let reader = network.reader().await;
-    let verified = verify_receipt(&reader, &bytes).await.unwrap();
+    let shown = json(&network, 0, &["decision", &proposed.proposal.to_string()]);
+    assert_eq!(
+        (&shown["decision"]["status"], &shown["on_chain"]["status"]),
+        (&"approved".into(), &"none".into())
+    );
+    assert!(shown["provable_until"].as_u64() > shown["on_chain"]["chain_time"].as_u64());
+    the_command_line_tells_receipts_apart(&network, &receipt);
+    let verified = verify_receipt(&reader, network.group, &bytes).await.unwrap();
     assert_eq!(verified.anchored_size, receipt.anchor.as_ref().map(|anchor| anchor.size));
 
     // The group and the anchored root come from the chain once; every single flip is then checked offline.
@@ -44,7 +54,7 @@ async fn a_receipt_verifies_by_the_chain_alone_and_pays() {
     for at in (0..bytes.len()).step_by(97) {
         let mut changed = bytes.clone();
         changed[at] ^= 0x80;
-        assert!(verify_receipt(&reader, &changed).await.is_err(), "byte {at} may be changed");
+        assert!(verify_receipt(&reader, network.group, &changed).await.is_err(), "byte {at} may be changed");
     }
 
     let chain = ChainAgent::new(&network.anvil.url, network.contract, network.agents[3].account.clone());
@@ -53,10 +63,60 @@ async fn a_receipt_verifies_by_the_chain_alone_and_pays() {
     let provider = network.provider();
     assert_eq!(provider.get_balance(supplier.0).await.unwrap(), price);
     assert!(reader.executed(network.group, proposed.proposal).await.unwrap());
+    let shown = json(&network, 0, &["decision", &proposed.proposal.to_string()]);
+    assert_eq!((&shown["on_chain"]["status"], shown["provable_until"].as_u64()), (&"executed".into(), None));
     chain.execute_anchored(&receipt).await.expect_err("a proposal executes once");
     assert_eq!(provider.get_balance(supplier.0).await.unwrap(), price);
     let left = provider.get_balance(network.account).await.unwrap();
     assert_eq!(left, U256::from(4_000_000_000_000_000_000u128));
+}
+
+/// `quorate audit verify --receipt` with this group, or none.
+pub(crate) fn audit_receipt(
+    network: &Network,
+    receipt: &Receipt,
+    group: Option<GroupId>,
+    more: &[&str],
+) -> (i32, String) {
+    let file = network.node_dir(0).with_file_name("told.receipt");
+    std::fs::write(&file, receipt.encode()).unwrap();
+    let mut quorate = Command::new(env!("CARGO_BIN_EXE_quorate"));
+    quorate.args(["audit", "verify", "--receipt"]).arg(&file).args(more);
+    quorate.args(["--rpc", &network.anvil.url, "--contract", &network.contract.to_string()]);
+    if let Some(group) = group {
+        quorate.args(["--group", &group.to_string()]);
+    }
+    let output = quorate.output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    (output.status.code().unwrap_or(-1), said)
+}
+
+/// What is true, what is not the user's group, what is nobody's, what is not anchored, and what was forged.
+fn the_command_line_tells_receipts_apart(network: &Network, receipt: &Receipt) {
+    let (own, other) = (network.group, GroupId::from([0x77; 32]));
+    let check = |receipt: &Receipt, group: Option<GroupId>, more: &[&str], code: i32, words: &str| {
+        let (found, said) = audit_receipt(network, receipt, group, more);
+        assert!(found == code && said.contains(words), "{found} for {code}: {said}");
+    };
+    check(receipt, Some(own), &["--require-anchor"], 0, "under the contract's root");
+    check(receipt, None, &[], 2, &format!("says that it is of {own}"));
+    check(receipt, Some(other), &[], 8, "expected");
+    let mut foreign = receipt.clone();
+    foreign.identity.group = other;
+    check(&foreign, Some(own), &[], 8, "the receipt is of log");
+    check(&foreign, Some(other), &[], 8, "");
+    let bare = Receipt { anchor: None, ..receipt.clone() };
+    check(&bare, Some(own), &[], 0, "not anchored yet");
+    check(&bare, Some(own), &["--require-anchor"], 10, "no proof under an anchored root");
+    let early = Receipt { epoch: Epoch(1), ..receipt.clone() };
+    check(&early, Some(own), &[], 10, "unproven as yet");
+    // An honest proof under a root that the contract does not have at all.
+    let mut lost = receipt.clone();
+    let head = receipt.certificate.head;
+    lost.anchor = Some(AnchorProof { size: head.size, root: head.root, proof: receipt.proof.clone() });
+    if receipt.anchor.as_ref().is_some_and(|anchor| anchor.size != head.size) {
+        check(&lost, Some(own), &[], 8, "fetch the receipt again");
+    }
 }
 
 /// The receipt of the same entry with its anchor proof, once the nodes have anchored it.

@@ -16,7 +16,7 @@ use quorate_protocol::proposal::description_hash;
 use quorate_protocol::{
     AgentId, Call, Choice, Class, DecisionStatus, Epoch, Member, ProposalId, Receipt, Terms,
 };
-use quorate_sdk::{Agent, ChainAgent, Client, audit, verify_receipt};
+use quorate_sdk::{Agent, ChainAgent, Client, verify_receipt};
 
 use crate::inbox::{command, enqueue};
 use crate::network::{LIMITS, Network, Options, pass, wait_for};
@@ -201,11 +201,10 @@ async fn a_dead_group_goes_on_with_new_replicas_in_the_next_era() {
 
     // Receipts of both eras verify by the chain alone, and so does the log as a whole.
     for receipt in [&before, &receipt] {
-        verify_receipt(&reader, &receipt.encode()).await.unwrap();
+        verify_receipt(&reader, network.group, &receipt.encode()).await.unwrap();
     }
     for at in [0, 6] {
-        let report = audit::verify(&reader, network.group, &network.url(at)).await.unwrap();
-        assert!(report.is_intact(), "{:?}", report.finding);
+        network.assert_audited(at).await;
     }
 
     // Epochs follow one another within the era.
@@ -221,4 +220,5 @@ async fn a_dead_group_goes_on_with_new_replicas_in_the_next_era() {
     })
     .await;
     network.one_log(&[0, 4, 5, 6]).await;
+    network.assert_audited(5).await;
 }

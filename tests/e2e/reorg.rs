@@ -131,7 +131,7 @@ async fn all_receipts_verify(network: &Network, reader: &CoordinatorReader, anch
         for index in 0..size {
             let receipt = fetch(network, at, index).await;
             assert_eq!(receipt.anchor.is_some(), index < anchored, "entry {index} of node {at}");
-            verify_receipt(reader, &receipt.encode()).await.unwrap();
+            verify_receipt(reader, network.group, &receipt.encode()).await.unwrap();
         }
     }
 }
@@ -162,7 +162,7 @@ async fn an_anchor_is_dropped(finality: &str, depth: u64) {
     let first = *before.last().unwrap();
     all_claim(&network, first).await;
     let early = fetch(&network, 0, early.record.entry.index.0).await;
-    verify_receipt(&reader, &early.encode()).await.unwrap();
+    verify_receipt(&reader, network.group, &early.encode()).await.unwrap();
 
     // The anchor that will be dropped, as deep as the nodes ask for.
     let late = propose(&network, &client, 2).await.record.entry.index.0;
@@ -183,7 +183,7 @@ async fn an_anchor_is_dropped(finality: &str, depth: u64) {
     all_claim(&network, dropped).await;
     let held = fetch(&network, 2, late).await;
     assert_eq!(held.anchor.as_ref().map(|anchor| anchor.size), Some(dropped.size));
-    verify_receipt(&reader, &held.encode()).await.unwrap();
+    verify_receipt(&reader, network.group, &held.encode()).await.unwrap();
 
     // It is gone: from the chain, from what the nodes say, and from what they prove. One node does not see it go.
     network.kill_9(3);
@@ -204,7 +204,7 @@ async fn an_anchor_is_dropped(finality: &str, depth: u64) {
     network.ready(3).await;
     all_claim(&network, first).await;
     assert!(fetch(&network, 2, late).await.anchor.is_none());
-    let verdict = verify_receipt(&reader, &held.encode()).await;
+    let verdict = verify_receipt(&reader, network.group, &held.encode()).await;
     let expected = ReceiptError::NotAnchored { size: dropped.size, root: dropped.root };
     assert!(
         matches!(&verdict, Err(SdkError::Receipt(error)) if *error == expected),
@@ -225,16 +225,16 @@ async fn an_anchor_is_dropped(finality: &str, depth: u64) {
     );
     all_claim(&network, again).await;
     all_receipts_verify(&network, &reader, again.size).await;
-    verify_receipt(&reader, &early.encode()).await.unwrap();
+    verify_receipt(&reader, network.group, &early.encode()).await.unwrap();
     if again.size == dropped.size {
-        verify_receipt(&reader, &held.encode()).await.unwrap();
+        verify_receipt(&reader, network.group, &held.encode()).await.unwrap();
     }
 
     // And the group goes on, with the chain running by itself.
     chain.ask("evm_setIntervalMining", json!([1])).await;
     let last = propose(&network, &client, 3).await.record.entry.index.0;
     wait_for("the anchor of what came after", async || fetch(&network, 1, last).await.anchor.map(drop)).await;
-    verify_receipt(&reader, &fetch(&network, 1, last).await.encode()).await.unwrap();
+    verify_receipt(&reader, network.group, &fetch(&network, 1, last).await.encode()).await.unwrap();
     assert_one_each(&chain.anchors().await);
 }
 

@@ -125,6 +125,7 @@ async fn a_replica_that_signs_two_checkpoints_is_reported_by_another_and_loses_b
     let chain = ChainAgent::new(&network.anvil.url, network.contract, account).await.unwrap();
     chain.execute_anchored(&paid).await.unwrap();
     assert_eq!(provider.get_balance(supplier.0).await.unwrap(), price);
+    network.assert_audited(reporter).await;
 }
 
 /// The first agent proposes, with a fresh nonce: its node may speak with the same key.

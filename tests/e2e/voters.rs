@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::inbox::{command, enqueue};
 use crate::network::{Network, Options, pass, usual_terms, wait_for};
+use crate::receipts::audit_receipt;
 
 const HOUR_S: u32 = 3_600;
 const ETHER: u128 = 1_000_000_000_000_000_000;
@@ -38,7 +39,7 @@ fn run_with(network: &Network, keys: PathBuf, arguments: &[&str]) -> (i32, Strin
 }
 
 /// As [`run`], for what must succeed, as JSON.
-fn json(network: &Network, agent: usize, arguments: &[&str]) -> Value {
+pub(crate) fn json(network: &Network, agent: usize, arguments: &[&str]) -> Value {
     let (code, out, err) = run(network, agent, &[arguments, &["--json"]].concat());
     assert_eq!(code, 0, "{arguments:?}: {err}");
     serde_json::from_str(&out).unwrap()
@@ -51,7 +52,7 @@ fn succeed(network: &Network, agent: usize, arguments: &[&str]) -> String {
 }
 
 /// Runs what must fail with this exit code and these words.
-fn fail(network: &Network, agent: usize, arguments: &[&str], code: i32, words: &str) {
+pub(crate) fn fail(network: &Network, agent: usize, arguments: &[&str], code: i32, words: &str) {
     let (found, out, err) = run(network, agent, arguments);
     assert_eq!((found, out.as_str()), (code, ""), "{arguments:?}: {err}");
     assert!(err.contains(words), "{arguments:?}: {err}");
@@ -97,6 +98,13 @@ async fn voters_take_back_what_is_queued_and_see_what_is_opened_on_chain() {
     fail(&network, 0, &["revoke", &proposal], 9, "is revoked");
     pass(&network.provider(), HOUR_S).await;
     fail(&network, 0, &["execute", &proposal], 9, "is revoked");
+    let shown = json(&network, 0, &["decision", &proposal]);
+    assert_eq!(
+        (&shown["decision"]["status"], &shown["on_chain"]["status"]),
+        (&"approved".into(), &"revoked".into())
+    );
+    let text = succeed(&network, 0, &["decision", &proposal]);
+    assert!(text.contains("is approved") && text.contains("on-chain it is revoked"), "{text}");
 
     opened_on_chain(&network).await;
     a_member_leaves(&network).await;
@@ -128,6 +136,8 @@ async fn opened_on_chain(network: &Network) {
         let counted = "quorate_on_chain_events_total{event=\"proposal_opened_on_chain\"} 1";
         assert!(metrics.contains(counted), "{metrics}");
     }
+    // It is not the log's to decide, and who waits for a decision waits for the contract's.
+    fail(network, 0, &["decision", proposal], 10, "on-chain it is open until");
     // Whoever does anything else is told.
     let (code, _, err) = run(network, 2, &["propose", "Coffee"]);
     assert_eq!(code, 0, "{err}");
@@ -138,7 +148,13 @@ async fn opened_on_chain(network: &Network) {
     }
     fail(network, 0, &["execute", proposal], 9, "may be executed from");
     pass(&network.provider(), HOUR_S).await;
+    let waits = succeed(network, 0, &["decision", proposal, "--wait", "30"]);
+    assert!(waits.contains("Tea") && waits.contains(&format!("`quorate execute {proposal}`")), "{waits}");
+    fail(network, 0, &["decision", proposal, "--execute"], 9, "no decision of the log");
     succeed(network, 0, &["execute", proposal]);
+    let done = json(network, 0, &["decision", proposal]);
+    assert_eq!((&done["decision"], &done["on_chain"]["status"]), (&Value::Null, &"executed".into()));
+    assert_eq!((&done["description"], &done["calls"][0]["value"].is_string()), (&"Tea".into(), &true));
     assert_eq!(network.provider().get_balance(payee.0).await.unwrap(), U256::from(ETHER));
     let shown = json(network, 0, &["proposals", "--all"]);
     let status = |known: &Value| known["status"].as_str().unwrap().to_owned();
@@ -148,6 +164,20 @@ async fn opened_on_chain(network: &Network) {
 
 async fn a_member_leaves(network: &Network) {
     let client = network.client().await;
+    // What is open in the log is shown with all that it does, and what nobody knows is told apart.
+    let call = format!("{}:0xa9059cbb00", AgentId::from([0x53; 20]));
+    let open = json(network, 1, &["propose", "Look first", "--class", "constitution", "--call", &call]);
+    let open = open["proposal"].as_str().unwrap();
+    for words in ["\"Look first\"", "0xa9059cbb00", "open until"] {
+        fail(network, 2, &["decision", open], 10, words);
+    }
+    fail(
+        network,
+        2,
+        &["decision", &format!("0x{}", "77".repeat(32))],
+        10,
+        "neither the nodes nor the contract",
+    );
     succeed(network, 3, &["leave"]);
     let leaver = network.agents[3].id();
     let text = succeed(network, 0, &["group", "show"]);
@@ -207,6 +237,32 @@ async fn an_outsider_anchors_for_nodes_that_do_not() {
     .await;
     let (code, _, err) = run_with(&network, keys, &["anchor"]);
     assert!(code == 10 && err.contains("beyond sequence"), "{code} {err}");
+    a_receipt_of_an_epoch_that_is_not_anchored_is_proven_by_a_node(&network).await;
+}
+
+/// The group goes on to an epoch that the contract does not know of: nobody anchors it.
+async fn a_receipt_of_an_epoch_that_is_not_anchored_is_proven_by_a_node(network: &Network) {
+    let client = network.client().await;
+    let members = client.group().members.clone();
+    let renewed = client.change_members(&network.agents[0], members, "renew".into(), 9).await.unwrap();
+    for agent in &network.agents[..3] {
+        client.vote(agent, renewed.proposal, Choice::For).await.unwrap();
+    }
+    let receipt = wait_for("a receipt of the next epoch", async || {
+        let propose = Propose { salt: rand::random(), description: "on".into(), calls: vec![], class: 0 };
+        let receipt = client.propose(&network.agents[1], propose).await.ok()?.receipt;
+        (receipt.epoch == Epoch(1)).then_some(receipt)
+    })
+    .await;
+    let group = Some(network.group);
+    let (code, said) = audit_receipt(network, &receipt, group, &[]);
+    assert!(code == 10 && said.contains("neither true nor false"), "{code} {said}");
+    let (code, said) = audit_receipt(network, &receipt, group, &["--node", &network.url(2)]);
+    assert!(code == 0 && said.contains("not anchored yet"), "{code} {said}");
+    let mut forged = receipt;
+    forged.certificate.head.time_s += 1;
+    let (code, said) = audit_receipt(network, &forged, group, &["--node", &network.url(2)]);
+    assert!(code == 8, "{code} {said}");
 }
 
 /// Anchors by the command line as soon as there is something that a quorum's signatures have reached a node for.

@@ -120,6 +120,14 @@ pub enum SdkError {
         /// How long was waited.
         waited: Duration,
     },
+    /// There is no decision on the proposal in the log, and none will come: the on-chain lane has it, or is done with it.
+    #[error("proposal {proposal} moved to the on-chain lane in entry {}: the log decides no more on it", receipt.record.entry.index)]
+    Moved {
+        /// The proposal.
+        proposal: ProposalId,
+        /// The proof, of the entry by which the contract told it.
+        receipt: Box<Receipt>,
+    },
     /// Enough nodes say that the group does not know the agent.
     #[error("the group does not know agent {0}; a voter must admit it first")]
     UnknownAgent(AgentId),

@@ -53,8 +53,8 @@
 //! let group = "0x0707070707070707070707070707070707070707070707070707070707070707".parse()?;
 //! let reader = CoordinatorReader::connect("http://127.0.0.1:8545", contract).await?;
 //!
-//! let verified = verify_receipt(&reader, &std::fs::read("renewal.receipt")?).await?;
-//! assert_eq!(verified.group.identity.group, group);
+//! let verified = verify_receipt(&reader, group, &std::fs::read("renewal.receipt")?).await?;
+//! println!("entry {} is in the group's log", verified.receipt.record.entry.index);
 //!
 //! let report = audit::verify(&reader, group, "http://127.0.0.1:8103").await?;
 //! if let Some(finding) = report.finding {

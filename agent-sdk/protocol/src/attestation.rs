@@ -3,6 +3,9 @@
 //! An attestation is a `cosignature/v1` (C2SP tlog-cosignature) on the C2SP tlog-checkpoint of the log, so
 //! any transparency-log tool can check one. A quorum of equal ones says that the group executed the log up
 //! to that size. The time is the batch's, so that correct replicas sign the same bytes.
+//!
+//! Tools refuse a note with a signature that is not RFC 8032's to the letter, so an attestation that only ZIP 215
+//! accepts counts for nothing here ([`SignatureCheck::strict`]): else one faulty replica could spoil every checkpoint.
 
 use std::fmt::Write as _;
 
@@ -13,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::bounded_list;
 use crate::group::{GroupIdentity, MAX_MEMBERS, ReplicaSet};
-use crate::ids::{AgentId, Digest};
+use crate::ids::{AgentId, Digest, Epoch};
 use crate::keys::{AgentKey, PublicKey, Signature, SignatureCheck, verify_all};
 
 /// The signature type of a `cosignature/v1` in a note's key id.
@@ -66,14 +69,14 @@ impl Attestation {
         Self { replica, signature: key.sign(&head.signing_bytes(identity)) }
     }
 
-    /// The check of the signature under `key`, for a batch.
+    /// The check of the signature under `key`. It is strict.
     pub fn signature_check(
         &self,
         identity: &GroupIdentity,
         head: &LogHead,
         key: &PublicKey,
     ) -> SignatureCheck {
-        SignatureCheck::new(key, &head.signing_bytes(identity), &self.signature)
+        SignatureCheck::strict(key, &head.signing_bytes(identity), &self.signature)
     }
 
     /// The note signature line (C2SP signed-note), with its line end.
@@ -118,6 +121,9 @@ pub enum CertificateError {
     /// A signature that is not its signer's.
     #[error("a signature does not verify")]
     BadSignature,
+    /// A quorum of the epoch signed a log that had not come to that epoch.
+    #[error("the log is shorter than at the beginning of epoch {0}, whose replicas attest it")]
+    BeforeItsEpoch(Epoch),
     /// Fewer signers than a quorum.
     #[error("{found} signers, a quorum is {quorum}")]
     NoQuorum {
@@ -160,7 +166,7 @@ impl LogCertificate {
             .iter()
             .filter_map(|attestation| {
                 let key = &replicas.at(replicas.index_of(attestation.replica)?)?.key;
-                Some(SignatureCheck::new(key, &message, &attestation.signature))
+                Some(SignatureCheck::strict(key, &message, &attestation.signature))
             })
             .collect();
         if verify_all(&checks) { Ok(()) } else { Err(CertificateError::BadSignature) }
@@ -183,6 +189,8 @@ impl LogCertificate {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use alloy_primitives::hex;
+
     use super::*;
     use crate::account::AccountKey;
     use crate::group::Group;
@@ -223,6 +231,29 @@ pub(crate) mod tests {
         let mut stranger = good;
         stranger.attestations[2].replica = AgentId::from([0xff; 20]);
         assert!(matches!(stranger.verify(&identity, &replicas), Err(CertificateError::NotAReplica(_))));
+    }
+
+    /// An attestation of the head below under the first sample key that ZIP 215 accepts and RFC 8032 without the cofactor
+    /// does not: R has a point of order 8 in it.
+    const WITH_TORSION: [u8; 64] = hex!(
+        "16b981d0b88cdf3ab9fa87190822fe4905b475efda3aec7c34abfa92c19320f4"
+        "8668ccd40c5f812bf9d07f05bbc2f0d7bedc09163fa2a80a5ec7405cce359608"
+    );
+
+    #[test]
+    fn what_c2sp_tools_would_refuse_certifies_nothing() {
+        let (group, keys) = sample_group(4);
+        let (identity, replicas) = (group.identity, group.replicas());
+        let head = LogHead { size: 9, root: Digest::from([4; 32]), time_s: 1_700_000_000 };
+        let mut spoilt = certificate(&group, &keys, head, 4);
+        assert_eq!(spoilt.verify(&identity, &replicas), Ok(()));
+        let first = AgentKey::from_secret(&[1; 32]).public();
+        let at = keys.iter().position(|(_, key)| key.public() == first).unwrap();
+        let crafted = Signature(WITH_TORSION);
+        assert!(crate::keys::verify(&first, &head.signing_bytes(&identity), &crafted));
+        spoilt.attestations[at].signature = crafted;
+        assert!(!spoilt.attestations[at].signature_check(&identity, &head, &first).verify());
+        assert_eq!(spoilt.verify(&identity, &replicas), Err(CertificateError::BadSignature));
     }
 
     #[test]

@@ -238,6 +238,12 @@ pub enum HandoverError {
     /// The voters do not want the members.
     #[error(transparent)]
     Mandate(#[from] MandateError),
+    /// Signed well, but the epoch is known to have ended at another size, or with other members after it.
+    #[error("epoch {0} is known to have ended otherwise")]
+    OtherEnd(Epoch),
+    /// Nothing is known of the epoch that it ends, so nothing of it can be checked.
+    #[error("nothing leads to epoch {0}, which it ends")]
+    Unknown(Epoch),
 }
 
 impl Handover {

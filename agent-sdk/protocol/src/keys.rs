@@ -2,6 +2,9 @@
 //!
 //! Keys are made and used with ed25519-dalek. Every check, single or in a batch, follows the ZIP 215 rules
 //! as ed25519-zebra implements them: replicas that disagreed about one crafted signature would fork.
+//!
+//! A [strict](SignatureCheck::strict) check asks for more, for signatures that programs of others check too: what it takes
+//! holds by ZIP 215, by RFC 8032 with or without the cofactor, and in every library.
 
 use std::fmt;
 
@@ -120,20 +123,52 @@ impl fmt::Debug for AgentKey {
 
 /// A signature that is yet to be checked, detached from its message.
 #[derive(Clone, Debug)]
-pub struct SignatureCheck(batch::Item);
+pub struct SignatureCheck(Claim);
+
+#[derive(Clone, Debug)]
+enum Claim {
+    /// By ZIP 215, alone or in a batch.
+    Zip215(batch::Item),
+    /// By what every verifier agrees on. There are no such batches.
+    Strict(Box<(PublicKey, Vec<u8>, Signature)>),
+}
 
 impl SignatureCheck {
     /// The claim that `signature` is `key`'s on `message`.
     pub fn new(key: &PublicKey, message: &[u8], signature: &Signature) -> Self {
         let key = ed25519_zebra::VerificationKeyBytes::from(key.0);
         let signature = ed25519_zebra::Signature::from(signature.0);
-        Self(batch::Item::from((key, signature, message)))
+        Self(Claim::Zip215(batch::Item::from((key, signature, message))))
+    }
+
+    /// The same claim, held to what all libraries agree on: the equation of RFC 8032 section 5.1.7 without the cofactor,
+    /// canonical encodings of key, R and s, and neither key nor R of small order. A signature that was made as RFC 8032
+    /// says, with a key that was, passes; whoever crafts one that ZIP 215 alone accepts has no other use of it.
+    pub fn strict(key: &PublicKey, message: &[u8], signature: &Signature) -> Self {
+        Self(Claim::Strict(Box::new((*key, message.to_vec(), *signature))))
     }
 
     /// Whether the claim holds.
     pub fn verify(self) -> bool {
-        self.0.verify_single().is_ok()
+        match self.0 {
+            Claim::Zip215(item) => item.verify_single().is_ok(),
+            Claim::Strict(claim) => {
+                let (key, message, signature) = *claim;
+                verify_strict(&key, &message, &signature)
+            }
+        }
     }
+}
+
+fn verify_strict(key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
+    let Ok(point) = ed25519_dalek::VerifyingKey::from_bytes(&key.0) else { return false };
+    is_canonical(key) && point.verify_strict(message, &ed25519_dalek::Signature::from(signature.0)).is_ok()
+}
+
+/// Whether the y of an encoded point is less than the field's prime, 2^255 - 19.
+fn is_canonical(key: &PublicKey) -> bool {
+    let [low, middle @ .., high] = &key.0;
+    !(*low >= 0xed && middle.iter().all(|byte| *byte == 0xff) && high & 0x7f == 0x7f)
 }
 
 /// The verdict on each of `checks`, in order; as if each were checked singly, but several times faster
@@ -163,7 +198,11 @@ pub fn verify_all(checks: &[SignatureCheck]) -> bool {
         many => {
             let mut verifier = batch::Verifier::new();
             for check in many {
-                verifier.queue(check.0.clone());
+                match &check.0 {
+                    Claim::Zip215(item) => verifier.queue(item.clone()),
+                    Claim::Strict(_) if check.clone().verify() => {}
+                    Claim::Strict(_) => return false,
+                }
             }
             verifier.verify(rand::rng()).is_ok()
         }
@@ -177,6 +216,8 @@ pub fn verify(key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use alloy_primitives::hex;
+
     use super::*;
 
     fn check(seed: u8, message: &[u8], signed: &[u8]) -> SignatureCheck {
@@ -207,6 +248,43 @@ mod tests {
         for _ in 0..50 {
             assert_eq!(verify_all(&[crafted.clone(), check(1, b"m", b"m"), crafted.clone()]), single);
         }
+    }
+
+    /// What the key of the secret `[9; 32]` can make of `attested` on purpose: R is 7 B plus a point of order 8, and s is what
+    /// it has to be for that R. The equation holds but for the torsion, which the cofactor takes away.
+    const WITH_TORSION: [u8; 64] = hex!(
+        "16b981d0b88cdf3ab9fa87190822fe4905b475efda3aec7c34abfa92c19320f4"
+        "603063c3d69500bbfee5f4d99586267384d608c93f1e55636e245ff18362150c"
+    );
+
+    #[test]
+    fn what_only_zip_215_accepts_is_not_strict() {
+        let (secret, message) = ([9; 32], b"attested");
+        let key = AgentKey::from_secret(&secret);
+        let honest = key.sign(message);
+        assert!(SignatureCheck::strict(&key.public(), message, &honest).verify());
+        assert!(!SignatureCheck::strict(&key.public(), b"another", &honest).verify());
+
+        let crafted = Signature(WITH_TORSION);
+        assert!(verify(&key.public(), message, &crafted), "ZIP 215 has the cofactor");
+        let strict = SignatureCheck::strict(&key.public(), message, &crafted);
+        assert!(!strict.clone().verify());
+        let good = SignatureCheck::strict(&key.public(), message, &honest);
+        let batch =
+            [check(1, b"m", b"m"), strict, good.clone(), check(2, b"m", b"m"), good, check(3, b"a", b"b")];
+        assert_eq!(verify_each(&batch), [true, false, true, true, true, false]);
+        assert!(!verify_all(&batch[..2]) && verify_all(&batch[2..5]));
+
+        // Keys of small order and keys that are written with more than the prime sign nothing strictly.
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        let mut signature = [0; 64];
+        signature[0] = 1;
+        let (weak, anything) = (PublicKey(identity), Signature(signature));
+        assert!(verify(&weak, b"m", &anything) && !SignatureCheck::strict(&weak, b"m", &anything).verify());
+        let mut wide = [0xff; 32];
+        (wide[0], wide[31]) = (0xee, 0x7f);
+        assert!(!is_canonical(&PublicKey(wide)) && is_canonical(&key.public()));
     }
 
     #[test]

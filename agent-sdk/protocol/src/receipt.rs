@@ -87,6 +87,26 @@ pub enum ReceiptError {
         /// The attested size.
         size: u64,
     },
+    /// Attested by replicas whose epoch had not begun.
+    #[error("epoch {epoch} began at {begin} entries, and its replicas are said to attest {size}")]
+    BeforeItsEpoch {
+        /// The receipt's epoch.
+        epoch: Epoch,
+        /// The log's size when the epoch began.
+        begin: u64,
+        /// The attested size.
+        size: u64,
+    },
+    /// Attested by an earlier epoch's replicas than the receipt says, at the size at which that epoch ended.
+    #[error(
+        "the receipt says epoch {found}, but its attestations are those of epoch {attested}, which ended there"
+    )]
+    OfEarlierEpoch {
+        /// The earliest epoch whose quorum they are.
+        attested: Epoch,
+        /// The receipt's.
+        found: Epoch,
+    },
     /// The record contradicts itself.
     #[error(transparent)]
     Entry(#[from] EntryError),
@@ -131,18 +151,27 @@ impl Receipt {
     /// # Errors
     /// The first thing that does not hold.
     pub fn verify(&self, group: &Group) -> Result<(), ReceiptError> {
-        let identity = &group.identity;
+        if self.identity == group.identity && self.epoch != group.epoch {
+            return Err(ReceiptError::OtherEpoch { expected: group.epoch, found: self.epoch });
+        }
+        self.verify_proofs(&group.identity)?;
+        Ok(self.certificate.verify(&group.identity, &group.replicas())?)
+    }
+
+    /// The part of [`Self::verify`] that needs no members: the receipt is of that log, the record does not contradict
+    /// itself, its agent signed it, and it is in the log that somebody attests. Whether those are the group's replicas is
+    /// open after it.
+    ///
+    /// # Errors
+    /// The first thing that does not hold.
+    pub fn verify_proofs(&self, identity: &GroupIdentity) -> Result<(), ReceiptError> {
         if self.identity != *identity {
             return Err(ReceiptError::OtherLog {
                 expected: identity.origin(),
                 found: self.identity.origin(),
             });
         }
-        if self.epoch != group.epoch {
-            return Err(ReceiptError::OtherEpoch { expected: group.epoch, found: self.epoch });
-        }
         self.record.check(identity)?;
-        self.certificate.verify(identity, &group.replicas())?;
         let leaf = self.record.entry.leaf_hash();
         let index = self.record.entry.index.0;
         let head = &self.certificate.head;
@@ -155,15 +184,25 @@ impl Receipt {
         Ok(())
     }
 
-    /// Checks that the replicas attested a log of their own epoch, which ended with `end` entries: what they
-    /// sign about a longer one counts no more, because those who are no replicas any more are nobody's to
-    /// trust. [`Self::verify`] alone cannot know whether an epoch has ended.
+    /// Checks that the replicas attested a log of their own epoch, which began with `begin` entries and, if it has ended,
+    /// ended with `end`: what they sign about a longer one counts no more, because those who are no replicas any more
+    /// are nobody's to trust, and a shorter one is attested by the replicas of that time. [`Self::verify`] alone knows
+    /// neither.
+    ///
+    /// Who enters an epoch attests the log that the one before left, so at `begin` itself either epoch's replicas may
+    /// have: then the receipt is of the earliest epoch whose quorum its attestations are. The caller compares that.
     ///
     /// # Errors
-    /// [`ReceiptError::AfterItsEpoch`].
-    pub fn verify_within(&self, end: u64) -> Result<(), ReceiptError> {
-        let size = self.certificate.head.size;
-        if size <= end { Ok(()) } else { Err(ReceiptError::AfterItsEpoch { epoch: self.epoch, end, size }) }
+    /// [`ReceiptError::BeforeItsEpoch`] or [`ReceiptError::AfterItsEpoch`].
+    pub fn verify_within(&self, begin: u64, end: Option<u64>) -> Result<(), ReceiptError> {
+        let (epoch, size) = (self.epoch, self.certificate.head.size);
+        if size < begin {
+            return Err(ReceiptError::BeforeItsEpoch { epoch, begin, size });
+        }
+        match end.filter(|end| size > *end) {
+            Some(end) => Err(ReceiptError::AfterItsEpoch { epoch, end, size }),
+            None => Ok(()),
+        }
     }
 
     /// As [`Self::verify`], and that the anchor is the contract's: `anchored_root` is what the contract
@@ -302,11 +341,15 @@ mod tests {
     }
 
     #[test]
-    fn what_replicas_attest_after_their_epoch_counts_no_more() {
+    fn what_replicas_attest_outside_of_their_epoch_counts_for_nothing() {
         let (receipts, _) = receipts();
-        assert_eq!(receipts[0].verify_within(11), Ok(()));
+        for (begin, end) in [(0, None), (11, None), (0, Some(11)), (11, Some(11))] {
+            assert_eq!(receipts[0].verify_within(begin, end), Ok(()));
+        }
         let late = ReceiptError::AfterItsEpoch { epoch: Epoch(0), end: 10, size: 11 };
-        assert_eq!(receipts[0].verify_within(10), Err(late));
+        assert_eq!(receipts[0].verify_within(0, Some(10)), Err(late));
+        let early = ReceiptError::BeforeItsEpoch { epoch: Epoch(0), begin: 12, size: 11 };
+        assert_eq!(receipts[0].verify_within(12, None), Err(early));
     }
 
     #[test]

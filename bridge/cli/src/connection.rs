@@ -81,11 +81,6 @@ impl Connection {
         self.0.group.ok_or_else(|| missing("the group's id", "--group", "QUORATE_GROUP"))
     }
 
-    /// The group, if it is given.
-    pub(crate) fn group_if_given(&self) -> Option<GroupId> {
-        self.0.group
-    }
-
     /// The directory with the keys to act with.
     pub(crate) fn keys(&self) -> Result<&std::path::Path, CliError> {
         self.0.keys.as_deref().ok_or_else(|| missing("the directory of the keys", "--keys", "QUORATE_KEYS"))

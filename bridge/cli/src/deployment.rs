@@ -64,7 +64,7 @@ impl Deployment {
     }
 
     fn check(&self, deployed: &Deployed) -> Result<(), CliError> {
-        self.build.verify(deployed).map_err(|mismatch| CliError::Code {
+        self.build.verify(deployed).map_err(|mismatch| CliError::Mismatch {
             cause: mismatch.to_string(),
             mend: "check --rpc: no other code can be at this address on an honest chain".into(),
         })

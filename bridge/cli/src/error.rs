@@ -65,9 +65,9 @@ pub(crate) enum CliError {
     /// Something that was to be proven did not hold.
     #[error("verification failed: {0}")]
     Verification(String),
-    /// The code on the chain is not what it must be.
+    /// What was compared is not what it must be, and there is something else to do about it than to ask another source.
     #[error("verification failed: {cause}")]
-    Code {
+    Mismatch {
         /// The first difference.
         cause: String,
         /// What to do.
@@ -179,7 +179,7 @@ impl CliError {
             Self::Key { .. } => Exit::Key,
             Self::Chain { .. } => Exit::Chain,
             Self::Port { .. } => Exit::Port,
-            Self::Verification(_) | Self::Code { .. } | Self::Objections { .. } => Exit::Verification,
+            Self::Verification(_) | Self::Mismatch { .. } | Self::Objections { .. } => Exit::Verification,
             Self::Refused { .. } => Exit::Refused,
             Self::TimeOut { .. } | Self::NotYet { .. } => Exit::TimeOut,
             // A node is this same binary, so its exit code says more than that it ended.
@@ -203,7 +203,7 @@ impl CliError {
             | Self::Key { mend, .. }
             | Self::Chain { mend, .. }
             | Self::Port { mend, .. }
-            | Self::Code { mend, .. }
+            | Self::Mismatch { mend, .. }
             | Self::Refused { mend, .. }
             | Self::NotYet { mend, .. }
             | Self::MissingTool { mend, .. }

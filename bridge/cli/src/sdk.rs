@@ -1,5 +1,6 @@
 //! What the commands need of the SDK: keys, a client, and its failures in the words of the command line.
 
+use quorate_protocol::ReceiptError;
 use quorate_protocol::api::ErrorCode;
 use quorate_sdk::audit::{Fault, Finding};
 use quorate_sdk::{Agent, Client, SdkError};
@@ -118,6 +119,15 @@ impl From<SdkError> for CliError {
             SdkError::Objection { .. } => Self::Refused {
                 cause,
                 mend: "leave it out, and let the voter sign again with `quorate veto sign`".into(),
+            },
+            SdkError::Receipt(ReceiptError::NotAnchored { .. }) => Self::Mismatch {
+                cause,
+                mend: "fetch the receipt again: the chain may have lost that anchor, or the endpoint (--rpc) may be behind; else it is forged"
+                    .into(),
+            },
+            SdkError::Moved { .. } => Self::Refused {
+                cause,
+                mend: "see what became of it on-chain with `quorate decision`".into(),
             },
             SdkError::Receipt(_) | SdkError::Handover(_) | SdkError::UnexpectedOutcome { .. } => {
                 Self::Verification(cause)

@@ -106,11 +106,11 @@ pub(crate) fn rebuild(
         ReplayError::Node(error) => error,
         ReplayError::Unfit(detail) => unfit(detail),
     })?;
-    ledger.begin_era(&era.group);
+    ledger.begin_era(&era.group, era.start.log_size);
     let pairs = ledger.state().pairs().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
     let log_size = ledger.head().size;
-    let (start, group) = (era.start, era.group.clone());
-    store.rewind(&Rewind { sequence: start.sequence, log_size, pairs, group, era: start })?;
+    let (start, group, ended) = (era.start, era.group.clone(), ledger.ended().to_vec());
+    store.rewind(&Rewind { sequence: start.sequence, log_size, pairs, group, era: start, ended })?;
     let silent = spoke.filter(|spoke| *spoke >= start.epoch);
     if let Some(epoch) = silent {
         store.commit(vec![Write::SilentUntil(epoch)])?;
@@ -177,13 +177,14 @@ fn replay(config: &Config, store: &Store, plan: &EraPlan) -> Result<Ledger, Repl
         Some((sequence, pairs)) => {
             let mut ledger = crate::core::from_store(&Arc::new(group), store, sequence, pairs)?;
             ledger.adopt_group();
+            ledger.recall_ended(store.ended()?);
             ledger
         }
         None if era.start.sequence == Sequence(0) || store.has_batch(Sequence(1))? => {
             let (mut ledger, _) = Ledger::genesis(Arc::new(plan.genesis.clone()));
             for earlier in before {
                 execute_up_to(config, store, &mut ledger, earlier)?;
-                ledger.begin_era(&earlier.group);
+                ledger.begin_era(&earlier.group, earlier.start.log_size);
             }
             ledger
         }

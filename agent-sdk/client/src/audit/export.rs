@@ -5,7 +5,7 @@
 //! item is bounded. Nothing in it is believed when it is read; [`super::verify_export`] checks it.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::path::Path;
 
 use minicbor::{Decode, Encode};
@@ -15,6 +15,7 @@ use quorate_protocol::epoch::MAX_HANDOVER_BYTES;
 use quorate_protocol::{EntryRecord, Epoch, GroupIdentity, Handover, LogCertificate};
 use serde::Serialize;
 
+use super::NewFile;
 use crate::error::SdkError;
 
 /// What every export begins with.
@@ -61,14 +62,14 @@ impl ExportHeader {
 #[derive(Debug)]
 pub struct ExportWriter<W: Write>(W);
 
-impl ExportWriter<BufWriter<File>> {
-    /// Writes to a new file at `path`; an existing one is replaced.
+impl ExportWriter<NewFile> {
+    /// Writes to a new file, which is at `path` once it is finished and kept ([`NewFile::keep`]): until then, what is there
+    /// stays.
     ///
     /// # Errors
     /// [`SdkError::File`].
     pub fn create(path: &Path, header: &ExportHeader) -> Result<Self, SdkError> {
-        let file = File::create(path).map_err(|source| SdkError::File { path: path.to_owned(), source })?;
-        Self::new(BufWriter::new(file), header)
+        Self::new(NewFile::create(path)?, header)
     }
 }
 

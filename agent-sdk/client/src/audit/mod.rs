@@ -22,6 +22,7 @@ mod export;
 mod frontier;
 mod inbox;
 mod log;
+mod new_file;
 mod report;
 mod source;
 
@@ -30,11 +31,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use quorate_contracts::reader::CoordinatorReader;
-use quorate_protocol::{Digest, EntryIndex, GroupId};
+use quorate_protocol::{Digest, EntryIndex, GroupId, Handover, HandoverError};
 
 pub use export::{ExportHeader, ExportReader, ExportWriter, MAX_EXPORT_HANDOVERS, to_json_lines};
 pub(crate) use frontier::Frontier;
 use log::LogAudit;
+pub use new_file::NewFile;
 pub use report::{AuditReport, Counts, Fault, Finding, RecordFault};
 use source::NodeSource;
 
@@ -124,7 +126,8 @@ pub async fn verify_node(
 }
 
 /// Writes the log of the group, as the node at `node_url` gives it, to an export at `path`, and audits it on
-/// the way as [`verify_node`] does without anchors: the report says whether the file is worth keeping.
+/// the way as [`verify_node`] does without anchors. The file is there if the report has no finding, as a whole; else what
+/// was there before stays, and nothing is left of what was written. [`export_unverified`] writes what is wrong, too.
 ///
 /// # Errors
 /// As [`verify`], and [`SdkError::File`] or [`SdkError::Export`] when the file cannot be written.
@@ -159,8 +162,47 @@ pub async fn export(
             writer.append(record)?;
         }
     }
-    writer.finish()?;
-    Ok(audit.finish(Some(&header.certificate)))
+    let report = audit.finish(Some(&header.certificate));
+    let file = writer.finish()?;
+    if report.is_intact() {
+        file.keep()?;
+    }
+    Ok(report)
+}
+
+/// Writes what the node at `node_url` gives as the group's log to an export at `path`, without any judgement: to show it to
+/// others when something is wrong with it. The certificate and the handovers are the node's, and the epoch is the one that
+/// attests it by what is known, else the newest that is known. Returns how many entries the node gave: fewer than it says
+/// it has, if it stops. [`check_export`] judges the file.
+///
+/// # Errors
+/// [`SdkError::NoAnswer`] when the node gives no certificate, and as [`export`].
+pub async fn export_unverified(
+    epochs: impl Into<Epochs>,
+    node_url: &str,
+    path: &Path,
+    options: AuditOptions,
+) -> Result<u64, SdkError> {
+    let mut epochs = epochs.into();
+    let source = NodeSource::new(epochs.clone(), node_url, options)?;
+    let (certificate, handovers) = source.unverified().await?;
+    // What does not hold leads nowhere, and stands in the file all the same.
+    let _ = epochs.follow(&handovers);
+    let newest = epochs.newest();
+    let group = epochs.verify_certificate(&certificate).unwrap_or(newest);
+    let (identity, epoch, said) = (group.identity, group.epoch, certificate.head.size);
+    let header = ExportHeader::new(identity, epoch, certificate, handovers);
+    let mut writer = ExportWriter::create(path, &header)?;
+    let mut size = 0;
+    while size < said {
+        let Ok(Ok(records)) = source.entries(size, said).await else { break };
+        for record in &records {
+            writer.append(record)?;
+        }
+        size += records.len() as u64;
+    }
+    writer.finish()?.keep()?;
+    Ok(size)
 }
 
 /// Audits an export against the contract. An export that is older than the newest anchors is compared with
@@ -190,23 +232,27 @@ pub fn check_export(
 ) -> Result<AuditReport, SdkError> {
     let mut epochs = epochs.into();
     let mut export = ExportReader::open(path)?;
-    let ExportHeader { identity, epoch, handovers, .. } = export.header();
+    let ExportHeader { identity, epoch, certificate, handovers, .. } = export.header();
     let group = epochs.newest().clone();
     if *identity != group.identity {
         let (found, expected) = (identity.origin(), group.identity.origin());
         return Err(SdkError::Export(format!("it is of log {found}, expected is {expected}")));
     }
-    if let Err(error) = epochs.follow(handovers) {
-        let finding = Finding { index: EntryIndex(0), fault: Fault::Handover(error.to_string()) };
-        return Ok(LogAudit::new(epochs, anchors).fail(finding));
-    }
-    if epochs.at(*epoch).is_none() {
-        let known = epochs.newest().epoch;
-        return Err(SdkError::Export(format!(
-            "it is attested in epoch {epoch}, nothing leads beyond {known}"
-        )));
-    }
+    let checked = check_handovers(&mut epochs, handovers);
+    let attesting = epochs.verify_certificate(certificate).map(|group| group.epoch);
+    let fault = match (checked, attesting) {
+        (Err(error), _) => Some(Fault::Handover(error.to_string())),
+        (Ok(()), Err(error)) => Some(Fault::Certificate(error)),
+        (Ok(()), Ok(attesting)) if attesting != *epoch => {
+            let reason = format!("epoch {attesting} attests the log");
+            Some(Fault::Epoch { epoch: *epoch, reason })
+        }
+        (Ok(()), Ok(_)) => None,
+    };
     let mut audit = LogAudit::new(epochs, anchors);
+    if let Some(fault) = fault {
+        return Ok(audit.fail(Finding { index: EntryIndex(0), fault }));
+    }
     loop {
         let mut records = Vec::with_capacity(CHUNK);
         let mut broken = None;
@@ -229,6 +275,22 @@ pub fn check_export(
             return Ok(audit.finish(Some(&export.header().certificate)));
         }
     }
+}
+
+/// Verifies all handovers of an export, also of epochs that the contract has come to: they stand in the order of their epochs,
+/// each ends one that is known, and what follows it is what is known to follow.
+fn check_handovers(epochs: &mut Epochs, handovers: &[Handover]) -> Result<(), HandoverError> {
+    let mut last = None;
+    for handover in handovers {
+        let from = handover.from();
+        let known = epochs.at(from).is_some() && last.is_none_or(|last| last < from);
+        last = Some(from);
+        if !known {
+            return Err(HandoverError::Unknown(from));
+        }
+        epochs.follow(std::slice::from_ref(handover))?;
+    }
+    Ok(())
 }
 
 /// The group in every epoch of the contract's, and all its anchored roots by log size.

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use quorate_protocol::api::ErrorCode;
 use quorate_protocol::{EntryIndex, EntryRecord, Handover, LogCertificate};
 
-use super::AuditOptions;
 use super::report::{Fault, Finding};
-use crate::client::{Node, NodeFailure, epochs, pages};
+use super::{AuditOptions, MAX_EXPORT_HANDOVERS};
+use crate::client::{Node, NodeFailure, epochs, pages, plain_http};
 use crate::epochs::Epochs;
 use crate::error::{NodeReport, SdkError};
 
@@ -28,11 +28,7 @@ pub(super) struct NodeSource {
 
 impl NodeSource {
     pub(super) fn new(epochs: Epochs, url: &str, options: AuditOptions) -> Result<Self, SdkError> {
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(options.request_timeout)
-            .build()
-            .map_err(|error| SdkError::Configuration(error.to_string()))?;
+        let http = plain_http(options.request_timeout)?;
         let node = Node::new(url, epochs.newest().identity.group, http)?;
         Ok(Self { node, epochs, handovers: Vec::new(), options })
     }
@@ -94,6 +90,20 @@ impl NodeSource {
                 None => tokio::time::sleep(PAUSE).await,
             }
         }
+    }
+
+    /// The node's certificate, and its handovers from the newest epoch on that is known, as it gives them.
+    pub(super) async fn unverified(&self) -> Result<(LogCertificate, Vec<Handover>), SdkError> {
+        let (started, timeout) = (Instant::now(), self.options.request_timeout);
+        let failed = |failure| {
+            let failures = vec![NodeReport { url: self.node.url().to_owned(), failure }];
+            SdkError::NoAnswer { waited: started.elapsed(), failures }
+        };
+        let certificate =
+            self.ask(|| pages::unverified_certificate(&self.node, timeout)).await.map_err(failed)?;
+        let from = self.epochs.newest().epoch;
+        let handovers = self.ask(|| epochs::handovers(&self.node, from, timeout)).await.unwrap_or_default();
+        Ok((certificate, handovers.into_iter().take(MAX_EXPORT_HANDOVERS).collect()))
     }
 
     /// Entries from `from` on, before `end`; at least one.

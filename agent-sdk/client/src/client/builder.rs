@@ -75,8 +75,10 @@ impl ClientBuilder {
     /// As [`Client::connect`].
     pub async fn connect(self, rpc_url: &str, contract: Address, group: GroupId) -> Result<Client, SdkError> {
         let reader = CoordinatorReader::connect(rpc_url, contract).await?;
-        let group = reader.group(group).await?;
-        self.make(group, Some(reader))
+        let mut epochs = Epochs::from(reader.group(group).await?);
+        let epoch = epochs.newest().epoch;
+        epochs.read_beginning(&reader, epoch).await?;
+        self.make(epochs, Some(reader))
     }
 
     /// Builds the client of a group that the caller has from the contract, at first hand or by a file that
@@ -87,10 +89,11 @@ impl ClientBuilder {
     /// [`SdkError::Configuration`] without nodes, for URLs that cannot be used, or for a group that breaks
     /// a rule of its own.
     pub fn build(self, group: Group) -> Result<Client, SdkError> {
-        self.make(group, None)
+        self.make(group.into(), None)
     }
 
-    fn make(self, group: Group, reader: Option<CoordinatorReader>) -> Result<Client, SdkError> {
+    fn make(self, epochs: Epochs, reader: Option<CoordinatorReader>) -> Result<Client, SdkError> {
+        let group = Group::clone(epochs.newest());
         let configuration = |reason: String| SdkError::Configuration(reason);
         group.validate().map_err(|error| configuration(format!("group: {error}")))?;
         if self.expiry.is_zero() || self.policy.total_timeout.is_zero() {
@@ -114,7 +117,7 @@ impl ClientBuilder {
         // Clients spread over the nodes instead of all beginning with the first.
         let preferred = AtomicUsize::new(rand::random_range(0..nodes.len()));
         let Self { policy, expiry, .. } = self;
-        let epochs = Mutex::new(Epochs::from(&group));
+        let epochs = Mutex::new(epochs);
         let (asked_contract, nonces) = (Mutex::default(), Nonces::default());
         let inner = Inner { group, epochs, reader, asked_contract, nodes, policy, expiry, nonces, preferred };
         Ok(Client { inner: Arc::new(inner) })

@@ -14,7 +14,7 @@ use quorate_protocol::{
 };
 
 use super::retry::{Failed, Patience};
-use super::{Client, evidence};
+use super::{Client, NodeFailure, evidence};
 use crate::agent::Agent;
 use crate::error::SdkError;
 
@@ -42,6 +42,13 @@ pub struct Voted {
     pub weight: u64,
     /// The proof.
     pub receipt: Receipt,
+}
+
+/// What a node proves of a proposal that is closed.
+enum Closed {
+    Decided(Box<Decided>),
+    /// The on-chain lane has it: there is no decision, and none will come.
+    Moved(Box<Receipt>),
 }
 
 /// A proposal that is closed.
@@ -301,18 +308,23 @@ impl Client {
         present(self.inner.ask_nodes(self.inner.query(), ask).await)
     }
 
-    /// The decision on a proposal, or nothing when enough nodes say that there is none yet.
+    /// The decision on a proposal, or nothing when enough nodes say that there is none yet, or one proves that there will be
+    /// none because the on-chain lane has the proposal.
     ///
     /// # Errors
     /// [`SdkError::NoAnswer`] or [`SdkError::Rejected`].
     pub async fn decision(&self, proposal: ProposalId) -> Result<Option<Decided>, SdkError> {
-        present(self.ask_decision(proposal, Duration::ZERO, self.inner.query()).await)
+        match present(self.ask_decision(proposal, Duration::ZERO, self.inner.query()).await)? {
+            Some(Closed::Decided(decided)) => Ok(Some(*decided)),
+            Some(Closed::Moved(_)) | None => Ok(None),
+        }
     }
 
     /// Waits for the decision on a proposal, which may be yet unknown to the nodes.
     ///
     /// # Errors
-    /// [`SdkError::Undecided`] when there is none within `timeout`, [`SdkError::NoAnswer`] when no node could be
+    /// [`SdkError::Moved`] as soon as it is proved that there will be none; [`SdkError::Undecided`] when there is none within
+    /// `timeout`, [`SdkError::NoAnswer`] when no node could be
     /// asked within it, or [`SdkError::Rejected`].
     pub async fn wait(&self, proposal: ProposalId, timeout: Duration) -> Result<Decided, SdkError> {
         // No hedging: a correct node holds the request as long as there is no decision.
@@ -324,7 +336,10 @@ impl Client {
             {
                 Err(SdkError::Undecided { proposal, waited })
             }
-            other => Ok(other?),
+            other => match other? {
+                Closed::Decided(decided) => Ok(*decided),
+                Closed::Moved(receipt) => Err(SdkError::Moved { proposal, receipt }),
+            },
         }
     }
 
@@ -333,14 +348,25 @@ impl Client {
         proposal: ProposalId,
         wait: Duration,
         patience: Patience,
-    ) -> Result<Decided, Failed> {
+    ) -> Result<Closed, Failed> {
         let timeout = wait + self.inner.policy.request_timeout;
         let ask = |node: std::sync::Arc<super::Node>| {
             let client = self.clone();
             async move {
                 let path = format!("/proposals/{proposal}/decision?wait_ms={}", wait.as_millis());
-                let answer = node.get(&path, CBOR, timeout, MAX_RECEIPT_BYTES).await?;
-                evidence::decision(&client.inner, &node, proposal, &answer).await
+                let answer = match node.get(&path, CBOR, timeout, MAX_RECEIPT_BYTES).await {
+                    Err(NodeFailure::Answered {
+                        code: ErrorCode::NotDecided, entry: Some(entry), ..
+                    }) => {
+                        let path = format!("/entries/{entry}/receipt");
+                        let answer = node.get(&path, CBOR, timeout, MAX_RECEIPT_BYTES).await?;
+                        let receipt = evidence::moved(&client.inner, &node, proposal, &answer).await?;
+                        return Ok(Closed::Moved(Box::new(receipt)));
+                    }
+                    answer => answer?,
+                };
+                let decided = evidence::decision(&client.inner, &node, proposal, &answer).await?;
+                Ok(Closed::Decided(Box::new(decided)))
             }
         };
         self.inner.ask_nodes(patience, ask).await

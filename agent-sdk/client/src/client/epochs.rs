@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use quorate_protocol::api::{HandoversPage, MAX_PAGE_HANDOVERS};
 use quorate_protocol::epoch::MAX_HANDOVER_BYTES;
-use quorate_protocol::{Epoch, Group, Handover, LogCertificate, Receipt, ReceiptError};
+use quorate_protocol::{Epoch, Group, GroupId, Handover, LogCertificate, Receipt, ReceiptError};
 use tokio::time::Instant;
 
-use super::node::{Lie, Node, NodeFailure};
+use super::node::{Lie, Node, NodeFailure, plain_http};
 use super::{Client, Inner};
 use crate::epochs::Epochs;
-use crate::error::SdkError;
+use crate::error::{NodeReport, SdkError};
 
 /// The least time between two questions to the contract for a newer epoch: a node that names epochs at random must
 /// not make this client flood the endpoint.
@@ -47,17 +47,18 @@ impl Inner {
 
     /// Verifies a receipt that `node` gave.
     pub(super) async fn verify_receipt(&self, node: &Node, receipt: &Receipt) -> Result<(), NodeFailure> {
-        let newest = {
+        let (is_known, newest) = {
             let epochs = self.epochs();
-            if epochs.at(receipt.epoch).is_some() {
-                return Ok(epochs.verify_receipt(receipt)?);
-            }
-            epochs.newest().epoch
+            (epochs.at(receipt.epoch).is_some(), epochs.newest().epoch)
         };
-        if receipt.epoch < newest {
-            self.read(receipt.epoch, newest).await?;
-        } else {
-            self.keep_up(node, Some(receipt.epoch)).await?;
+        match (is_known, receipt.epoch < newest) {
+            (true, _) => {}
+            (false, true) => self.read(receipt.epoch, newest).await?,
+            (false, false) => self.keep_up(node, Some(receipt.epoch)).await?,
+        }
+        let lacks = self.epochs().lacks(receipt);
+        if let Some(before) = lacks.filter(|_| self.reader.is_some()) {
+            self.read(before, newest).await?;
         }
         Ok(self.epochs().verify_receipt(receipt)?)
     }
@@ -100,10 +101,7 @@ impl Inner {
         let mut epochs = self.epochs().clone();
         let read = epochs.read(reader, epoch).await;
         read.map_err(|error| NodeFailure::UnreadableEpoch { epoch, reason: error.to_string() })?;
-        let (group, end) = (epochs.at(epoch).cloned(), epochs.end_of(epoch));
-        if let Some(group) = group {
-            self.epochs().learn(Arc::unwrap_or_clone(group), end);
-        }
+        self.epochs().learn_all(epochs);
         Ok(())
     }
 
@@ -129,24 +127,31 @@ impl Inner {
             }
             *asked = Some(Instant::now());
         }
-        let (id, known) = (self.group.identity.group, self.epochs().newest().epoch);
-        let read = async {
-            let group = reader.group(id).await?;
-            let start = reader.epoch_after(id, known).await?;
-            Ok::<_, quorate_contracts::reader::ReaderError>((group, start))
-        };
-        match read.await {
-            Ok((group, start)) if group.epoch > known => {
-                let mut epochs = self.epochs();
-                if let (Some(before), Some(start)) = (epochs.at(known).cloned(), start) {
-                    epochs.learn(Arc::unwrap_or_clone(before), Some(start.log_size));
-                }
-                epochs.learn(group, None);
-            }
-            Ok(_) => {}
+        let mut epochs = self.epochs().clone();
+        match epochs.read_newer(reader).await {
+            Ok(()) => self.epochs().learn_all(epochs),
             Err(error) => tracing::debug!(%error, "the contract was not asked for a newer epoch"),
         }
     }
+}
+
+/// The handovers of `group` from epoch `from` on that the node at `node_url` gives. They prove themselves to whoever knows
+/// that epoch's members, such as [`verify_receipt_with`](crate::verify_receipt_with); nothing is verified here.
+///
+/// # Errors
+/// [`SdkError::Configuration`] for a URL that cannot be used, [`SdkError::NoAnswer`] for a node that does not answer.
+pub async fn handovers_of(
+    node_url: &str,
+    group: GroupId,
+    from: Epoch,
+    timeout: Duration,
+) -> Result<Vec<Handover>, SdkError> {
+    let node = Node::new(node_url, group, plain_http(timeout)?)?;
+    let started = Instant::now();
+    handovers(&node, from, timeout).await.map_err(|failure| SdkError::NoAnswer {
+        waited: started.elapsed(),
+        failures: vec![NodeReport { url: node_url.to_owned(), failure }],
+    })
 }
 
 /// The handovers from epoch `from` on that a node gives, unverified. A node that has none, or that knows no handovers,

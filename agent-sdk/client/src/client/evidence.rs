@@ -1,8 +1,9 @@
 //! What a receipt must be about before it answers a question.
 
+use quorate_protocol::entry::SystemEvent;
 use quorate_protocol::operations::proposals::ProposalsOutcome;
 use quorate_protocol::outcome::MAX_RESULT_BYTES;
-use quorate_protocol::{Digest, EntryBody, EntryKind, Outcome, ProposalId, Receipt, codec};
+use quorate_protocol::{Digest, EntryBody, EntryKind, InboxEvent, Outcome, ProposalId, Receipt, codec};
 
 use super::Inner;
 use super::calls::Decided;
@@ -38,6 +39,23 @@ pub(super) async fn decision(
         {
             Ok(Decided { record: (**record).clone(), receipt })
         }
+        _ => Err(Lie::OtherDecision { asked: proposal }.into()),
+    }
+}
+
+/// A receipt of the entry by which the contract told that it has this proposal, or is done with it.
+pub(super) async fn moved(
+    inner: &Inner,
+    node: &Node,
+    proposal: ProposalId,
+    bytes: &[u8],
+) -> Result<Receipt, NodeFailure> {
+    let receipt = verified(inner, node, bytes).await?;
+    match receipt.record.body {
+        EntryBody::System(SystemEvent::OnChain(
+            InboxEvent::ProposalOpenedOnChain { proposal: found, .. }
+            | InboxEvent::ProposalClosedOnChain { proposal: found, .. },
+        )) if found == proposal => Ok(receipt),
         _ => Err(Lie::OtherDecision { asked: proposal }.into()),
     }
 }

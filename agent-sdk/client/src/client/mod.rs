@@ -31,11 +31,12 @@ use tokio::time::Instant;
 pub use anchor::Anchored;
 pub use builder::ClientBuilder;
 pub use calls::{Decided, Proposed, Voted};
+pub use epochs::handovers_of;
 pub use node::{Lie, NodeFailure, NodeHealth};
 pub use pages::AuditPages;
 pub use retry::RetryPolicy;
 
-pub(crate) use node::Node;
+pub(crate) use node::{Node, plain_http};
 use nonces::Nonces;
 use retry::Patience;
 

@@ -133,6 +133,15 @@ impl From<HandoverError> for NodeFailure {
     }
 }
 
+/// What single nodes are asked with: no redirects, because a node speaks for itself alone.
+pub(crate) fn plain_http(connect_timeout: Duration) -> Result<reqwest::Client, SdkError> {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(connect_timeout)
+        .build()
+        .map_err(|error| SdkError::Configuration(error.to_string()))
+}
+
 /// How a node has done so far, as this client saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeHealth {

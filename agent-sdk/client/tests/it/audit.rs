@@ -303,6 +303,37 @@ async fn an_export_is_verified_without_the_node() {
     assert_eq!(lines[6]["body"]["kind"], "decision");
 }
 
+/// Behind every way in which an export can come to nothing, the one of before is there, and nothing else.
+#[tokio::test]
+async fn an_export_that_fails_leaves_the_one_of_before() {
+    let world = Arc::new(Mutex::new(story()));
+    let dir = tempfile::tempdir().unwrap();
+    let path = exported(&world, &dir).await;
+    let (group, good) = (world.lock().unwrap().group.clone(), std::fs::read(&path).unwrap());
+    let kept = |why: &str| {
+        assert_eq!(std::fs::read(&path).unwrap(), good, "{why}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "{why}");
+    };
+    // The last entry of all, so that much is written by the time that it is found.
+    let lie: Tamper = Arc::new(|_, log| log[13].outcome = Outcome::Recorded);
+    let node = Node::start(&world, Behaviour::Tampered(lie)).await;
+    let report = audit::export(&group, &node.url, &path, options()).await.unwrap();
+    assert_eq!(report.finding.map(|finding| finding.index), Some(EntryIndex(13)));
+    kept("a log that is a lie");
+    let patient = AuditOptions { request_timeout: Duration::from_millis(300), ..options() };
+    audit::export(&group, &Node::dead().await, &path, patient).await.unwrap_err();
+    kept("a node that does not answer");
+
+    // What is wrong is to be had without judgement, and is judged as ever.
+    let shown = dir.path().join("shown.cbor");
+    assert_eq!(audit::export_unverified(&group, &node.url, &shown, options()).await.unwrap(), 14);
+    let report = audit::check_export(&group, BTreeMap::new(), &shown).unwrap();
+    assert_eq!(report.finding.map(|finding| finding.index), Some(EntryIndex(13)));
+    let honest = Node::start(&world, Behaviour::Honest).await;
+    audit::export_unverified(&group, &honest.url, &shown, options()).await.unwrap();
+    assert_eq!(std::fs::read(&shown).unwrap(), good, "of an honest node it is the same file");
+}
+
 #[tokio::test]
 async fn a_copy_with_one_changed_entry_fails_there() {
     let world = Arc::new(Mutex::new(story()));
@@ -319,7 +350,7 @@ async fn a_copy_with_one_changed_entry_fails_there() {
         }
         writer.append(&record).unwrap();
     }
-    writer.finish().unwrap();
+    writer.finish().unwrap().keep().unwrap();
     let world = world.lock().unwrap();
     let report = audit::check_export(&world.group, anchors(&world), &copy).unwrap();
     let finding = report.finding.unwrap();

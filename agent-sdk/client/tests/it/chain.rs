@@ -13,7 +13,8 @@ use quorate_contracts::reader::{CoordinatorReader, ReaderError};
 use quorate_contracts::{AgentCoordinator, Content, Taken, deployment};
 use quorate_protocol::operations::proposals::Propose;
 use quorate_protocol::{
-    AgentId, Call, Choice, Epoch, Group, GroupId, Member, ProposalId, ReceiptError, Terms, VoterSignature,
+    AgentId, Call, Choice, Epoch, Group, GroupId, Member, ProposalId, Receipt, ReceiptError, Terms,
+    VoterSignature,
 };
 use quorate_sdk::audit::{self, AuditOptions};
 use quorate_sdk::{Agent, ChainAgent, Client, SdkError, verify_receipt, verify_receipt_with};
@@ -298,7 +299,7 @@ async fn a_decision_is_anchored_proved_executed_and_audited() {
 
     // Before the anchor the receipt rests on the quorum alone, and nothing can be executed from it.
     let early = world.receipt(world.decision_index(approved).unwrap());
-    let verified = verify_receipt(&stage.reader, &early.encode()).await.unwrap();
+    let verified = verify_receipt(&stage.reader, stage.id(), &early.encode()).await.unwrap();
     assert_eq!((verified.anchored_size, verified.group), (None, stage.group.clone()));
     let refused = stage.chain[0].execute_anchored(&early).await.unwrap_err();
     assert!(refused.to_string().contains("not anchored yet"), "{refused}");
@@ -320,16 +321,19 @@ async fn a_decision_is_anchored_proved_executed_and_audited() {
         Client::connect([node.url.clone()], &stage.anvil.url, stage.contract, stage.id()).await.unwrap();
     let decided = client.wait(approved, Duration::from_secs(5)).await.unwrap();
     let bytes = decided.receipt.encode();
-    let verified = verify_receipt(&stage.reader, &bytes).await.unwrap();
+    let verified = verify_receipt(&stage.reader, stage.id(), &bytes).await.unwrap();
     assert_eq!(verified.anchored_size, Some(latest.log_size));
     for at in (0..bytes.len()).step_by(11) {
         let mut changed = bytes.clone();
         changed[at] ^= 1;
-        assert!(verify_receipt(&stage.reader, &changed).await.is_err(), "byte {at} may be flipped");
+        assert!(
+            verify_receipt(&stage.reader, stage.id(), &changed).await.is_err(),
+            "byte {at} may be flipped"
+        );
     }
     let mut elsewhere = decided.receipt.clone();
     elsewhere.identity.chain_id = 1;
-    let other = verify_receipt(&stage.reader, &elsewhere.encode()).await.unwrap_err();
+    let other = verify_receipt(&stage.reader, stage.id(), &elsewhere.encode()).await.unwrap_err();
     assert!(matches!(other, SdkError::Receipt(ReceiptError::OtherLog { .. })), "{other}");
 
     stage.chain[3].execute_anchored(&decided.receipt).await.unwrap();
@@ -404,6 +408,18 @@ async fn rotate(stage: &Stage, world: &World) {
     assert!(call.from(sender).send().await.unwrap().get_receipt().await.unwrap().status());
 }
 
+/// The bytes of a receipt in which one bit of the epoch is another, for each that makes an epoch known here.
+async fn one_bit_changes_every_epoch(stage: &Stage, receipts: &[Receipt]) {
+    for receipt in receipts {
+        verify_receipt(&stage.reader, stage.id(), &receipt.encode()).await.unwrap();
+        for bit in 0..64 {
+            let told = Receipt { epoch: Epoch(receipt.epoch.0 ^ (1 << bit)), ..receipt.clone() };
+            let verdict = verify_receipt(&stage.reader, stage.id(), &told.encode()).await;
+            assert!(verdict.is_err(), "epoch {} told as {}", receipt.epoch, told.epoch);
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_chain_tells_the_members_of_every_epoch() {
     let stage = Stage::new().await;
@@ -416,12 +432,19 @@ async fn the_chain_tells_the_members_of_every_epoch() {
     next.sort_by_key(Agent::id);
     world.change_members(next.clone());
     let end = world.size();
+    // Attested by the new replicas before they made an entry.
+    let boundary = world.receipt(2);
     world.decide("after", vec![], &[Choice::For; 3]);
 
-    let ahead = verify_receipt(&stage.reader, &world.receipt(end).encode()).await.unwrap_err();
-    assert!(matches!(ahead, SdkError::Receipt(ReceiptError::OtherEpoch { .. })), "{ahead}");
+    let ahead = verify_receipt(&stage.reader, stage.id(), &world.receipt(end).encode()).await.unwrap_err();
+    let unproven = ReaderError::UnknownEpoch { group: id, epoch: Epoch(1), current: Epoch(0) };
+    assert_eq!(ahead.to_string(), unproven.to_string(), "neither true nor false");
+    let mut broken = world.receipt(end);
+    broken.proof.pop();
+    let broken = verify_receipt(&stage.reader, id, &broken.encode()).await.unwrap_err();
+    assert!(matches!(broken, SdkError::Receipt(ReceiptError::Inclusion(_))), "{broken}");
     let bytes = world.receipt(end).encode();
-    let verified = verify_receipt_with(&stage.reader, &bytes, &world.handovers).await.unwrap();
+    let verified = verify_receipt_with(&stage.reader, id, &bytes, &world.handovers).await.unwrap();
     assert_eq!(verified.group.members, members(&next), "the handovers lead beyond the contract");
     assert!(matches!(
         stage.reader.group_at(id, Epoch(1)).await.unwrap_err(),
@@ -440,9 +463,10 @@ async fn the_chain_tells_the_members_of_every_epoch() {
     assert_eq!((latest.epoch, latest.log_size), (Epoch(0), end), "signed by the epoch that it ends");
     assert_eq!(stage.reader.anchors(id, 0).await.unwrap()[0].epoch, Epoch(0));
 
-    let verified = verify_receipt(&stage.reader, &before.encode()).await.unwrap();
+    let verified = verify_receipt(&stage.reader, stage.id(), &before.encode()).await.unwrap();
     assert_eq!(verified.group, first, "a receipt of an epoch that has ended");
-    verify_receipt(&stage.reader, &bytes).await.unwrap();
+    one_bit_changes_every_epoch(&stage, &[before, world.receipt(end), boundary]).await;
+    verify_receipt(&stage.reader, stage.id(), &bytes).await.unwrap();
 
     // A client that knows only the new epoch reads the old one from the contract; an outsider audits both.
     let world = Arc::new(Mutex::new(world));

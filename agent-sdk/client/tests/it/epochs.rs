@@ -8,9 +8,10 @@ use quorate_protocol::command::MAX_COMMAND_BYTES;
 use quorate_protocol::entry::SystemEvent;
 use quorate_protocol::operations::proposals::{ProposalsOperation, Propose};
 use quorate_protocol::{
-    Choice, Digest, EntryBody, EntryRecord, Epoch, Group, Handover, MembersChange, ReceiptError, codec,
+    Choice, Digest, EntryBody, EntryRecord, Epoch, Group, Handover, HandoverError, MembersChange, Receipt,
+    ReceiptError, codec,
 };
-use quorate_sdk::audit::{self, AuditOptions, AuditReport, ExportReader};
+use quorate_sdk::audit::{self, AuditOptions, AuditReport, ExportHeader, ExportReader, ExportWriter};
 use quorate_sdk::client::Lie;
 use quorate_sdk::{Agent, Client, Epochs, NodeFailure, RetryPolicy, SdkError};
 
@@ -139,6 +140,121 @@ fn who_was_a_replica_attests_nothing_of_later_epochs() {
     assert!(epochs.verify_certificate(&late.certificate).is_err());
     (world.group, world.agents) = (group, current);
     assert!(epochs.verify_certificate(&world.certificate_at(size)).is_ok());
+}
+
+/// What an auditor has of the group who knows all of its epochs: members, beginnings and ends.
+fn all_epochs(world: &World, first: &Group) -> Epochs {
+    let mut epochs = Epochs::from(first);
+    epochs.follow(&world.handovers).unwrap();
+    epochs
+}
+
+/// Three epochs, of which the second has the replicas of the first: receipts attested in the midst of each, and at the very
+/// beginning of the second and the third, by their own replicas.
+fn receipts_of_three_epochs() -> (World, Group, Vec<Receipt>) {
+    let mut world = World::new(7);
+    let first = world.group.clone();
+    world.decide("before", vec![], &[Choice::For]);
+    let mut receipts = vec![world.receipt(1)];
+    world.change_members(world.agents.clone());
+    receipts.push(world.receipt(2));
+    world.decide("between", vec![], &[Choice::For]);
+    receipts.push(world.receipt(3));
+    world.change_members(agents(&[[1; 32], [2; 32], [5; 32], [6; 32]]));
+    receipts.push(world.receipt(4));
+    world.decide("after", vec![], &[]);
+    receipts.push(world.receipt(5));
+    (world, first, receipts)
+}
+
+#[test]
+fn no_bit_of_a_receipt_can_be_flipped_where_replicas_keep_their_keys() {
+    let (world, first, receipts) = receipts_of_three_epochs();
+    let epochs = all_epochs(&world, &first);
+    // At the beginning of the second epoch its replicas are those of the first, and it is that one's receipt.
+    let told: Vec<u64> = receipts.iter().map(|receipt| receipt.epoch.0).collect();
+    assert_eq!(told, [0, 0, 1, 2, 2]);
+    for receipt in &receipts {
+        assert_eq!(epochs.verify_receipt(receipt), Ok(()), "epoch {}", receipt.epoch);
+        for other in (0..4).map(Epoch).filter(|other| *other != receipt.epoch) {
+            let told = Receipt { epoch: other, ..receipt.clone() };
+            assert!(epochs.verify_receipt(&told).is_err(), "{} told as {other}", receipt.epoch);
+        }
+        let bytes = receipt.encode();
+        for (at, bit) in (0..bytes.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << bit;
+            let verdict = Receipt::decode(&changed).and_then(|changed| epochs.verify_receipt(&changed));
+            assert!(verdict.is_err(), "bit {bit} of byte {at} of a receipt of epoch {}", receipt.epoch);
+        }
+    }
+    let boundary = Receipt { epoch: Epoch(1), ..receipts[1].clone() };
+    let error = ReceiptError::OfEarlierEpoch { attested: Epoch(0), found: Epoch(1) };
+    assert_eq!(epochs.verify_receipt(&boundary), Err(error));
+    let early = Receipt { epoch: Epoch(1), ..receipts[0].clone() };
+    assert!(matches!(epochs.verify_receipt(&early), Err(ReceiptError::BeforeItsEpoch { .. })));
+}
+
+#[test]
+fn a_handover_of_an_epoch_that_is_known_to_have_ended_is_verified_too() {
+    let (world, first, _) = receipts_of_three_epochs();
+    let mut epochs = all_epochs(&world, &first);
+    assert_eq!(epochs.follow(&world.handovers), Ok(()));
+
+    let mut unsigned = world.handovers[0].clone();
+    unsigned.certificate.signatures[0].signature.0[5] ^= 1;
+    assert!(matches!(epochs.follow(&[unsigned]), Err(HandoverError::Certificate(_))));
+    // The same replicas sign another end of the epoch: which of them is true, is known.
+    let mut other = World::new(7);
+    other.change_members(other.agents.clone());
+    assert_eq!(other.handovers[0].verify(&first).map(|next| next.epoch), Ok(Epoch(1)));
+    assert_eq!(epochs.follow(&other.handovers), Err(HandoverError::OtherEnd(Epoch(0))));
+}
+
+#[tokio::test]
+async fn no_byte_of_an_exports_header_can_be_changed_whatever_the_contract_knows() {
+    let (world, first, _) = receipts_of_three_epochs();
+    let (all, handovers) = (all_epochs(&world, &first), world.handovers.clone());
+    let (root, size) = (world.log.root(), world.size());
+    let node = Node::start(&Arc::new(Mutex::new(world)), Behaviour::Honest).await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log.export");
+    assert!(audit::export(&first, &node.url, &path, options()).await.unwrap().is_intact());
+    let bytes = std::fs::read(&path).unwrap();
+    let header = ExportReader::new(&bytes[..]).unwrap().header().clone();
+    assert_eq!((header.epoch, &header.handovers), (Epoch(2), &handovers));
+    let header_bytes = codec::encode(&header).len() + 3;
+    let changed_path = dir.path().join("changed.export");
+    let is_intact = |epochs: &Epochs, content: &[u8]| {
+        std::fs::write(&changed_path, content).unwrap();
+        let verdict = audit::check_export(epochs.clone(), BTreeMap::new(), &changed_path);
+        verdict.is_ok_and(|report| report.is_intact())
+    };
+
+    // Once the contract has come to no epoch but the first, once to all of them.
+    for (epochs, step) in [(Epochs::from(&first), 5), (all, 1)] {
+        let report = audit::check_export(epochs.clone(), BTreeMap::from([(size, root)]), &path).unwrap();
+        assert!(report.is_intact(), "{:?}", report.finding);
+        for at in (0..header_bytes).step_by(step) {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << (at % 8);
+            assert!(!is_intact(&epochs, &changed), "byte {at} of {header_bytes} may be changed");
+        }
+        for bit in 0..64 {
+            let ExportHeader { identity, certificate, handovers, .. } = header.clone();
+            let told = ExportHeader::new(identity, Epoch(2 ^ (1 << bit)), certificate, handovers);
+            let mut writer = ExportWriter::new(Vec::new(), &told).unwrap();
+            let mut records = ExportReader::new(&bytes[..]).unwrap();
+            while let Some(record) = records.next_record().unwrap() {
+                writer.append(&record).unwrap();
+            }
+            assert!(
+                !is_intact(&epochs, &writer.finish().unwrap()),
+                "it may be told as of epoch {}",
+                told.epoch
+            );
+        }
+    }
 }
 
 async fn audit(world: World, group: &Group, behaviour: Behaviour) -> AuditReport {

@@ -14,6 +14,7 @@ use quorate_protocol::{
     InboxTaken, OnChainStatus,
 };
 use quorate_sdk::audit::{self, AuditOptions, AuditReport};
+use quorate_sdk::{Client, SdkError};
 
 use crate::node::{Behaviour, Node, Tamper};
 use crate::world::{World, agents, members, terms};
@@ -81,6 +82,39 @@ async fn a_log_that_took_the_inbox_is_intact() {
     // Genesis, four messages, an execution, a conviction, and the next epoch.
     assert_eq!((report.epoch, report.counts.system), (Epoch(1), 8));
     assert_eq!((report.counts.approved, report.counts.refused), (1, 0));
+}
+
+/// Nobody waits for a decision that never comes; and no node makes anybody give up who cannot prove that.
+#[tokio::test]
+async fn a_proposal_that_moved_on_chain_is_waited_for_no_more() {
+    let mut world = five();
+    let group = world.group.clone();
+    let moved = world.decide("executed elsewhere", vec![], &[Choice::For]);
+    let open = world.decide("open", vec![], &[]);
+    let (kind, payload) =
+        of_event(InboxEvent::ProposalClosedOnChain { proposal: moved, status: OnChainStatus::Executed });
+    let message =
+        InboxMessage { index: 0, kind, sender: AgentId::from([8; 20]), enqueued_at: 1_700_000_000, payload };
+    let observe = InboxOperation::Observe(Observe::of([&message]).unwrap()).to_operation();
+    for replica in world.agents.clone().iter().take(4) {
+        let command = world.sign(replica, observe.clone());
+        world.execute(&[command]);
+    }
+    let entry = world.moved_index(moved).unwrap();
+    let world = Arc::new(Mutex::new(world));
+
+    let node = Node::start(&world, Behaviour::Honest).await;
+    let client = Client::builder().node(node.url.as_str()).build(group.clone()).unwrap();
+    assert!(client.decision(moved).await.unwrap().is_none());
+    let told = client.wait(moved, Duration::from_secs(60)).await.unwrap_err();
+    let SdkError::Moved { proposal, receipt } = told else { panic!("{told}") };
+    assert_eq!((proposal, receipt.record.entry.index.0), (moved, entry));
+
+    let liar = Node::start(&world, Behaviour::Moving(entry)).await;
+    let client = Client::builder().node(liar.url.as_str()).build(group).unwrap();
+    let told = client.wait(open, Duration::from_millis(500)).await.unwrap_err();
+    assert!(!matches!(told, SdkError::Moved { .. }), "{told}");
+    assert!(client.health()[0].lies > 0, "the entry is about another proposal");
 }
 
 fn of_event(event: InboxEvent) -> (u8, Vec<u8>) {

@@ -57,6 +57,8 @@ pub(crate) enum Behaviour {
     Anchoring(Spoil),
     /// Names these proposals in the inbox.
     Naming(Vec<ProposalId>),
+    /// Says of every proposal that it moved on-chain by this entry.
+    Moving(u64),
     /// Serves other handovers.
     HandingOver(Vec<Handover>),
 }
@@ -232,9 +234,17 @@ async fn decision(
     }
     let until = tokio::time::Instant::now() + Duration::from_millis(parameters.wait_ms);
     loop {
-        let index = shared.world.lock().unwrap().decision_index(proposal);
+        let (index, moved) = {
+            let world = shared.world.lock().unwrap();
+            (world.decision_index(proposal), world.moved_index(proposal))
+        };
+        let moved = match shared.behaviour {
+            Behaviour::Moving(index) => Some(index),
+            _ => moved,
+        };
         match index {
             Some(index) => return shared.receipt(index),
+            None if moved.is_some() => return error(ErrorCode::NotDecided, moved.map(EntryIndex)),
             None if tokio::time::Instant::now() >= until => return error(ErrorCode::NotDecided, None),
             None => tokio::time::sleep(Duration::from_millis(10)).await,
         }

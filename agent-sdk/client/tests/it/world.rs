@@ -13,8 +13,8 @@ use quorate_protocol::operations::proposals::{ProposalsOperation, Propose, Vote}
 use quorate_protocol::{
     AccountKey, AgentId, AgentKey, AnchorProof, Attestation, Call, ChainVote, Checkpoint,
     CheckpointCertificate, Choice, Class, Command, Digest, EntryBody, EntryRecord, Epoch, Group, GroupId,
-    GroupIdentity, Handover, LogCertificate, LogHead, Member, MembersChange, Nonce, Opening, Operation,
-    ProposalId, Receipt, Sequence, SignedCheckpoint, SignedCommand, Terms, TimestampMs,
+    GroupIdentity, Handover, InboxEvent, LogCertificate, LogHead, Member, MembersChange, Nonce, Opening,
+    Operation, ProposalId, Receipt, Sequence, SignedCheckpoint, SignedCommand, Terms, TimestampMs,
 };
 use quorate_sdk::Agent;
 use quorate_services::{Admission, StateMachine};
@@ -34,6 +34,8 @@ pub(crate) struct World {
     pub(crate) stable: Option<CheckpointCertificate>,
     /// The ends of epochs so far.
     pub(crate) handovers: Vec<Handover>,
+    /// The group of the epoch before.
+    ended: Option<Group>,
 }
 
 /// Agents with known keys, in ascending order of address, as a group lists them.
@@ -102,6 +104,7 @@ impl World {
             anchored: None,
             stable: None,
             handovers: Vec::new(),
+            ended: None,
         };
         world.push(genesis);
         world
@@ -199,6 +202,17 @@ impl World {
         proposal
     }
 
+    /// The entry by which the contract told that it has the proposal.
+    pub(crate) fn moved_index(&self, proposal: ProposalId) -> Option<u64> {
+        let moves = |record: &EntryRecord| {
+            matches!(&record.body, EntryBody::System(SystemEvent::OnChain(
+                InboxEvent::ProposalOpenedOnChain { proposal: found, .. }
+                | InboxEvent::ProposalClosedOnChain { proposal: found, .. },
+            )) if *found == proposal)
+        };
+        self.records.iter().rposition(moves).map(|at| at as u64)
+    }
+
     pub(crate) fn size(&self) -> u64 {
         self.log.size()
     }
@@ -223,14 +237,26 @@ impl World {
             root: self.log.root_at(anchored).unwrap(),
             proof: self.log.inclusion_proof(index, anchored).unwrap(),
         });
+        let certificate = self.certificate_at(size);
         Receipt {
             identity: self.group.identity,
-            epoch: self.group.epoch,
+            epoch: self.attesting(&certificate),
             record: self.records[usize::try_from(index).unwrap()].clone(),
-            certificate: self.certificate_at(size),
+            certificate,
             proof: self.log.inclusion_proof(index, size).unwrap(),
             anchor,
         }
+    }
+
+    /// The earliest epoch whose quorum it is: where an epoch ends, the next one's replicas may have attested the same.
+    fn attesting(&self, certificate: &LogCertificate) -> Epoch {
+        let ended_here = |_: &&Group| {
+            let end = self.handovers.last().map(|handover| handover.certificate.checkpoint.log_size);
+            end == Some(certificate.head.size)
+        };
+        let is_quorum = |group: &&Group| certificate.verify(&group.identity, &group.replicas()).is_ok();
+        let ended = self.ended.as_ref().filter(ended_here).filter(is_quorum);
+        ended.unwrap_or(&self.group).epoch
     }
 
     pub(crate) fn command_index(&self, digest: Digest) -> Option<u64> {
@@ -262,7 +288,7 @@ impl World {
         let certificate = self.sign_checkpoint(Digest(next.members_hash()));
         let mandate = self.machine.mandate().cloned();
         self.handovers.push(Handover { certificate, members: next.members.clone(), mandate });
-        self.group = next;
+        self.ended = Some(std::mem::replace(&mut self.group, next));
     }
 
     /// A quorum's checkpoint of everything that is executed.

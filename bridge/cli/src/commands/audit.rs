@@ -1,13 +1,15 @@
 //! `quorate audit`: reads, verifies and exports a group's log without trusting any node.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use quorate_contracts::reader::CoordinatorReader;
 use quorate_protocol::api::MAX_PAGE_ENTRIES;
+use quorate_protocol::receipt::MAX_RECEIPT_BYTES;
 use quorate_protocol::{EntryBody, EntryIndex, EntryRecord, EntryStatus, GroupId, Outcome, Receipt};
-use quorate_sdk::Epochs;
-use quorate_sdk::audit::{self, AuditOptions, AuditReport, ExportReader};
+use quorate_sdk::audit::{self, AuditOptions, AuditReport, ExportReader, NewFile};
+use quorate_sdk::client::handovers_of;
+use quorate_sdk::{Epochs, ReaderError, SdkError, VerifiedReceipt};
 use serde::Serialize;
 
 use crate::args::OutputOptions;
@@ -55,9 +57,12 @@ pub(crate) struct Verify {
     /// Verifies this export instead of a node's log
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
-    /// Verifies this receipt, as `quorate decision --receipt` writes it, instead of a log
+    /// Verifies this receipt of the group --group, as `quorate decision --receipt` writes it, instead of a log
     #[arg(long, value_name = "FILE", conflicts_with = "export")]
     receipt: Option<PathBuf>,
+    /// Fails unless all of it is under a root that the contract has, so that nothing rests on the replicas' attestations alone
+    #[arg(long)]
+    require_anchor: bool,
     #[command(flatten)]
     output: OutputOptions,
 }
@@ -69,6 +74,9 @@ pub(crate) struct Export {
     /// Writes lines of JSON for other programs to read, which prove nothing
     #[arg(long)]
     json_lines: bool,
+    /// Writes what the node gives, without checking anything of it: to show to others what is wrong
+    #[arg(long)]
+    unverified: bool,
     #[command(flatten)]
     output: OutputOptions,
 }
@@ -178,9 +186,9 @@ impl Report for Proven {
             None => "in a log that a quorum attests; it is not anchored yet".into(),
         };
         format!(
-            "entry {} of group {}\n{}: {}\nis {under}.\n",
-            self.record.entry.index,
+            "group    {}\nentry    {}\nwhat     {}\noutcome  {}\nIt is {under}.\n",
             self.group,
+            self.record.entry.index,
             subject(&self.record),
             outcome(&self.record)
         )
@@ -192,11 +200,18 @@ impl Report for Proven {
 struct Written {
     file: PathBuf,
     entries: u64,
+    /// Whether the log was found in order.
+    verified: bool,
 }
 
 impl Report for Written {
     fn text(&self) -> String {
-        format!("{} entries are in {}\n", self.entries, self.file.display())
+        let file = self.file.display();
+        let mut text = format!("{} entries are in {file}\n", self.entries);
+        if !self.verified {
+            text.push_str("NOTHING of it was checked: `quorate audit verify --export` does that\n");
+        }
+        text
     }
 }
 
@@ -246,16 +261,24 @@ impl Verify {
     async fn run(self, format: Format, connection: Connection) -> Result<(), CliError> {
         let reader = CoordinatorReader::connect(connection.rpc()?, connection.contract()?.0).await?;
         if let Some(file) = &self.receipt {
-            let bytes = std::fs::read(file).map_err(CliError::io("read", file))?;
-            let verified = quorate_sdk::verify_receipt(&reader, &bytes).await?;
-            let group = verified.receipt.identity.group;
-            if let Some(expected) = connection.group_if_given().filter(|expected| *expected != group) {
-                return Err(CliError::Verification(format!(
-                    "the receipt is of group {group}, not of {expected}"
-                )));
+            let bytes = read_receipt(file)?;
+            let verified =
+                verify_receipt(&reader, named_group(&connection, &bytes)?, &bytes, &connection).await?;
+            let Receipt { identity, record, .. } = verified.receipt;
+            if self.require_anchor && verified.anchored_size.is_none() {
+                return Err(CliError::NotYet {
+                    cause: format!(
+                        "the receipt of entry {} holds by the replicas' attestations, but has no proof under an anchored root",
+                        record.entry.index
+                    ),
+                    mend: "fetch the receipt again once the entry is anchored".into(),
+                });
             }
-            let Receipt { record, .. } = verified.receipt;
-            return format.print(&Proven { group, record, anchored_size: verified.anchored_size });
+            return format.print(&Proven {
+                group: identity.group,
+                record,
+                anchored_size: verified.anchored_size,
+            });
         }
         let report = match &self.export {
             Some(file) => audit::verify_export(&reader, connection.group()?, file).await?,
@@ -268,23 +291,120 @@ impl Verify {
             }
             return Err(CliError::Verification(found));
         }
+        if self.require_anchor && report.anchored_size < report.entries {
+            return Err(CliError::NotYet {
+                cause: format!(
+                    "{} of {} entries are under a root that the contract has; the rest is in order, but rests on the replicas' attestations alone",
+                    report.anchored_size, report.entries
+                ),
+                mend: "wait for the next anchor, or make it with `quorate anchor`; an export is anchored once all of it is".into(),
+            });
+        }
         format.print(&Found(report))
     }
+}
+
+fn read_receipt(file: &Path) -> Result<Vec<u8>, CliError> {
+    let bytes = std::fs::metadata(file).and_then(|known| match known.len() > MAX_RECEIPT_BYTES as u64 {
+        // More than any receipt has: that it is none is seen by as many bytes.
+        true => Ok(vec![0; MAX_RECEIPT_BYTES + 1]),
+        false => std::fs::read(file),
+    });
+    bytes.map_err(CliError::io("read", file))
+}
+
+/// The group that the user means. Anybody can make one in the same contract, whose receipts verify as well: so it is not
+/// taken from the receipt.
+fn named_group(connection: &Connection, receipt: &[u8]) -> Result<GroupId, CliError> {
+    connection.group().map_err(|error| match (Receipt::decode(receipt), error) {
+        (Ok(receipt), CliError::Usage { cause, mend }) => CliError::Usage {
+            cause: format!(
+                "{cause}, and anybody can make a group whose receipts verify; this one says that it is of {}",
+                receipt.identity.group
+            ),
+            mend: format!("if that is the group that you mean, {mend}"),
+        },
+        (_, error) => error,
+    })
+}
+
+/// Verifies a receipt against the contract. Where that has not come to the receipt's epoch, the nodes are asked how the epochs
+/// between ended, which proves itself.
+async fn verify_receipt(
+    reader: &CoordinatorReader,
+    group: GroupId,
+    bytes: &[u8],
+    connection: &Connection,
+) -> Result<VerifiedReceipt, CliError> {
+    let error = match quorate_sdk::verify_receipt(reader, group, bytes).await {
+        Err(SdkError::Reader(error)) => error,
+        other => return Ok(other?),
+    };
+    let (epoch, current) = match error {
+        ReaderError::UnknownEpoch { epoch, current, .. } => (epoch, current),
+        ReaderError::UnknownGroup { contract, group } => {
+            return Err(CliError::Mismatch {
+                cause: format!(
+                    "the contract at {contract} knows no group {group}, so this is no receipt of it"
+                ),
+                mend: "check --group, --contract and --rpc: they belong together".into(),
+            });
+        }
+        error => return Err(error.into()),
+    };
+    for node in connection.nodes().unwrap_or_default() {
+        let timeout = AuditOptions::default().request_timeout;
+        let Ok(handovers) = handovers_of(node, group, current, timeout).await else { continue };
+        match quorate_sdk::verify_receipt_with(reader, group, bytes, &handovers).await {
+            // What it gave leads nowhere, or not far enough.
+            Err(SdkError::Reader(ReaderError::UnknownEpoch { .. }) | SdkError::Handover(_)) => {}
+            other => return Ok(other?),
+        }
+    }
+    Err(CliError::NotYet {
+        cause: format!(
+            "the receipt is unproven as yet, neither true nor false: it is of epoch {epoch}, and the contract is in epoch {current}"
+        ),
+        mend: "name a node that proves the members of that epoch (--node), or ask again once the end of the epoch before is anchored".into(),
+    })
 }
 
 impl Export {
     async fn run(self, format: Format, connection: Connection) -> Result<(), CliError> {
         let reader = CoordinatorReader::connect(connection.rpc()?, connection.contract()?.0).await?;
         let epochs = Epochs::from_contract(&reader, connection.group()?).await?;
-        let (node, options) = (first_node(&connection)?, AuditOptions::default());
-        let report = audit::export(epochs, node, &self.file, options).await?;
-        if let Some(finding) = &report.finding {
-            return Err(CliError::Verification(format!("the log of {node}: {}", sdk::finding_text(finding))));
+        let node = first_node(&connection)?;
+        let verified = !self.unverified;
+        if !self.json_lines {
+            let entries = self.export(epochs, node, &self.file).await?;
+            return format.print(&Written { entries, file: self.file, verified });
         }
-        if self.json_lines {
-            rewrite_as_json_lines(&self.file)?;
+        let whole = self.file.with_extension(format!("{}.export", std::process::id()));
+        let written = match self.export(epochs, node, &whole).await {
+            Ok(entries) => write_json_lines(&whole, &self.file).map(|()| entries),
+            Err(error) => Err(error),
+        };
+        // It is there unless the export failed, and of no use any more.
+        let _ = std::fs::remove_file(&whole);
+        format.print(&Written { entries: written?, file: self.file, verified })
+    }
+
+    /// Writes the export to `path`, and says how many entries it has.
+    async fn export(&self, epochs: Epochs, node: &str, path: &Path) -> Result<u64, CliError> {
+        let options = AuditOptions::default();
+        if self.unverified {
+            return Ok(audit::export_unverified(epochs, node, path, options).await?);
         }
-        format.print(&Written { entries: report.entries, file: self.file })
+        let report = audit::export(epochs, node, path, options).await?;
+        match &report.finding {
+            None => Ok(report.entries),
+            Some(finding) => Err(CliError::Mismatch {
+                cause: format!("the log of {node}: {}; nothing was written", sdk::finding_text(finding)),
+                mend:
+                    "ask another node; --unverified writes the log as this one gives it, to show it to others"
+                        .into(),
+            }),
+        }
     }
 }
 
@@ -293,11 +413,11 @@ fn first_node(connection: &Connection) -> Result<&str, CliError> {
     connection.nodes().map(|nodes| nodes[0].as_str())
 }
 
-/// Replaces an export by its entries as lines of JSON.
-fn rewrite_as_json_lines(file: &std::path::Path) -> Result<(), CliError> {
-    let mut lines = Vec::new();
-    audit::to_json_lines(&mut ExportReader::open(file)?, &mut lines)?;
-    std::fs::write(file, lines).map_err(CliError::io("write", file))
+/// Writes the entries of an export as lines of JSON.
+fn write_json_lines(export: &Path, file: &Path) -> Result<(), CliError> {
+    let mut lines = NewFile::create(file)?;
+    audit::to_json_lines(&mut ExportReader::open(export)?, &mut lines)?;
+    Ok(lines.keep()?)
 }
 
 /// What an entry is about, in few words.

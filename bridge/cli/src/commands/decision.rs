@@ -1,4 +1,7 @@
-//! `quorate decision`: what became of a proposal, with the proof of it.
+//! `quorate decision`: what became of a proposal, in the log with the proof of it, and on-chain by the contract's word.
+
+mod on_chain;
+mod report;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -6,20 +9,26 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use quorate_contracts::ProposalStatus;
 use quorate_contracts::reader::CoordinatorReader;
-use quorate_protocol::{B256, Decision, DecisionRecord, DecisionStatus, ProposalId, TimestampMs};
-use quorate_sdk::{ChainAgent, Client, Decided, Included};
-use serde::Serialize;
+use quorate_protocol::{DecisionStatus, ProposalId};
+use quorate_sdk::{ChainAgent, Client, Decided, Included, SdkError};
 
 use crate::args::OutputOptions;
-use crate::commands::alerts;
+use crate::commands::{alerts, lane};
 use crate::connection::Connection;
 use crate::error::CliError;
 use crate::network::wait::{Look, wait_for};
-use crate::output::terminal::line;
-use crate::output::{Format, Report};
-use crate::{amount, chain, sdk};
+use crate::output::Format;
+use crate::{chain, output, sdk};
 
-/// Shows what became of a proposal, after its proof verified.
+use on_chain::OnChain;
+use report::{Elsewhere, Execution, Verified};
+
+/// How long the log is waited for before the contract is asked again.
+const TURN: Duration = Duration::from_secs(3);
+
+/// Shows what became of a proposal: the decision after its proof verified, and what the contract says of it.
+///
+/// What the on-chain lane has is decided there, and the log has no decision on it. Exits with 10 while nothing is decided.
 #[derive(Debug, Args)]
 pub(crate) struct DecisionCommand {
     /// The proposal's id
@@ -37,77 +46,12 @@ pub(crate) struct DecisionCommand {
     pub(crate) output: OutputOptions,
 }
 
-/// A decision whose receipt verified.
-#[derive(Debug, Serialize)]
-struct Verified {
-    decision: Decision,
-    proposer: String,
-    description: String,
-    calls: Vec<quorate_protocol::Call>,
-    decided_ms: TimestampMs,
-    entry: u64,
-    anchored_size: Option<u64>,
-    execution: Option<Execution>,
-}
-
-/// The transaction that made the decided calls.
-#[derive(Debug, Serialize)]
-struct Execution {
-    transaction: B256,
-    gas: u64,
-    /// Nothing if the calls were made; else it was queued, and this is the first second (Unix time) at which they may be.
-    executable_from: Option<u64>,
-}
-
-impl Verified {
-    fn of(Decided { record, receipt }: Decided, execution: Option<Execution>) -> Self {
-        let DecisionRecord { decision, proposer, description, calls, .. } = record;
-        Self {
-            decision,
-            proposer: proposer.to_string(),
-            description,
-            calls,
-            decided_ms: receipt.record.entry.timestamp,
-            entry: receipt.record.entry.index.0,
-            anchored_size: receipt.anchor.map(|anchor| anchor.size),
-            execution,
-        }
-    }
-}
-
-impl Report for Verified {
-    fn text(&self) -> String {
-        let Decision { proposal, status, for_weight, against_weight, abstain_weight, .. } = &self.decision;
-        let status = format!("{status:?}").to_lowercase();
-        let mut text = format!(
-            "{}\nproposal {proposal}\nby       {}\nis {status}: {for_weight} for, {against_weight} against, {abstain_weight} abstained\n",
-            line(&self.description),
-            self.proposer
-        );
-        for call in &self.calls {
-            let data = if call.data.is_empty() {
-                String::new()
-            } else {
-                format!(", {} bytes of call data", call.data.len())
-            };
-            text.push_str(&format!("  {} to {}{data}\n", amount::ether(call.value), call.target));
-        }
-        text.push_str(&format!("in entry {}, whose receipt verified", self.entry));
-        match self.anchored_size {
-            Some(size) => text.push_str(&format!("; it is under the anchor of {size} entries\n")),
-            None => text.push_str("; it is not anchored yet\n"),
-        }
-        match &self.execution {
-            Some(Execution { transaction, gas, executable_from: None }) => {
-                text.push_str(&format!("executed in transaction {transaction} for {gas} gas\n"));
-            }
-            Some(Execution { transaction, gas, executable_from: Some(from) }) => text.push_str(&format!(
-                "queued on-chain in transaction {transaction} for {gas} gas; --execute makes its calls from {from} s on, unless voters object before: `quorate veto sign {proposal} FILE`\n"
-            )),
-            None => {}
-        }
-        text
-    }
+/// Where a proposal ended.
+enum Ended {
+    /// In the log.
+    InLog(Box<Decided>),
+    /// On-chain, without a decision of the log.
+    OnChain(OnChain),
 }
 
 /// Makes the decision's calls; in a class with a timelock queues it first, and makes them once that is over.
@@ -142,14 +86,12 @@ async fn carry_out(
 impl DecisionCommand {
     pub(crate) async fn run(self, format: Format, connection: Connection) -> Result<(), CliError> {
         let client = sdk::client(&connection).await?;
+        let reader = lane::reader(&connection).await?;
         let start = Instant::now();
         let wait = Duration::from_secs(self.wait);
-        let mut decided = match self.wait {
-            0 => client.decision(self.proposal).await?.ok_or_else(|| CliError::NotYet {
-                cause: format!("there is no decision on {} yet", self.proposal),
-                mend: "wait for it with --wait SECONDS; check the proposal's id".into(),
-            })?,
-            _ => client.wait(self.proposal, wait).await?,
+        let mut decided = match self.ended(&client, &reader, wait).await? {
+            Ended::InLog(decided) => *decided,
+            Ended::OnChain(known) => return self.show_elsewhere(format, &client, &reader, known).await,
         };
         let mut execution = None;
         if self.execute {
@@ -162,10 +104,76 @@ impl DecisionCommand {
             execution = Some(carry_out(&account, &connection, &decided).await?);
         }
         if let Some(path) = &self.receipt {
-            std::fs::write(path, decided.receipt.encode()).map_err(CliError::io("write", path))?;
+            output::write_file(path, &decided.receipt.encode())?;
         }
-        format.print(&Verified::of(decided, execution))?;
+        let on_chain = OnChain::read(&reader, client.group(), self.proposal).await?;
+        format.print(&Verified::of(decided, client.group(), on_chain, execution))?;
         alerts::warn(&client).await;
+        Ok(())
+    }
+
+    /// Where the proposal ended, by the log or by the contract, whichever says so first within `wait`.
+    async fn ended(
+        &self,
+        client: &Client,
+        reader: &CoordinatorReader,
+        wait: Duration,
+    ) -> Result<Ended, CliError> {
+        let start = Instant::now();
+        loop {
+            let left = wait.saturating_sub(start.elapsed());
+            let asked = match left.is_zero() {
+                true => client.decision(self.proposal).await,
+                false => match client.wait(self.proposal, left.min(TURN)).await {
+                    Ok(decided) => Ok(Some(decided)),
+                    Err(SdkError::Undecided { .. }) => Ok(None),
+                    Err(SdkError::Moved { .. }) => {
+                        // The log is done with it; the contract may not be.
+                        tokio::time::sleep(left.min(TURN)).await;
+                        Ok(None)
+                    }
+                    Err(error) => Err(error),
+                },
+            };
+            if let Some(decided) = asked? {
+                return Ok(Ended::InLog(Box::new(decided)));
+            }
+            let known = OnChain::read(reader, client.group(), self.proposal).await?;
+            if known.has_ended() {
+                return Ok(Ended::OnChain(known));
+            }
+            if wait <= start.elapsed() {
+                return Err(report::not_yet(client, self.proposal, &known).await);
+            }
+        }
+    }
+
+    /// Shows what the contract says of a proposal that the log did not decide.
+    async fn show_elsewhere(
+        &self,
+        format: Format,
+        client: &Client,
+        reader: &CoordinatorReader,
+        known: OnChain,
+    ) -> Result<(), CliError> {
+        if self.execute || self.receipt.is_some() {
+            let mend = match known.status {
+                ProposalStatus::Approved => {
+                    format!("make its calls with `quorate execute {}`", self.proposal)
+                }
+                _ => "leave out --execute and --receipt".into(),
+            };
+            let cause = format!(
+                "proposal {} was decided on-chain, where it is {}: the nodes have no decision of the log that could be proven or executed",
+                self.proposal, known.status
+            );
+            return Err(CliError::Refused { cause, mend });
+        }
+        let group = client.group().identity.group;
+        // That the endpoint keeps no events alters nothing of what became of it.
+        let events = reader.proposal_events(group, self.proposal).await.unwrap_or_default();
+        format.print(&Elsewhere::of(self.proposal, known, events.last()))?;
+        alerts::warn(client).await;
         Ok(())
     }
 

@@ -153,7 +153,8 @@ impl InLane {
     }
 }
 
-fn call_text(call: &Call) -> String {
+/// What a call does, with all of its data: nobody approves what is not shown.
+pub(crate) fn call_text(call: &Call) -> String {
     let data = match &call.data[..] {
         [] => String::new(),
         data => format!(", call data {}", alloy::primitives::hex::encode_prefixed(data)),

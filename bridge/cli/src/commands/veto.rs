@@ -15,7 +15,7 @@ use crate::chain::act;
 use crate::commands::sent::Sent;
 use crate::connection::Connection;
 use crate::error::CliError;
-use crate::output::{Format, Report};
+use crate::output::{Format, Report, write_file};
 use crate::sdk;
 
 /// Takes back a proposal that is approved on-chain, by signed objections of voters
@@ -111,7 +111,7 @@ impl Sign {
             cause: format!("the objection cannot be written as JSON: {error}"),
             mend: "report this".into(),
         })?;
-        std::fs::write(&self.file, json + "\n").map_err(CliError::io("write", &self.file))?;
+        write_file(&self.file, (json + "\n").as_bytes())?;
         format.print(&Signed {
             proposal: self.proposal,
             voter: objection.voter,

@@ -5,7 +5,9 @@ pub(crate) mod table;
 pub(crate) mod terminal;
 
 use std::io::Write;
+use std::path::Path;
 
+use quorate_sdk::audit::NewFile;
 use serde::Serialize;
 
 use crate::error::CliError;
@@ -60,6 +62,13 @@ pub(crate) fn print(text: &str) -> Result<(), CliError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Writes a file as a whole: what is there stays until the new one is complete.
+pub(crate) fn write_file(path: &Path, content: &[u8]) -> Result<(), CliError> {
+    let mut file = NewFile::create(path)?;
+    file.write_all(content).map_err(CliError::io("write to", path))?;
+    Ok(file.keep()?)
 }
 
 /// The first and the last digits of a long hex text, for tables.

@@ -50,7 +50,7 @@ impl ApiError {
         self
     }
 
-    fn about_entry(mut self, entry: EntryIndex) -> Self {
+    pub(super) fn about_entry(mut self, entry: EntryIndex) -> Self {
         self.body.entry = Some(entry);
         self
     }

@@ -75,7 +75,7 @@ pub(super) async fn show(State(api): State<Api>, names: Names, headers: HeaderMa
     params(GroupParam, ("id" = String, Path, description = "The proposal's id"), Wait),
     responses(
         (status = 200, description = "The receipt", content((Receipt = "application/json"), (Vec<u8> = "application/cbor"))),
-        (status = 404, description = "not_decided: open, moved to the on-chain lane, or no such proposal", body = ErrorBody),
+        (status = 404, description = "not_decided: open, or no such proposal; with the entry that says so where it moved to the on-chain lane, and no decision will come", body = ErrorBody),
         (status = 504, description = "pending: decided, not certified yet", body = ErrorBody)
     )
 )]
@@ -118,5 +118,5 @@ fn not_decided(id: &ProposalId) -> ApiError {
 /// The on-chain lane has it, or is done with it: there is no decision here, and nothing to wait for.
 fn moved_on_chain(id: &ProposalId, entry: EntryIndex) -> ApiError {
     let message = format!("proposal {id} moved to the on-chain lane, see entry {entry}");
-    ApiError::new(ErrorCode::NotDecided, message)
+    ApiError::new(ErrorCode::NotDecided, message).about_entry(entry)
 }

@@ -9,6 +9,7 @@ use quorate_protocol::{AgentId, CheckpointCertificate, Group, Handover, Sequence
 use super::{NodeCore, Outgoing, Storage};
 use crate::error::NodeError;
 use crate::frame::Frame;
+use crate::ledger::EndedEpoch;
 use crate::store::{FetchProgress, FetchWrite, Frontier, Write};
 use crate::transfer::message::StateWanted;
 use crate::transfer::{Effect, Event, Fetch, FetchConfig, Progress, TransferMessage};
@@ -297,6 +298,8 @@ impl<S: Storage> NodeCore<S> {
         let group = ledger.state().group().clone();
         ledger.adopt_group();
         if target.checkpoint.next_members_hash != Default::default() {
+            let (ended, log_size) = (self.proven.clone(), target.checkpoint.log_size);
+            ledger.recall_ended(vec![EndedEpoch { group: ended, log_size }]);
             let mandate = ledger.state().mandate().cloned();
             let handover = Handover { certificate: target.clone(), members: group.members.clone(), mandate };
             self.keep_handover(handover, Some(group.clone()))?;

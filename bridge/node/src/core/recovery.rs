@@ -13,7 +13,7 @@ use super::TakenState;
 use crate::anchored::AnchoredLog;
 use crate::era::EraStart;
 use crate::error::NodeError;
-use crate::ledger::{Ledger, Persisted, SourceError};
+use crate::ledger::{EndedEpoch, Ledger, Persisted, SourceError};
 use crate::store::{FetchProgress, Store, Write};
 use crate::wal::TailReport;
 
@@ -145,6 +145,7 @@ pub fn restore(
         adopt_fetched(store, &mut ledger, &mut handovers, &mut write)?;
     }
     enter_proven_epoch(&mut ledger, &handovers);
+    recall_ended(&mut ledger, store, trust, &handovers)?;
     signed.iter().for_each(|signed| ledger.note_signed(signed));
     if let Some((_, bytes)) = store.latest_anchor()? {
         let anchored: AnchoredLog = codec::decode(&bytes, MAX_ANCHOR_BYTES)
@@ -191,6 +192,25 @@ fn enter_proven_epoch(ledger: &mut Ledger, handovers: &BTreeMap<Epoch, Handover>
     if ledger.epoch_is_over() && ended.is_some_and(|ended| handovers.contains_key(&ended)) {
         ledger.enter_epoch();
     }
+}
+
+/// Which epoch ended where the ledger's began: the ledger knows if it executed that just now, else the store, else whoever
+/// started the node.
+fn recall_ended(
+    ledger: &mut Ledger,
+    store: &Store,
+    trust: &Trust,
+    handovers: &BTreeMap<Epoch, Handover>,
+) -> Result<(), NodeError> {
+    let epoch = ledger.group().epoch;
+    if EndedEpoch::are_before(ledger.ended(), epoch) {
+        return Ok(());
+    }
+    let end = |group: &Group| Some(handovers.get(&group.epoch)?.certificate.checkpoint.log_size);
+    let told = trust.previous.iter().filter_map(|group| Some((group.clone(), end(group)?)));
+    ledger.recall_ended(told.map(|(group, log_size)| EndedEpoch { group, log_size }).collect());
+    ledger.recall_ended(store.ended()?);
+    Ok(())
 }
 
 /// A state or a log that does not fit what a quorum signed is of no use, and not the end either: the others have

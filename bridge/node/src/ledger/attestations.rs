@@ -125,6 +125,13 @@ impl AttestationPool {
         self.by_replica.retain(|replica, _| keep(*replica));
     }
 
+    /// Forgets the attestations of sizes below `size`.
+    pub(super) fn forget_below(&mut self, size: u64) {
+        for sizes in self.by_replica.values_mut() {
+            *sizes = sizes.split_off(&size);
+        }
+    }
+
     /// Forgets everything up to `size`, for which there is a certificate now.
     pub(super) fn certified(&mut self, size: u64) {
         self.certified = size;

@@ -1,7 +1,5 @@
 //! What others say about the log: attestations, certificates, anchors, and whether they contradict it.
 
-use std::sync::Arc;
-
 use quorate_protocol::attestation::CertificateError;
 use quorate_protocol::{
     AnchorProof, Digest, EntryIndex, EntryRecord, Epoch, Group, LogCertificate, Receipt, Verified,
@@ -72,8 +70,8 @@ impl Ledger {
 
     fn take_certificate(&mut self, certificate: LogCertificate) {
         let size = certificate.head.size;
+        self.certificate_group = self.attesting(&certificate);
         self.certificate = Some(certificate);
-        self.certificate_group = Arc::clone(&self.group);
         self.attestations.certified(size);
         self.waiters.certified(size);
     }

@@ -14,6 +14,7 @@
 mod anchoring;
 mod attestations;
 mod certify;
+mod ended;
 mod error;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -39,6 +40,7 @@ use tokio::sync::watch;
 pub use anchoring::{AnchorProofs, TakenProof};
 pub use attestations::{Divergence, MAX_SIZES_PER_REPLICA, SignedHead};
 pub use certify::Attested;
+pub use ended::EndedEpoch;
 pub use error::{LedgerError, SourceError};
 pub use reader::{LedgerReader, RecordSource};
 pub use recent::{MAX_RECENT_BYTES, MAX_RECENT_ENTRIES};
@@ -66,6 +68,8 @@ pub struct Ledger {
     certificate: Option<LogCertificate>,
     /// The group of the epoch whose replicas made it.
     certificate_group: Arc<Group>,
+    /// The epochs that ended where the current one began.
+    ended: Vec<EndedEpoch>,
     /// The newest anchor within the log.
     anchor: Option<AnchoredLog>,
     /// An anchor beyond the log, not compared with it yet.
@@ -137,9 +141,10 @@ impl Ledger {
         }
     }
 
-    /// Goes on in the era that the contract began, with the members of its first epoch; see
+    /// Goes on in the era that the contract began behind `anchored` entries, with the members of its first epoch; see
     /// [`StateMachine::begin_era`]. What replicas attested before is of the era that is over.
-    pub fn begin_era(&mut self, group: &Group) {
+    pub fn begin_era(&mut self, group: &Group, anchored: u64) {
+        self.note_ended(Group::clone(&self.group), anchored);
         self.state.begin_era(group);
         self.adopt_group();
         (self.attestations, self.certificate) = (AttestationPool::default(), None);
@@ -176,6 +181,7 @@ impl Ledger {
             head: LogHead { size: log.size(), root: log.root(), time_s: time.seconds() },
             recent: RecentRecords::starting_at(log.size()),
             certificate_group: Arc::clone(&group),
+            ended: Vec::new(),
             group,
             state,
             log,
@@ -303,15 +309,18 @@ impl Ledger {
         self.state.group().epoch > self.group.epoch
     }
 
-    /// The next epoch begins: from here on its replicas attest. Their attestations of what the old epoch
-    /// executed count too, because it is the same log. Those of replicas that stay with their keys are kept.
+    /// The next epoch begins: from here on its replicas attest. Their attestations of the log as the old epoch left it
+    /// count too, because it is the same log. Those of replicas that stay with their keys are kept; a shorter log is
+    /// no more of interest, because the whole will be attested.
     ///
     /// # Panics
     /// When the epoch is not over.
     pub fn enter_epoch(&mut self) {
         assert!(self.epoch_is_over(), "the last batch of the epoch is executed");
-        self.group = Arc::new(self.state.group().clone());
+        let ended = std::mem::replace(&mut self.group, Arc::new(self.state.group().clone()));
+        self.note_ended(Arc::unwrap_or_clone(ended), self.head.size);
         let old = std::mem::replace(&mut self.replicas, self.group.replicas());
+        self.attestations.forget_below(self.head.size);
         self.attestations.retain(|agent| {
             let key = |replicas: &ReplicaSet| {
                 replicas.index_of(agent).and_then(|index| replicas.at(index)).map(|member| member.key)

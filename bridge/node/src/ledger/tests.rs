@@ -8,7 +8,7 @@ use quorate_protocol::merkle::{leaf_hash, verify_consistency};
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::inbox::{InboxOperation, Observe};
 use quorate_protocol::{
-    AgentId, B256, Checkpoint, Digest, Entry, EntryIndex, Epoch, InboxMessage, LogHead, Sequence,
+    AgentId, AgentKey, B256, Checkpoint, Digest, Entry, EntryIndex, Epoch, InboxMessage, LogHead, Sequence,
     SignedCommand, TimestampMs,
 };
 use quorate_services::DropReason;
@@ -300,6 +300,56 @@ fn a_damaged_store_is_named() {
         matches!(mismatch, Some(LedgerError::CheckpointMismatch { what: "state root", .. })),
         "{mismatch:?}"
     );
+}
+
+/// The first three replicas attest the ledger's log.
+fn attested_by_a_quorum(ledger: &mut Ledger, fixture: &Fixture) {
+    let head = ledger.head();
+    for replica in 0..3 {
+        ledger.attest(&fixture.attestation(replica, head));
+    }
+    assert_eq!(ledger.certified_size(), head.size);
+}
+
+/// Whoever enters an epoch attests what the one before left. That is a certificate of the epoch before if its quorum made it,
+/// and whoever verifies a receipt holds the epoch in it to that.
+#[test]
+fn a_certificate_at_an_epochs_beginning_is_the_earliest_epochs_whose_quorum_made_it() {
+    let fixture = Fixture::new();
+    let next = Group { epoch: Epoch::of(1, 0), ..Group::clone(&fixture.group) };
+    let mut replaced = next.clone();
+    replaced.members.iter_mut().for_each(|member| member.key = AgentKey::generate().public());
+
+    for (members, stays) in [(next.clone(), true), (replaced, false)] {
+        let mut ledger = Ledger::genesis(Arc::clone(&fixture.group)).0;
+        let head = execute(&mut ledger, &[fixture.command(0, 1)]).head;
+        ledger.begin_era(&members, head.size);
+        assert_eq!(ledger.certificate(), None);
+        if stays {
+            attested_by_a_quorum(&mut ledger, &fixture);
+            assert_eq!(ledger.certificate_group().epoch, Epoch(0));
+            execute(&mut ledger, &[fixture.command(0, 2)]);
+            attested_by_a_quorum(&mut ledger, &fixture);
+            assert_eq!(ledger.certificate_group().epoch, next.epoch, "only the next one's log is so long");
+        } else {
+            let certificate = LogCertificate { head, attestations: vec![] };
+            assert_eq!(ledger.attesting(&certificate).epoch, next.epoch);
+        }
+    }
+
+    // After a restart the ledger has it from the store.
+    let mut ledger = Ledger::genesis(Arc::clone(&fixture.group)).0;
+    let head = ledger.head();
+    ledger.begin_era(&next, head.size);
+    let ended = ledger.ended().to_vec();
+    assert_eq!(ended, [EndedEpoch { group: Group::clone(&fixture.group), log_size: 1 }]);
+    let mut restored = Ledger::genesis(Arc::new(next.clone())).0;
+    restored.recall_ended(ended.clone());
+    attested_by_a_quorum(&mut restored, &fixture);
+    assert_eq!(restored.certificate_group().epoch, Epoch(0));
+    let mut later = Ledger::genesis(Arc::new(Group { epoch: Epoch::of(1, 1), ..next })).0;
+    later.recall_ended(ended);
+    assert_eq!(later.ended(), [], "it is not of the epoch before");
 }
 
 #[test]

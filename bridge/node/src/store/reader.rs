@@ -17,6 +17,7 @@ use redb::{
 use super::Store;
 use super::tables::{self, Owner};
 use crate::error::NodeError;
+use crate::ledger::EndedEpoch;
 
 /// The most bytes of a single value of the store's own.
 const MAX_META_BYTES: usize = 1024 * 1024;
@@ -133,6 +134,11 @@ impl Store {
     /// The group as of the last epoch that was stored.
     pub fn group(&self) -> Result<Option<Group>, NodeError> {
         self.meta(tables::GROUP)
+    }
+
+    /// The epochs that ended where the last one that was entered from them began; none in the first.
+    pub fn ended(&self) -> Result<Vec<EndedEpoch>, NodeError> {
+        Ok(self.meta(tables::ENDED)?.unwrap_or_default())
     }
 
     /// The last epoch in which this replica may have spoken without knowing what it said.

@@ -9,6 +9,7 @@ use super::writer::{ApplyError, set_meta};
 use super::{FORMAT, StatePair, Store, fetch, tables};
 use crate::era::EraStart;
 use crate::error::NodeError;
+use crate::ledger::EndedEpoch;
 
 /// What a store goes back to.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Rewind {
     pub group: Group,
     /// Where the era of that epoch begins.
     pub era: EraStart,
+    /// The epochs that ended there.
+    pub ended: Vec<EndedEpoch>,
 }
 
 impl Store {
@@ -78,6 +81,7 @@ impl Store {
             transaction.open_table(tables::META)?.remove(tables::STABLE)?;
             set_meta(transaction, tables::STATE_SEQUENCE, &to.sequence)?;
             set_meta(transaction, tables::GROUP, &to.group)?;
+            set_meta(transaction, tables::ENDED, &to.ended)?;
             set_meta(transaction, tables::ERA, &to.era)
         })
     }

@@ -47,6 +47,8 @@ pub(super) const STATE_SEQUENCE: &str = "state sequence";
 pub(super) const STABLE: &str = "stable checkpoint";
 /// [`META`]: the encoded [`crate::era::EraStart`] of the era that the node is in, other than the first.
 pub(super) const ERA: &str = "era";
+/// [`META`]: the encoded [`crate::ledger::EndedEpoch`]s that ended where the current epoch began.
+pub(super) const ENDED: &str = "ended epochs";
 /// [`META`]: the encoded [`super::FetchProgress`] of the fetch in progress.
 pub(super) const FETCH: &str = "fetch";
 

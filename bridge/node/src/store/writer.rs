@@ -15,6 +15,7 @@ use super::fetch::{self, FetchWrite};
 use super::{Store, tables};
 use crate::era::EraStart;
 use crate::error::NodeError;
+use crate::ledger::EndedEpoch;
 
 /// The most pieces of evidence of one kind that are kept. One is enough to convict a replica; a faulty replica must
 /// not fill the disk with more.
@@ -205,7 +206,7 @@ fn apply(transaction: &WriteTransaction, write: Write) -> Result<(), ApplyError>
         Write::Handover { handover, group } => {
             let mut table = transaction.open_table(tables::HANDOVERS)?;
             table.insert(handover.from().0, handover.encode().as_slice())?;
-            group.map_or(Ok(()), |group| set_meta(transaction, tables::GROUP, &group))
+            group.map_or(Ok(()), |group| enter(transaction, &handover, &group))
         }
         Write::Era(start) => set_meta(transaction, tables::ERA, &start),
         Write::SilentUntil(epoch) => set_meta(transaction, tables::SILENT, &epoch),
@@ -229,6 +230,18 @@ fn apply(transaction: &WriteTransaction, write: Write) -> Result<(), ApplyError>
         }
         Write::Fetch(step) => fetch::apply(transaction, step),
     }
+}
+
+/// Consensus moves on to the epoch of `group`. Who was the group before is remembered, if it is the one that ended.
+fn enter(transaction: &WriteTransaction, handover: &Handover, group: &Group) -> Result<(), ApplyError> {
+    let stored =
+        transaction.open_table(tables::META)?.get(tables::GROUP)?.map(|bytes| bytes.value().to_vec());
+    let old = stored.and_then(|bytes| codec::decode::<Group>(&bytes, bytes.len()).ok());
+    if let Some(old) = old.filter(|old| old.epoch == handover.from()) {
+        let log_size = handover.certificate.checkpoint.log_size;
+        set_meta(transaction, tables::ENDED, &vec![EndedEpoch { group: old, log_size }])?;
+    }
+    set_meta(transaction, tables::GROUP, group)
 }
 
 fn executed(

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_protocol::{Digest, Group, Receipt, SignedCommand};
+use quorate_protocol::{AgentId, Digest, Epoch, Group, Receipt, SignedCommand};
 
 use super::reference::Reference;
 use super::tree::{self, Hash};
@@ -18,6 +18,18 @@ pub struct Receipts {
 pub fn quorum(n: usize) -> usize {
     let faulty = (n - 1) / 3;
     (n + faulty) / 2 + 1
+}
+
+/// Whether these replicas of `group` are a quorum of the epoch before, under the keys of before.
+fn made_it_too(before: &Group, group: &Group, signers: &BTreeSet<AgentId>) -> bool {
+    let key = |group: &Group, signer: &AgentId| {
+        let member = group.members.iter().find(|member| member.agent == *signer && member.flags & 2 != 0);
+        member.map(|member| member.key)
+    };
+    let stayed =
+        |signer: &AgentId| key(before, signer).is_some() && key(before, signer) == key(group, signer);
+    let replicas = before.members.iter().filter(|member| member.flags & 2 != 0).count();
+    signers.iter().all(stayed) && signers.len() >= quorum(replicas)
 }
 
 impl Receipts {
@@ -59,6 +71,20 @@ impl Receipts {
         let (found, needed) = (signers.intersection(&replicas).count(), quorum(replicas.len()));
         if found < needed {
             return bad(format!("{found} replicas attest, {needed} must"));
+        }
+        let begin = reference.beginning(receipt.epoch).unwrap_or(u64::MAX);
+        let end = reference.beginning(Epoch(receipt.epoch.0 + 1)).unwrap_or(u64::MAX);
+        if head.size < begin || head.size > end {
+            return bad(format!(
+                "size {} is not of epoch {}, from {begin} to {end}",
+                head.size, receipt.epoch
+            ));
+        }
+        let before = receipt.epoch.0.checked_sub(1).map(|before| &groups[before as usize]);
+        if let Some(before) = before.filter(|_| head.size == begin)
+            && made_it_too(before, group, &signers)
+        {
+            return bad(format!("it says epoch {}, and a quorum of the one before made it", receipt.epoch));
         }
         self.acknowledged.insert(command.digest(), (entry.index.0, leaf));
         Ok(())

@@ -219,6 +219,12 @@ impl Reference {
         self.entry_of.get(command).copied()
     }
 
+    /// How many entries the log had when the epoch began: its beginning is the last entry of the one before.
+    pub fn beginning(&self, epoch: Epoch) -> Option<u64> {
+        let start = self.epochs.get(&epoch).copied()?;
+        Some(if epoch == Epoch(0) { 0 } else { start + 1 })
+    }
+
     /// The epoch that the entry at `index` belongs to.
     pub fn epoch_at(&self, index: u64) -> Epoch {
         let begun = self.epochs.iter().filter(|(_, start)| **start <= index);

@@ -49,7 +49,7 @@ use crate::network::node_config::Pace;
 use crate::network::running::{Network, Plan, PlannedMember};
 use crate::network::terms;
 use crate::output::progress::Progress;
-use crate::output::{Format, Report as _, print, to_json};
+use crate::output::{Format, Report as _, print, to_json, write_file};
 use crate::{amount, signals};
 
 /// How fast the chain makes blocks.
@@ -169,7 +169,7 @@ impl Chaos {
             keep(temporary);
             report.kept = Some(dir.clone());
             let path = dir.join(KEPT_REPORT);
-            std::fs::write(&path, to_json(&report)?).map_err(CliError::io("write", &path))?;
+            write_file(&path, to_json(&report)?.as_bytes())?;
         }
         self.hand_out(&report, format)?;
         match report.objections.len() {
@@ -180,7 +180,7 @@ impl Chaos {
 
     fn hand_out(&self, report: &ChaosReport, format: Format) -> Result<(), CliError> {
         if let Some(path) = &self.report {
-            std::fs::write(path, to_json(report)?).map_err(CliError::io("write", path))?;
+            write_file(path, to_json(report)?.as_bytes())?;
         }
         match format {
             Format::Text => print(&report.text()),

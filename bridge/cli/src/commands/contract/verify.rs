@@ -147,7 +147,7 @@ impl Verify {
         if format == Format::Json {
             format.print(&compared)?;
         }
-        Err(CliError::Code {
+        Err(CliError::Mismatch {
             cause: mismatch.to_string(),
             mend: match mismatch.difference {
                 Difference::NoCode => "check the address and --rpc: they belong together",

@@ -33,7 +33,7 @@ use crate::network::layout::{Layout, Ports};
 use crate::network::node_config::Pace;
 use crate::network::running::{Network, Plan, PlannedMember};
 use crate::output::progress::Progress;
-use crate::output::{Format, Report as _, print, short, to_json};
+use crate::output::{Format, Report as _, print, short, to_json, write_file};
 use crate::scenario::Scenario;
 use crate::{amount, signals};
 
@@ -75,7 +75,7 @@ impl Demo {
             Err(error) => return Err(keep_logs(error, directory)),
         };
         if let Some(path) = &self.json {
-            std::fs::write(path, to_json(&report)?).map_err(CliError::io("write", path))?;
+            write_file(path, to_json(&report)?.as_bytes())?;
         }
         match format {
             Format::Text => print(&report.text()),

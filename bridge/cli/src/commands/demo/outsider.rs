@@ -66,7 +66,7 @@ impl Stage<'_> {
             }
             writer.append(&record)?;
         }
-        writer.finish()?;
+        writer.finish()?.keep()?;
         let entry = changed.ok_or_else(|| CliError::Verification("the log has no vote to change".into()))?;
         let report = audit::verify_export(reader, group.identity.group, &forged).await?;
         self.judge(entry, report.finding)

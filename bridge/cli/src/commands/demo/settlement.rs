@@ -82,7 +82,8 @@ impl Stage<'_> {
             };
             self.progress.waiting(format!("executing the payment of {:?}", proposal.name));
             let receipt = self.anchored_receipt(id).await?;
-            let verified = verify_receipt(&self.reader, &receipt.encode()).await?;
+            let group = self.network.founded.identity.group;
+            let verified = verify_receipt(&self.reader, group, &receipt.encode()).await?;
             let size = verified.anchored_size.expect("a receipt with an anchor proof was awaited");
             self.progress.tell(&format!(
                 "  The receipt of {:?}, {} bytes, proves against the contract alone that entry {} is under the root of {size} entries.",

@@ -124,7 +124,7 @@ async fn a_proposal_that_moved_to_the_on_chain_lane_has_no_decision() {
     let view: ProposalView = node.json(&format!("/proposals/{id}")).await;
     assert_eq!(view.status, ProposalStatus::Moved);
     let answer = error(node.get(&format!("/proposals/{id}/decision?wait_ms=60000")).await).await;
-    assert_eq!(answer.code, ErrorCode::NotDecided);
+    assert_eq!((answer.code, answer.entry), (ErrorCode::NotDecided, view.decision));
     assert!(answer.detail.contains("on-chain lane"), "{}", answer.detail);
     let closing: Receipt =
         Receipt::decode(&node.cbor(&format!("/entries/{}/receipt", view.decision.unwrap())).await).unwrap();
@@ -182,6 +182,7 @@ async fn the_log_is_served_as_the_transparency_world_expects_it() {
 
     let note = node.get("/log/checkpoint").await;
     assert_eq!(note.headers()["content-type"], "text/plain; charset=utf-8");
+    assert_eq!(note.headers()["cache-control"], "no-store");
     let note = note.text().await.unwrap();
     let lines: Vec<_> = note.lines().collect();
     assert_eq!((lines[0], lines[1]), (group.identity.origin().as_str(), "5"));
@@ -193,7 +194,15 @@ async fn the_log_is_served_as_the_transparency_world_expects_it() {
     for (hash, entry) in hashes.chunks(32).zip(entries.chunks(226)) {
         assert_eq!(leaf_hash(&entry[2..]).as_bytes().as_slice(), hash);
     }
-    assert_eq!(error(node.get("/log/tile/0/000").await).await.code, ErrorCode::NotFound);
+    assert!(
+        node.get("/log/tile/0/000.p/5").await.headers()["cache-control"]
+            .to_str()
+            .unwrap()
+            .contains("immutable")
+    );
+    let absent = node.get("/log/tile/0/000").await;
+    assert_eq!(absent.headers()["cache-control"], "no-store", "it will be there one day");
+    assert_eq!(error(absent).await.code, ErrorCode::NotFound);
     assert_eq!(error(node.get("/log/tile/0/0").await).await.code, ErrorCode::Malformed);
 
     let proof: ConsistencyProof = node.json("/log/consistency?from=2").await;
