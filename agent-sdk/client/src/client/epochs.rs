@@ -50,7 +50,9 @@ impl Inner {
         let newest = {
             let epochs = self.epochs();
             if epochs.at(receipt.epoch).is_some() {
-                return Ok(epochs.verify_receipt(receipt)?);
+                epochs.verify_receipt(receipt)?;
+                self.note_group_time(&receipt.certificate.head);
+                return Ok(());
             }
             epochs.newest().epoch
         };
@@ -59,7 +61,9 @@ impl Inner {
         } else {
             self.keep_up(node, Some(receipt.epoch)).await?;
         }
-        Ok(self.epochs().verify_receipt(receipt)?)
+        self.epochs().verify_receipt(receipt)?;
+        self.note_group_time(&receipt.certificate.head);
+        Ok(())
     }
 
     /// Verifies a certificate that `node` gave; it does not name its epoch.
@@ -69,6 +73,7 @@ impl Inner {
         certificate: &LogCertificate,
     ) -> Result<(), NodeFailure> {
         if self.epochs().verify_certificate(certificate).is_ok() {
+            self.note_group_time(&certificate.head);
             return Ok(());
         }
         self.keep_up(node, None).await?;
@@ -85,6 +90,9 @@ impl Inner {
             self.read(before, newest).await?;
         }
         let verdict = self.epochs().verify_certificate(certificate).map(drop);
+        if verdict.is_ok() {
+            self.note_group_time(&certificate.head);
+        }
         verdict.map_err(|error| {
             let size = certificate.head.size;
             let reason = format!("a certificate for size {size}: {error}");
