@@ -17,13 +17,16 @@ pub(super) struct Fees {
 }
 
 impl Fees {
-    /// The tip that the endpoint proposes, and room for the base fee to double: it rises by an eighth a block at most.
+    /// The tip that the endpoint proposes, but no more than the last blocks were content with, and room for the base fee to
+    /// double: it rises by an eighth a block at most.
     pub(super) async fn of(provider: &DynProvider) -> Result<Self, SendError> {
         let newest = provider.get_block(BlockId::latest()).await.map_err(SendError::Refused)?;
         let base_fee =
             newest.and_then(|block| block.header().base_fee_per_gas()).ok_or(SendError::NoBaseFee)?;
-        let tip = provider.get_max_priority_fee_per_gas().await.map_err(SendError::Refused)?;
-        Ok(Self::quote(base_fee.into(), tip))
+        let proposed = provider.get_max_priority_fee_per_gas().await.map_err(SendError::Refused)?;
+        // On a quiet chain the endpoint's proposal is that of the last transaction, however dear it was.
+        let paid = provider.estimate_eip1559_fees().await.map(|paid| paid.max_priority_fee_per_gas);
+        Ok(Self::quote(base_fee.into(), paid.map_or(proposed, |paid| proposed.min(paid))))
     }
 
     fn quote(base_fee: u128, tip: u128) -> Self {
