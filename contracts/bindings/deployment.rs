@@ -13,8 +13,8 @@
 mod adapters;
 mod deploy;
 
-pub use adapters::{Adapter, deploy_adapters};
-pub use deploy::{DeployError, Sent, deploy, deploy_missing};
+pub use adapters::{Adapter, deploy_adapters, deploy_adapters_by};
+pub use deploy::{DeployError, Sent, deploy, deploy_missing, deploy_missing_by};
 
 use alloy::primitives::{Address, B256, Bytes, address, hex};
 use quorate_protocol::GroupId;

@@ -9,7 +9,8 @@
 //! - [`deployment`] says where the contracts go, so that one build has the same addresses on every chain.
 //! - [`code`] compares the code on a chain with that of a build.
 //! - [`Refusal`] decodes what a transaction reverted with.
-//! - [`rpc::bounded_client`] asks an endpoint with bounds on time and memory.
+//! - [`rpc::provider`] asks one endpoint or several, with bounds on time and memory.
+//! - [`sending::Account`] sends transactions of one account, and never pays twice for one.
 //! - [`tokens`] are for tests and the demo on development chains.
 //! - [`reader::CoordinatorReader`] reads groups, proposals and anchors in the words of `quorate-protocol`.
 //!
@@ -74,6 +75,7 @@ mod names;
 pub mod reader;
 mod refusal;
 pub mod rpc;
+pub mod sending;
 pub mod tokens;
 
 pub use account::GroupAccount;

@@ -13,14 +13,13 @@ use std::time::Duration;
 
 use alloy::contract::Error as ContractError;
 use alloy::primitives::Address;
-use alloy::providers::{DynProvider, Provider, ProviderBuilder};
+use alloy::providers::{DynProvider, Provider};
 use alloy::transports::TransportError;
-use alloy::transports::http::reqwest::Url;
 use quorate_protocol::{Epoch, GroupId};
 
 use crate::AgentCoordinator::{self, AgentCoordinatorErrors, AgentCoordinatorInstance};
 use crate::Refusal;
-use crate::rpc::bounded_client;
+use crate::rpc::{self, Bounds, EndpointsError};
 
 mod answers;
 mod events;
@@ -42,12 +41,9 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Why the contract could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReaderError {
-    /// The RPC endpoint's address cannot be read.
-    #[error("{url:?} is no http address of an RPC endpoint")]
-    Url {
-        /// What was given.
-        url: String,
-    },
+    /// The RPC endpoint's address, or one of several, cannot be read.
+    #[error(transparent)]
+    Url(#[from] EndpointsError),
     /// The RPC endpoint does not answer, or answers with an error of its own.
     #[error("the RPC endpoint does not answer: {reason}; check its address, and that it runs")]
     Unreachable {
@@ -90,16 +86,17 @@ pub enum ReaderError {
     },
 }
 
-/// Reads one coordinator over one RPC endpoint, at the chain's latest block. Cheap to clone.
+/// Reads one coordinator over one RPC endpoint or several, at the chain's latest block. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct CoordinatorReader {
     coordinator: AgentCoordinatorInstance<DynProvider>,
     chain_id: u64,
-    timeout: Duration,
+    bounds: Bounds,
 }
 
 impl CoordinatorReader {
-    /// Connects to the coordinator at `contract`, and checks that there is one.
+    /// Connects to the coordinator at `contract`, and checks that there is one. `rpc_url` is the address of an RPC endpoint,
+    /// or several as [`rpc::Endpoints`] are written.
     ///
     /// # Errors
     /// [`ReaderError::Url`], [`ReaderError::Unreachable`] or [`ReaderError::NoContract`].
@@ -107,7 +104,7 @@ impl CoordinatorReader {
         Self::connect_with_timeout(rpc_url, contract, DEFAULT_TIMEOUT).await
     }
 
-    /// As [`Self::connect`], with another time limit for each question.
+    /// As [`Self::connect`], with another time limit for each request.
     ///
     /// # Errors
     /// As [`Self::connect`].
@@ -116,19 +113,19 @@ impl CoordinatorReader {
         contract: Address,
         timeout: Duration,
     ) -> Result<Self, ReaderError> {
-        let client = bounded_client(parse_url(rpc_url)?, timeout)?;
-        let provider = ProviderBuilder::new().disable_recommended_fillers().connect_client(client).erased();
-        let chain_id = within(timeout, provider.get_chain_id()).await?;
-        let code = within(timeout, provider.get_code_at(contract)).await?;
+        let bounds = Bounds::of_request(timeout);
+        let provider = rpc::provider(&rpc_url.parse()?, bounds)?;
+        let chain_id = within(bounds, provider.get_chain_id()).await?;
+        let code = within(bounds, provider.get_code_at(contract)).await?;
         if code.is_empty() {
             return Err(ReaderError::NoContract { contract, chain_id });
         }
         let coordinator = AgentCoordinator::new(contract, provider);
-        let reader = Self { coordinator, chain_id, timeout };
+        let reader = Self { coordinator, chain_id, bounds };
         // Any contract has code; only a coordinator has this domain.
         let domain = reader.coordinator.domainSeparator();
-        let answer = tokio::time::timeout(timeout, domain.call().into_future()).await;
-        match answer.map_err(|_| timed_out(timeout))? {
+        let answer = tokio::time::timeout(bounds.total(), domain.call().into_future()).await;
+        match answer.map_err(|_| timed_out(bounds))? {
             Ok(separator) if separator == crate::eip712_domain(chain_id, contract).separator() => Ok(reader),
             Err(ContractError::TransportError(error))
                 if error.as_error_resp().and_then(|error| error.as_revert_data()).is_none() =>
@@ -155,8 +152,8 @@ impl CoordinatorReader {
         question: &'static str,
         answer: impl IntoFuture<Output = Result<T, ContractError>>,
     ) -> Result<T, ReaderError> {
-        let answer = tokio::time::timeout(self.timeout, answer.into_future()).await;
-        match answer.map_err(|_| timed_out(self.timeout))? {
+        let answer = tokio::time::timeout(self.bounds.total(), answer.into_future()).await;
+        match answer.map_err(|_| timed_out(self.bounds))? {
             Ok(answer) => Ok(answer),
             Err(error) => match error.as_revert_data().map(|data| Refusal::decode(&data)) {
                 Some(Some(Refusal::Coordinator(AgentCoordinatorErrors::UnknownGroup(_)))) => {
@@ -187,26 +184,18 @@ impl From<TransportError> for ReaderError {
     }
 }
 
-/// The address of an endpoint that can be asked over HTTP.
-pub(crate) fn parse_url(rpc_url: &str) -> Result<Url, ReaderError> {
-    match rpc_url.parse::<Url>() {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => Ok(url),
-        _ => Err(ReaderError::Url { url: rpc_url.chars().take(80).collect() }),
-    }
+fn timed_out(bounds: Bounds) -> ReaderError {
+    ReaderError::Unreachable { reason: format!("no answer within {} ms", bounds.total().as_millis()) }
 }
 
-fn timed_out(timeout: Duration) -> ReaderError {
-    ReaderError::Unreachable { reason: format!("no answer within {} ms", timeout.as_millis()) }
-}
-
-pub(crate) async fn within<T, E, F>(timeout: Duration, answer: F) -> Result<T, ReaderError>
+pub(crate) async fn within<T, E, F>(bounds: Bounds, answer: F) -> Result<T, ReaderError>
 where
     F: IntoFuture<Output = Result<T, E>>,
     F::IntoFuture: Future,
     ReaderError: From<E>,
 {
-    let answer = tokio::time::timeout(timeout, answer.into_future()).await;
-    Ok(answer.map_err(|_| timed_out(timeout))??)
+    let answer = tokio::time::timeout(bounds.total(), answer.into_future()).await;
+    Ok(answer.map_err(|_| timed_out(bounds))??)
 }
 
 #[cfg(test)]

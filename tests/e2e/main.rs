@@ -16,6 +16,7 @@
 //! | `receipts` | a receipt verifies with the chain alone, and no byte of it can be changed |
 //! | `refusals` | every bad command is a typed error, an entry where it was ordered, and no effect |
 //! | `reorg` | an anchor that the chain takes back is unlearned and made again, exactly once |
+//! | `sharing` | many processes act with one key at once, and none is turned away for it |
 //! | `slashing` | a replica that signs two checkpoints is reported, and loses its bond and its place |
 //! | `startup` | a node that cannot start says why, with its own exit code |
 //! | `tokens` | both lanes pay tokens within limits by decision and day, whatever the token answers |
@@ -37,6 +38,7 @@ mod receipts;
 mod recovery;
 mod refusals;
 mod reorg;
+mod sharing;
 mod slashing;
 mod startup;
 mod tokens;

@@ -8,7 +8,7 @@ declare const process: { argv: string[]; exit(code: number): never };
 
 const [url, group, agent] = process.argv.slice(2) as [string, string, string];
 // Other clients may ask for CBOR.
-const client = createClient<paths, 'application/json'>({ baseUrl: url });
+const client = createClient<paths, 'application/json' | 'application/problem+json'>({ baseUrl: url });
 
 function check(holds: boolean, what: string): void {
   if (!holds) {

@@ -1,6 +1,6 @@
 //! An agent: the two keys that act for it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use quorate_protocol::operations::members::Admit;
 use quorate_protocol::{AccountKey, AgentId, AgentKey, GroupIdentity, PublicKey};
@@ -29,12 +29,19 @@ pub struct Agent {
     pub account: AccountKey,
     /// The ed25519 key that signs commands.
     pub key: AgentKey,
+    /// The directory of its keystores, if it has any.
+    home: Option<PathBuf>,
 }
 
 impl Agent {
+    /// An agent of these keys, kept in memory only.
+    pub fn new(account: AccountKey, key: AgentKey) -> Self {
+        Self { account, key, home: None }
+    }
+
     /// A fresh agent from the operating system's randomness, kept in memory only.
     pub fn generate() -> Self {
-        Self { account: AccountKey::generate(), key: AgentKey::generate() }
+        Self::new(AccountKey::generate(), AgentKey::generate())
     }
 
     /// A fresh agent, kept in keystores in `dir` under `password`.
@@ -54,8 +61,9 @@ impl Agent {
         password: &str,
         options: KeystoreOptions,
     ) -> Result<Self, SdkError> {
-        let agent = Self::generate();
-        agent.save(dir, password, options)?;
+        let mut agent = Self::generate();
+        agent.save(&dir, password, options)?;
+        agent.live_in(dir.as_ref());
         Ok(agent)
     }
 
@@ -70,18 +78,32 @@ impl Agent {
         key: &SecretSource,
         options: KeystoreOptions,
     ) -> Result<Self, SdkError> {
-        let agent = Self { account: account.account()?, key: key.key()? };
-        agent.save(dir, password, options)?;
+        let mut agent = Self::new(account.account()?, key.key()?);
+        agent.save(&dir, password, options)?;
+        agent.live_in(dir.as_ref());
         Ok(agent)
     }
 
-    /// Opens the agent in `dir`, and checks that the files there belong together.
+    /// Opens the agent in `dir`, and checks that the files there belong together. Where the directory can be written, all
+    /// processes that opened it count the agent's nonces together there, in `nonces/`.
     ///
     /// # Errors
     /// [`SdkError::KeyMissing`], [`SdkError::WrongPassword`], [`SdkError::Keystore`],
     /// [`SdkError::KeyMismatch`], [`SdkError::InvalidSecret`] or [`SdkError::File`].
     pub fn open(dir: impl AsRef<Path>, password: &str) -> Result<Self, SdkError> {
-        keystore::open(dir.as_ref(), password)
+        let mut agent = keystore::open(dir.as_ref(), password)?;
+        agent.live_in(dir.as_ref());
+        Ok(agent)
+    }
+
+    /// Takes `dir` for the directory of the keystores.
+    pub(crate) fn live_in(&mut self, dir: &Path) {
+        self.home = Some(dir.to_owned());
+    }
+
+    /// The directory of the keystores, if the agent has any.
+    pub(crate) fn home(&self) -> Option<&Path> {
+        self.home.as_deref()
     }
 
     /// Writes the agent's keystores into `dir`.

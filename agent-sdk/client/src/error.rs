@@ -9,7 +9,7 @@ use quorate_protocol::api::ErrorCode;
 use quorate_protocol::operations::proposals::InvalidPropose;
 use quorate_protocol::{
     AgentId, Digest, EntryIndex, Epoch, HandoverError, MembersChangeError, ProposalId, Receipt, ReceiptError,
-    Refusal,
+    Refusal, TimestampMs,
 };
 
 use crate::client::NodeFailure;
@@ -112,6 +112,28 @@ pub enum SdkError {
         /// The last failure of each node.
         failures: Vec<NodeReport>,
     },
+    /// The group's time is so far ahead of this machine's clock that expiries do not follow it by themselves: one of the two
+    /// is wrong. The command took no effect.
+    #[error(
+        "the group's time is proven to be {} s ahead of this machine's clock (at {group_time} ms of Unix time); the command \
+         expired there at {expires} ms", ahead.as_secs()
+    )]
+    GroupAhead {
+        /// The latest time that the group is proven to have come to.
+        group_time: TimestampMs,
+        /// How far that is ahead.
+        ahead: Duration,
+        /// When the command would have expired.
+        expires: TimestampMs,
+    },
+    /// Nodes tell of a voting what cannot be; the account signed nothing.
+    #[error("what the nodes tell of proposal {proposal} cannot be: {reason}")]
+    FalseVoting {
+        /// The proposal.
+        proposal: ProposalId,
+        /// What is wrong.
+        reason: String,
+    },
     /// The proposal was not decided in time.
     #[error("proposal {proposal} was not decided within {} ms", waited.as_millis())]
     Undecided {
@@ -168,9 +190,12 @@ pub enum SdkError {
     /// An export of a log that cannot be read.
     #[error("the export cannot be read: {0}")]
     Export(String),
-    /// The chain cannot be reached, or its endpoint answers with an error of its own.
+    /// The chain cannot be reached, or its endpoint answers with an error of its own. No transaction was sent.
     #[error("the RPC endpoint does not answer: {0}; check its address, and that it runs")]
     ChainUnreachable(String),
+    /// The endpoint takes no transaction of the account, for a reason of its own such as missing funds. Nothing is paid.
+    #[error("the transaction was not sent: {0}")]
+    NotSent(String),
     /// The contract refused a transaction. It had no effect.
     #[error("the contract refused: {refusal}")]
     Reverted {
@@ -181,13 +206,16 @@ pub enum SdkError {
         /// The transaction, unless the refusal came before it was sent.
         tx_hash: Option<B256>,
     },
-    /// A transaction was sent, but no block included it in time. It may still be included.
-    #[error("transaction {tx_hash} was not included within {} ms", waited.as_millis())]
-    NotIncluded {
+    /// A transaction was sent, or may have been, and no block included it in time. It may still be included: look for its
+    /// hash before anything is sent in its place.
+    #[error("transaction {tx_hash} may be on its way: it is in no block after {} ms ({last})", waited.as_millis())]
+    InDoubt {
         /// The transaction.
         tx_hash: B256,
         /// How long was waited.
         waited: Duration,
+        /// What is known of it.
+        last: String,
     },
     /// No node has a stable checkpoint beyond the contract's last anchor.
     #[error("no node has a stable checkpoint of epoch {epoch} beyond sequence {sequence}, which is anchored")]

@@ -1,6 +1,7 @@
 //! What can go wrong between an anchoring service and the chain.
 
 use alloy::primitives::Address;
+use quorate_contracts::rpc::EndpointsError;
 
 /// Why anchoring cannot start, or why a look at the chain failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,11 +17,8 @@ pub enum AnchorError {
         least: u128,
     },
     /// The endpoint's address cannot be read.
-    #[error("{url:?} is no http address of an RPC endpoint; set chain.rpc_url to one")]
-    Url {
-        /// What was given.
-        url: String,
-    },
+    #[error("chain.rpc_url: {0}")]
+    Url(#[from] EndpointsError),
     /// The endpoint does not answer, or with an error of its own.
     #[error("the RPC endpoint does not answer {question}: {reason}; check chain.rpc_url, and that it runs")]
     Unreachable {

@@ -23,6 +23,7 @@ use crate::commands::proposals::Proposals;
 use crate::commands::propose::Propose;
 use crate::commands::recover::Recover;
 use crate::commands::revoke::Revoke;
+use crate::commands::transaction::Transaction;
 use crate::commands::veto::Veto;
 use crate::commands::vote::Vote;
 use crate::connection::ConnectionOptions;
@@ -75,6 +76,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Recover(Recover),
     Anchor(Anchor),
+    Transaction(Transaction),
     Leave(Leave),
     #[command(subcommand)]
     Bond(Bond),
@@ -137,6 +139,9 @@ mod tests {
             "quorate recover propose members.toml --json",
             "quorate recover execute ID",
             "quorate anchor --json",
+            "quorate transaction ID --wait 60 --json",
+            "quorate anchor --rpc http://a --rpc http://b,http://c",
+            "quorate propose tea --expires-in 7200",
             "quorate leave",
             "quorate bond show --json",
             "quorate bond request",
@@ -166,6 +171,8 @@ mod tests {
             "quorate propose tea --inbox --on-chain",
             "quorate veto submit 0x00",
             "quorate bond deposit much",
+            "quorate transaction 0x12",
+            "quorate propose tea --expires-in 0",
             "quorate directory announce",
             "quorate directory announce https://node.example --clear",
             "quorate directory accept --epoch 3 --withdraw",

@@ -4,9 +4,12 @@
 
 use std::time::Duration;
 
-use alloy::providers::{DynProvider, Provider, ProviderBuilder};
+use alloy::providers::{DynProvider, Provider as _};
+use alloy::signers::local::PrivateKeySigner;
 use quorate_contracts::reader::ReaderError;
-use quorate_protocol::AgentId;
+use quorate_contracts::rpc::{self, Bounds, EndpointsError};
+use quorate_contracts::sending::Account;
+use quorate_protocol::{AccountKey, AgentId, B256};
 use quorate_sdk::{Agent, ChainAgent};
 
 use crate::error::CliError;
@@ -14,9 +17,22 @@ use crate::error::CliError;
 /// How long a transaction may take to be included.
 pub(crate) const INCLUSION_LIMIT: Duration = Duration::from_secs(60);
 
-/// The chain behind `url`, without an account.
+/// How long one request may take, and an endpoint that limits requests is waited for.
+const BOUNDS: Bounds = Bounds::of_request(Duration::from_secs(10));
+
+/// The chain behind `url`, or several as [`rpc::Endpoints`] are written, without an account.
 pub(crate) fn connect(url: &str) -> Result<DynProvider, CliError> {
-    Ok(ProviderBuilder::new().connect_http(parse_url(url)?).erased())
+    let endpoints = url.parse().map_err(wrong_address)?;
+    rpc::provider(&endpoints, BOUNDS).map_err(|error| unreachable_chain(error.to_string()))
+}
+
+/// An account that pays for transactions that are no calls of the contract.
+pub(crate) async fn payer(url: &str, account: &AccountKey) -> Result<Account, CliError> {
+    let provider = connect(url)?;
+    let chain_id = provider.get_chain_id().await.map_err(|error| unreachable_chain(error.to_string()))?;
+    let signer = PrivateKeySigner::from_bytes(&B256::from(account.secret()))
+        .expect("an account's secret is a secp256k1 key");
+    Ok(Account::new(provider, signer, chain_id).with_patience(INCLUSION_LIMIT))
 }
 
 /// The contract at `contract`, sent to from the account of `agent`.
@@ -24,14 +40,11 @@ pub(crate) async fn act(url: &str, contract: AgentId, agent: &Agent) -> Result<C
     Ok(ChainAgent::new(url, contract.0, agent.account.clone()).await?.with_timeout(INCLUSION_LIMIT))
 }
 
-/// The address of an endpoint that can be asked over HTTP.
-pub(crate) fn parse_url(url: &str) -> Result<reqwest::Url, CliError> {
-    match url.parse::<reqwest::Url>() {
-        Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => Ok(parsed),
-        _ => Err(CliError::Usage {
-            cause: format!("{url:?} is no address of an RPC endpoint"),
-            mend: "write it as http://HOST:PORT or https://HOST".into(),
-        }),
+fn wrong_address(error: EndpointsError) -> CliError {
+    CliError::Usage {
+        cause: error.to_string(),
+        mend: "write it as http://HOST:PORT or https://HOST, several as URL,URL,URL or 2 of URL,URL,URL"
+            .into(),
     }
 }
 
@@ -45,9 +58,7 @@ impl From<ReaderError> for CliError {
     fn from(error: ReaderError) -> Self {
         let cause = error.to_string();
         match error {
-            ReaderError::Url { .. } => {
-                Self::Usage { cause, mend: "write it as http://HOST:PORT or https://HOST".into() }
-            }
+            ReaderError::Url(error) => wrong_address(error),
             ReaderError::UnknownGroup { .. } => Self::Chain {
                 cause,
                 mend: "check --group, --contract and --rpc: they belong together".into(),

@@ -1,19 +1,19 @@
 //! Deploys the contract where it belongs: at the one address that its build has on every chain.
 
+use std::fmt::Display;
 use std::time::Duration;
 
-use alloy::network::EthereumWallet;
-use alloy::primitives::{Address, B256};
-use alloy::providers::{Provider, ProviderBuilder};
-use alloy::signers::local::PrivateKeySigner;
+use alloy::primitives::Address;
+use alloy::providers::Provider as _;
 use quorate_contracts::code::{Build, Deployed};
 use quorate_contracts::deployment::{
-    Adapter, PROXY, PROXY_CODE, PROXY_MAKER, Sent, deploy_adapters, deploy_missing,
+    Adapter, DeployError, PROXY, PROXY_CODE, PROXY_MAKER, Sent, deploy_adapters_by, deploy_missing_by,
 };
 use quorate_contracts::reader::DEFAULT_TIMEOUT;
+use quorate_contracts::sending::SendError;
 use quorate_protocol::AccountKey;
 
-use crate::chain::{connect, parse_url, unreachable_chain};
+use crate::chain::{connect, payer, unreachable_chain};
 use crate::error::CliError;
 
 /// How long an endpoint may lag behind the one that told of the transaction: many URLs stand for several nodes.
@@ -90,8 +90,8 @@ impl Deployment {
     }
 
     async fn send(&self, account: &AccountKey) -> Result<Vec<Sent>, CliError> {
-        let sent = deploy_missing(self.sender(account)?, account.address()).await;
-        sent.map_err(|error| not_sent(&error, account))
+        let sent = deploy_missing_by(&payer(&self.url, account).await?).await;
+        sent.map_err(|error| not_sent(error, account))
     }
 
     /// Those of the directory and the keeper that are not on the chain.
@@ -113,23 +113,23 @@ impl Deployment {
         adapters: &[Adapter],
         account: &AccountKey,
     ) -> Result<Vec<Sent<Adapter>>, CliError> {
-        let sent = deploy_adapters(self.sender(account)?, account.address(), self.address, adapters).await;
-        sent.map_err(|error| not_sent(&error, account))
-    }
-
-    /// The chain, with the account to send from.
-    fn sender(&self, account: &AccountKey) -> Result<impl Provider, CliError> {
-        let signer = PrivateKeySigner::from_bytes(&B256::from(account.secret()))
-            .expect("an account's secret is a secp256k1 key");
-        let wallet = EthereumWallet::from(signer);
-        Ok(ProviderBuilder::new().wallet(wallet).connect_http(parse_url(&self.url)?))
+        let sent = deploy_adapters_by(&payer(&self.url, account).await?, self.address, adapters).await;
+        sent.map_err(|error| not_sent(error, account))
     }
 }
 
-fn not_sent(error: &dyn std::error::Error, account: &AccountKey) -> CliError {
-    CliError::Chain {
-        cause: error.to_string(),
-        mend: format!("check --rpc, and that the account {} has funds for gas", account.address()),
+fn not_sent<T: Display>(error: DeployError<T>, account: &AccountKey) -> CliError {
+    let cause = error.to_string();
+    match error {
+        DeployError::Unsent { source, .. } if matches!(*source, SendError::InDoubt { .. }) => {
+            let mend =
+                "wait, and run the command again: it sends nothing for a contract that is there by then";
+            CliError::InDoubt { cause, mend: mend.into() }
+        }
+        _ => CliError::Chain {
+            cause,
+            mend: format!("check --rpc, and that the account {} has funds for gas", account.address()),
+        },
     }
 }
 

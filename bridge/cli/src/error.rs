@@ -91,6 +91,14 @@ pub(crate) enum CliError {
         /// What to do.
         mend: String,
     },
+    /// A transaction may be on its way, and what it does is not to be done twice.
+    #[error("{cause}")]
+    InDoubt {
+        /// Which transaction, and what is known of it.
+        cause: String,
+        /// How to find out, before anything is sent in its place.
+        mend: String,
+    },
     /// Something did not happen in time.
     #[error("{what} did not happen within {} s{}", limit.as_secs_f32(), last.as_ref().map(|last| format!("; the last answer was: {last}")).unwrap_or_default())]
     TimeOut {
@@ -181,6 +189,7 @@ impl CliError {
             Self::Port { .. } => Exit::Port,
             Self::Verification(_) | Self::Mismatch { .. } | Self::Objections { .. } => Exit::Verification,
             Self::Refused { .. } => Exit::Refused,
+            Self::InDoubt { .. } => Exit::InDoubt,
             Self::TimeOut { .. } | Self::NotYet { .. } => Exit::TimeOut,
             // A node is this same binary, so its exit code says more than that it ended.
             Self::ChildEnded { status, .. } => status
@@ -205,6 +214,7 @@ impl CliError {
             | Self::Port { mend, .. }
             | Self::Mismatch { mend, .. }
             | Self::Refused { mend, .. }
+            | Self::InDoubt { mend, .. }
             | Self::NotYet { mend, .. }
             | Self::MissingTool { mend, .. }
             | Self::Failed { mend, .. } => mend.clone(),

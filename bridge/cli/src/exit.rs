@@ -28,10 +28,12 @@ pub(crate) enum Exit {
     Refused = 9,
     /// Nothing came in time.
     TimeOut = 10,
+    /// A transaction may be on its way: it may be included, or never.
+    InDoubt = 11,
 }
 
 /// Every code with its meaning, as `quorate --help` prints it.
-const TABLE: [(Exit, &str); 11] = [
+const TABLE: [(Exit, &str); 12] = [
     (Exit::Done, "done"),
     (Exit::Failed, "unexpected failure"),
     (Exit::Usage, "wrong command line"),
@@ -43,6 +45,7 @@ const TABLE: [(Exit, &str); 11] = [
     (Exit::Verification, "verification failed"),
     (Exit::Refused, "the group refused the command"),
     (Exit::TimeOut, "time-out"),
+    (Exit::InDoubt, "a transaction may be on its way: look for its hash before you send it again"),
 ];
 
 impl Exit {
@@ -83,7 +86,7 @@ mod tests {
             assert!(!meaning.is_empty());
             assert_eq!(Exit::from_code(exit.code()), Some(*exit));
         }
-        assert_eq!(Exit::from_code(11), None);
+        assert_eq!(Exit::from_code(12), None);
         assert!(table().contains("\n   7  port taken\n"), "{}", table());
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn start(filter: &str, json: bool) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Logs what [`VARIABLE`] asks for, else nothing but errors.
+/// Logs what [`VARIABLE`] asks for, else errors, and that an RPC endpoint keeps the command waiting.
 pub(crate) fn start_for_command() -> Result<(), CliError> {
-    start(&std::env::var(VARIABLE).unwrap_or_else(|_| "error".into()), false)
+    start(&std::env::var(VARIABLE).unwrap_or_else(|_| "error,quorate_contracts::rpc=warn".into()), false)
 }

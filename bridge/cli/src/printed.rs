@@ -43,6 +43,7 @@ fn filled(word: &str) -> String {
     let id = format!("0x{}", "11".repeat(32));
     let address = format!("0x{}", "11".repeat(20));
     word.replace("0xPROPOSAL", &id)
+        .replace("0xHASH", &id)
         .replace("0xGROUP", &id)
         .replace("0xCONTRACT", &address)
         .replace("URL", "http://a")

@@ -14,7 +14,8 @@ pub(crate) struct Profile {
     /// URLs of nodes.
     #[serde(default)]
     pub(crate) nodes: Vec<String>,
-    /// URL of the chain's RPC.
+    /// URL of the chain's RPC; or several, as a list or as [`quorate_contracts::rpc::Endpoints`] are written.
+    #[serde(default, deserialize_with = "one_or_several")]
     pub(crate) rpc: Option<String>,
     /// The contract.
     pub(crate) contract: Option<AgentId>,
@@ -46,6 +47,20 @@ impl Profile {
     pub(crate) fn to_text(&self) -> String {
         toml::to_string(self).expect("strings and lists of strings are TOML")
     }
+}
+
+/// A text, or a list of texts as one with commas.
+fn one_or_several<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a URL, or a list of URLs")]
+    enum Endpoints {
+        One(String),
+        Several(Vec<String>),
+    }
+    Ok(Some(match Endpoints::deserialize(deserializer)? {
+        Endpoints::One(url) => url,
+        Endpoints::Several(urls) => urls.join(","),
+    }))
 }
 
 #[cfg(test)]

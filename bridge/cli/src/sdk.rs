@@ -19,7 +19,11 @@ pub(crate) async fn agent(connection: &Connection) -> Result<Agent, CliError> {
 /// Connects to the group: its members come from the contract, and no node is trusted.
 pub(crate) async fn client(connection: &Connection) -> Result<Client, CliError> {
     let nodes = connection.nodes()?.iter().map(String::as_str);
-    Ok(Client::connect(nodes, connection.rpc()?, connection.contract()?.0, connection.group()?).await?)
+    let mut builder = Client::builder().nodes(nodes);
+    if let Some(expiry) = connection.expiry() {
+        builder = builder.expiry(expiry);
+    }
+    Ok(builder.connect(connection.rpc()?, connection.contract()?.0, connection.group()?).await?)
 }
 
 /// Runs what takes long on a processor, such as opening a keystore, beside the asynchronous work.
@@ -51,7 +55,9 @@ fn mend_of(code: ErrorCode) -> &'static str {
         ErrorCode::NonceReused | ErrorCode::NonceTooOld | ErrorCode::NonceTooFar => {
             "run the command again; it takes a new number"
         }
-        ErrorCode::Expired => "set this machine's clock, and run the command again",
+        ErrorCode::Expired => {
+            "set this machine's clock, which is behind the nodes', and run the command again; or give it longer with --expires-in"
+        }
         ErrorCode::RateLimited | ErrorCode::Busy => "wait a moment and run the command again",
         ErrorCode::NotReady | ErrorCode::Diverged | ErrorCode::Internal => {
             "ask other nodes (--node), and see the nodes' logs"
@@ -101,10 +107,39 @@ impl From<SdkError> for CliError {
             SdkError::Reverted { .. } => {
                 Self::Refused { cause, mend: "see contracts/src/Errors.sol for what the reason means".into() }
             }
-            SdkError::Unconfirmed { .. }
-            | SdkError::NoAnswer { .. }
-            | SdkError::Undecided { .. }
-            | SdkError::NotIncluded { .. } => Self::NotYet { cause, mend: SEE_NODES.into() },
+            SdkError::Unconfirmed { .. } => Self::NotYet {
+                cause,
+                mend: format!(
+                    "{SEE_NODES}; the command may still take effect until it expires, so look for it in `quorate audit list` first"
+                ),
+            },
+            SdkError::NoAnswer { .. } | SdkError::Undecided { .. } => {
+                Self::NotYet { cause, mend: SEE_NODES.into() }
+            }
+            SdkError::InDoubt { tx_hash, .. } => Self::InDoubt {
+                cause,
+                mend: format!(
+                    "do not run the command again before you know what became of it: `quorate transaction {tx_hash} --wait 600` tells"
+                ),
+            },
+            SdkError::NotSent(_) => Self::Chain {
+                cause,
+                mend: "see that the account of --keys has funds for the value and the gas; nothing was paid".into(),
+            },
+            SdkError::GroupAhead { ahead, .. } => Self::Refused {
+                cause,
+                mend: format!(
+                    "if this machine's clock is wrong, set it; if it is right, the group's replicas had a wrong one, and it \
+                     takes commands as ever when its time has come: until then add --expires-in {}, and note that such a \
+                     command stays valid for as long",
+                    ahead.as_secs() + 600
+                ),
+            },
+            SdkError::FalseVoting { .. } => Self::Refused {
+                cause,
+                mend: "ask other nodes (--node), more than a third of them; if the members changed, propose it again"
+                    .into(),
+            },
             SdkError::NotExecutable(_) => {
                 Self::Refused { cause, mend: "see what became of it with `quorate decision`".into() }
             }

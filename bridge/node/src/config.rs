@@ -53,7 +53,9 @@ pub struct NodeConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChainConfig {
-    /// JSON-RPC endpoint of the chain, `http://` or `https://`.
+    /// JSON-RPC endpoint of the chain, `http://` or `https://`; or several, as a list or with commas between them, of which
+    /// the majority has to agree, or as many as `2 of URL,URL,URL` says.
+    #[serde(deserialize_with = "one_or_several")]
     pub rpc_url: String,
     /// Address of the `AgentCoordinator` contract.
     pub contract: AgentId,
@@ -307,6 +309,20 @@ impl NodeConfig {
     }
 }
 
+/// A text, or a list of texts as one with commas.
+fn one_or_several<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a URL, or a list of URLs")]
+    enum Endpoints {
+        One(String),
+        Several(Vec<String>),
+    }
+    Ok(match Endpoints::deserialize(deserializer)? {
+        Endpoints::One(url) => url,
+        Endpoints::Several(urls) => urls.join(","),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -362,6 +378,18 @@ mod tests {
         assert_eq!(keys(&whole.parse().unwrap()), keys(&toml::Table::try_from(&example).unwrap()));
         let written = toml::to_string(&example).unwrap();
         assert_eq!(toml::from_str::<NodeConfig>(&written).unwrap(), example);
+    }
+
+    #[test]
+    fn several_endpoints_are_a_list_or_a_text() {
+        for rpc_url in [r#"["http://a", "https://b"]"#, r#""http://a,https://b""#] {
+            let text = LEAST.replace(r#""http://127.0.0.1:8545""#, rpc_url);
+            let config: NodeConfig = toml::from_str(&text).unwrap();
+            assert_eq!(config.chain.rpc_url, "http://a,https://b");
+        }
+        let error =
+            toml::from_str::<NodeConfig>(&LEAST.replace(r#""http://127.0.0.1:8545""#, "8545")).unwrap_err();
+        assert!(error.to_string().contains("a URL, or a list of URLs"), "{error}");
     }
 
     #[test]

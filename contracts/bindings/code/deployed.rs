@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use alloy::primitives::{Address, Bytes};
-use alloy::providers::{Provider, ProviderBuilder};
+use alloy::providers::Provider;
 use quorate_protocol::GroupId;
 
 use super::Build;
 use crate::deployment::Addresses;
-use crate::reader::{ReaderError, parse_url, within};
-use crate::rpc::bounded_client;
+use crate::reader::{ReaderError, within};
+use crate::rpc::{self, Bounds};
 
 /// The code of a coordinator, of the modules that it must work with, and of the accounts' implementation that it must have
 /// created.
@@ -33,7 +33,7 @@ pub struct Deployed {
 
 impl Deployed {
     /// Reads the code at `contract`, where this build has its modules, and that of the account of `group`, if one is named, from
-    /// the endpoint at `rpc_url`, with a time limit for each question. The endpoint is believed, as for everything that is
+    /// the endpoint at `rpc_url`, or the [`rpc::Endpoints`], with a time limit for each request. The endpoint is believed, as for everything that is
     /// read from the chain.
     ///
     /// # Errors
@@ -45,16 +45,16 @@ impl Deployed {
         build: &Build,
         timeout: Duration,
     ) -> Result<Self, ReaderError> {
-        let client = bounded_client(parse_url(rpc_url)?, timeout)?;
-        let provider = ProviderBuilder::new().disable_recommended_fillers().connect_client(client);
-        let code = async |address| within(timeout, provider.get_code_at(address)).await;
+        let bounds = Bounds::of_request(timeout);
+        let provider = rpc::provider(&rpc_url.parse()?, bounds)?;
+        let code = async |address| within(bounds, provider.get_code_at(address)).await;
         let Addresses { on_chain_lane, group_registry, .. } = build.addresses();
         let account = match group {
             Some(group) => Some((group, code(build.account_of(contract, group)).await?)),
             None => None,
         };
         Ok(Self {
-            chain_id: within(timeout, provider.get_chain_id()).await?,
+            chain_id: within(bounds, provider.get_chain_id()).await?,
             contract,
             coordinator_code: code(contract).await?,
             on_chain_lane_code: code(on_chain_lane).await?,

@@ -6,9 +6,10 @@ use alloy::primitives::{Address, Bytes};
 use alloy::providers::Provider;
 use quorate_protocol::GroupId;
 
-use super::deploy::{DeployError, Sent, create_missing};
+use super::deploy::{DeployError, Payer, Sent, by, create_missing};
 use super::{Creation, address, calldata};
 use crate::code::CompiledContract;
+use crate::sending::Account;
 
 /// A contract without rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +76,19 @@ pub async fn deploy_adapters<P: Provider>(
     adapters: &[Adapter],
 ) -> Result<Vec<Sent<Adapter>>, DeployError<Adapter>> {
     let creations = adapters.iter().map(|adapter| adapter.creation(coordinator));
-    create_missing(&provider, creations, from).await
+    create_missing(&Payer::Provider(&provider, from), creations).await
+}
+
+/// As [`deploy_adapters`], by an account whose keys are here.
+///
+/// # Errors
+/// [`DeployError`]; [`SendError::InDoubt`](crate::sending::SendError::InDoubt) in it names a transaction that may be on its way.
+pub async fn deploy_adapters_by(
+    account: &Account,
+    coordinator: Address,
+    adapters: &[Adapter],
+) -> Result<Vec<Sent<Adapter>>, DeployError<Adapter>> {
+    create_missing(&by(account), adapters.iter().map(|adapter| adapter.creation(coordinator))).await
 }
 
 #[cfg(test)]

@@ -90,12 +90,12 @@ impl CoordinatorReader {
         mut take: impl FnMut(&[Log]) -> Result<Wanted, ReaderError>,
     ) -> Result<(), ReaderError> {
         let provider = self.coordinator.provider();
-        let latest = within(self.timeout, provider.get_block_number()).await?;
+        let latest = within(self.bounds, provider.get_block_number()).await?;
         let (mut from, mut span) = (from_block, u64::MAX);
         while from <= latest {
             let to = latest.min(from.saturating_add(span - 1));
             let question = filter.clone().from_block(from).to_block(to);
-            match within(self.timeout, provider.get_logs(&question)).await {
+            match within(self.bounds, provider.get_logs(&question)).await {
                 Ok(logs) if take(&logs)? == Wanted::NoMore => return Ok(()),
                 Ok(_) => {}
                 Err(_) if to - from >= MIN_BLOCK_SPAN => {

@@ -34,7 +34,7 @@ impl CoordinatorReader {
     /// [`ReaderError::Unreachable`], or [`ReaderError::Malformed`] from an endpoint that has no block.
     pub async fn time(&self) -> Result<u64, ReaderError> {
         let latest = self.coordinator.provider().get_block(BlockId::latest());
-        let block = within(self.timeout, latest).await?;
+        let block = within(self.bounds, latest).await?;
         let none = || ReaderError::Malformed { question: "the latest block", reason: "there is none".into() };
         Ok(block.ok_or_else(none)?.header.timestamp)
     }

@@ -1,6 +1,7 @@
 //! Answers that no coordinator gives are not believed, whatever the endpoint says.
 
 use alloy::primitives::{B256, Bytes, Log as Emitted, U256, keccak256};
+use alloy::providers::ProviderBuilder;
 use alloy::providers::mock::Asserter;
 use alloy::rpc::types::Log;
 use alloy::sol_types::{SolCall, SolEvent};
@@ -34,7 +35,8 @@ impl Endpoint {
             .connect_mocked_client(answers.clone())
             .erased();
         let coordinator = AgentCoordinator::new(CONTRACT, provider);
-        let reader = CoordinatorReader { coordinator, chain_id: 31_337, timeout: DEFAULT_TIMEOUT };
+        let reader =
+            CoordinatorReader { coordinator, chain_id: 31_337, bounds: Bounds::of_request(DEFAULT_TIMEOUT) };
         Self { answers, reader }
     }
 

@@ -13,21 +13,19 @@ mod objection;
 mod sending;
 mod words;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use alloy::network::EthereumWallet;
 use alloy::primitives::{Address, B256, Bytes};
-use alloy::providers::{DynProvider, Provider, ProviderBuilder};
+use alloy::providers::{DynProvider, Provider};
 use alloy::signers::local::PrivateKeySigner;
-use quorate_contracts::rpc::bounded_client;
+use quorate_contracts::rpc::{self, Bounds};
+use quorate_contracts::sending::Account;
 use quorate_contracts::{self as contract, AgentCoordinator, AgentCoordinator::AgentCoordinatorInstance};
 use quorate_protocol::group::{group_id, members_hash};
 use quorate_protocol::{
     AccountKey, AgentId, GroupId, GroupIdentity, Member, PublicKey, SignedCheckpoint, SignedCommand, Terms,
     U256,
 };
-use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 pub use lane::{recover_call, revoke_call};
@@ -39,8 +37,8 @@ pub use forks::{Fork, NoFork};
 
 /// How long to wait for a transaction's inclusion, unless said otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long one question to the RPC endpoint may take.
-const QUESTION_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long one request to an RPC endpoint may take, and how long one that limits requests is waited for.
+const BOUNDS: Bounds = Bounds::of_request(Duration::from_secs(10));
 /// The contract's inbox costs its fee for so many bytes begun.
 const INBOX_FEE_UNIT_BYTES: usize = 1024;
 
@@ -58,47 +56,41 @@ pub struct Included {
 /// An account that acts on one coordinator. Cheap to clone; clones share the queue.
 ///
 /// Transactions of one account wait for each other: nodes and pools handle many from one sender badly, and
-/// nonces stay simple. Where another program sends from the same account, this one gives way and tries again.
+/// nonces stay simple. Where another program sends from the same account, this one gives way and tries again. What may be
+/// on its way is never signed a second time: see [`quorate_contracts::sending`].
 #[derive(Clone, Debug)]
 pub struct ChainAgent {
     coordinator: AgentCoordinatorInstance<DynProvider>,
     account: AccountKey,
     chain_id: u64,
-    timeout: Duration,
-    turn: Arc<Mutex<()>>,
+    sender: Account,
 }
 
 impl ChainAgent {
-    /// Connects `account` to the coordinator at `contract`.
+    /// Connects `account` to the coordinator at `contract`. `rpc_url` is the address of an RPC endpoint, or several as
+    /// [`rpc::Endpoints`] are written.
     ///
     /// # Errors
     /// [`SdkError::Configuration`] for a URL that cannot be used, [`SdkError::ChainUnreachable`].
     pub async fn new(rpc_url: &str, contract: Address, account: AccountKey) -> Result<Self, SdkError> {
-        let url = rpc_url
+        let endpoints = rpc_url
             .parse()
-            .map_err(|error| SdkError::Configuration(format!("RPC URL {rpc_url:?}: {error}")))?;
-        let client = bounded_client(url, QUESTION_TIMEOUT)
+            .map_err(|error: rpc::EndpointsError| SdkError::Configuration(error.to_string()))?;
+        let provider = rpc::provider(&endpoints, BOUNDS)
             .map_err(|error| SdkError::ChainUnreachable(error.to_string()))?;
         let secret = Zeroizing::new(account.secret());
         let signer = PrivateKeySigner::from_slice(&secret[..])
             .expect("an account key is a secp256k1 key, as the signer takes them");
-        let provider = ProviderBuilder::new()
-            .disable_recommended_fillers()
-            .with_gas_estimation()
-            .with_simple_nonce_management()
-            .fetch_chain_id()
-            .wallet(EthereumWallet::from(signer))
-            .connect_client(client)
-            .erased();
         let chain_id = answer(provider.get_chain_id()).await?;
+        let sender = Account::new(provider.clone(), signer, chain_id).with_patience(DEFAULT_TIMEOUT);
         let coordinator = AgentCoordinator::new(contract, provider);
-        Ok(Self { coordinator, account, chain_id, timeout: DEFAULT_TIMEOUT, turn: Arc::default() })
+        Ok(Self { coordinator, account, chain_id, sender })
     }
 
     /// Sets how long to wait for a transaction's inclusion; 60 seconds unless set.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.sender = self.sender.with_patience(timeout);
         self
     }
 
@@ -110,8 +102,8 @@ impl ChainAgent {
     /// Binds an ed25519 key to the account, for groups that are created later.
     ///
     /// # Errors
-    /// [`SdkError::Reverted`], [`SdkError::NotIncluded`] or [`SdkError::ChainUnreachable`], as for all
-    /// transactions.
+    /// [`SdkError::Reverted`], [`SdkError::InDoubt`] or [`SdkError::ChainUnreachable`], as for all transactions. Only after
+    /// [`SdkError::InDoubt`] may the transaction still take effect.
     pub async fn register(&self, key: &PublicKey) -> Result<Included, SdkError> {
         self.send(self.coordinator.register(B256::from(key.0))).await
     }

@@ -1,7 +1,7 @@
 //! Building a client.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use alloy::primitives::Address;
 use quorate_contracts::reader::CoordinatorReader;
 use quorate_protocol::{Group, GroupId};
 
+use super::retry::Hedges;
 use super::{Client, Inner, Node, Nonces, RetryPolicy};
 use crate::directory::PublicAddresses;
 use crate::epochs::Epochs;
@@ -55,7 +56,8 @@ impl ClientBuilder {
     }
 
     /// Sets how long a command may take to be ordered before it has no effect; 60 seconds unless set. It is
-    /// measured from this machine's clock to the group's.
+    /// measured from this machine's clock to the group's, or from the group's time where that is proven to be ahead, by a day
+    /// at most.
     #[must_use]
     pub fn expiry(mut self, expiry: Duration) -> Self {
         self.expiry = expiry;
@@ -102,8 +104,10 @@ impl ClientBuilder {
         let mut http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(self.policy.request_timeout);
+        let mut node: fn(&str, GroupId, reqwest::Client) -> Result<Node, SdkError> = Node::new;
         if self.public_only {
             http = http.dns_resolver(PublicAddresses).no_proxy();
+            node = Node::with_client;
         }
         let http = http.build().map_err(|error| configuration(error.to_string()))?;
         let urls: BTreeSet<_> = self.nodes.iter().map(|url| url.trim_end_matches('/').to_owned()).collect();
@@ -112,14 +116,27 @@ impl ClientBuilder {
         }
         let nodes = urls
             .iter()
-            .map(|url| Node::new(url, group.identity.group, http.clone()).map(Arc::new))
+            .map(|url| node(url, group.identity.group, http.clone()).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
         // Clients spread over the nodes instead of all beginning with the first.
         let preferred = AtomicUsize::new(rand::random_range(0..nodes.len()));
         let Self { policy, expiry, .. } = self;
         let epochs = Mutex::new(epochs);
         let (asked_contract, nonces) = (Mutex::default(), Nonces::default());
-        let inner = Inner { group, epochs, reader, asked_contract, nodes, policy, expiry, nonces, preferred };
+        let (hedges, group_time) = (Hedges::default(), AtomicU64::new(0));
+        let inner = Inner {
+            group,
+            epochs,
+            reader,
+            asked_contract,
+            nodes,
+            policy,
+            expiry,
+            nonces,
+            hedges,
+            group_time,
+            preferred,
+        };
         Ok(Client { inner: Arc::new(inner) })
     }
 }

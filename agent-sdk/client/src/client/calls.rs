@@ -1,16 +1,15 @@
 //! Typed calls: what an agent does in a group, and what it gets as proof.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use quorate_protocol::api::{CBOR, ErrorCode};
-use quorate_protocol::command::{MAX_COMMAND_BYTES, MAX_OPERATIONS};
 use quorate_protocol::operations::ServiceOperation as _;
 use quorate_protocol::operations::members::{Admit, MembersOperation};
 use quorate_protocol::operations::proposals::{Cancel, ProposalsOperation, ProposalsOutcome, Propose, Vote};
 use quorate_protocol::receipt::MAX_RECEIPT_BYTES;
 use quorate_protocol::{
-    ChainVote, Choice, Class, Command, DecisionRecord, Digest, Member, MembersChange, Nonce, Operation,
-    Outcome, ProposalId, Receipt, Refusal, Scope, SignedCommand, TimestampMs, VoterSignature,
+    ChainVote, Choice, Class, DecisionRecord, Member, MembersChange, Operation, ProposalId, Receipt, Scope,
+    TimestampMs, VoterSignature,
 };
 
 use super::retry::{Failed, Patience};
@@ -20,9 +19,6 @@ use crate::error::SdkError;
 
 /// How long a node is asked to hold a request for a decision that is still to come.
 const DECISION_WAIT: Duration = Duration::from_secs(5);
-
-/// How long a command of the inbox is valid beyond the inbox' deadline.
-const INBOX_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A proposal that is open.
 #[derive(Clone, Debug)]
@@ -103,11 +99,11 @@ impl Client {
     }
 
     /// Votes on an open proposal. `agent` must be a voter that has not voted on it, or for something else in a class
-    /// where votes may change. In a group with a class that allows the escape lane, a node is asked for the proposal
+    /// where votes may change. In a group with a class that allows the escape lane, the nodes are asked for the proposal
     /// first, because there the vote carries the account's signature on the end of the voting.
     ///
     /// # Errors
-    /// As [`Self::execute`].
+    /// As [`Self::vote_operation`] and [`Self::execute`].
     pub async fn vote(&self, agent: &Agent, proposal: ProposalId, choice: Choice) -> Result<Voted, SdkError> {
         let operation = self.vote_operation(agent, proposal, choice).await?;
         let receipt = self.execute(agent, vec![operation]).await?;
@@ -120,8 +116,12 @@ impl Client {
     /// The operation of a vote, with the signature by which it counts on-chain too where the proposal's class wants one:
     /// what [`Self::vote`] submits, for a command of one's own.
     ///
+    /// The end of the voting and the epoch that the account signs are those that enough nodes tell alike to include a correct
+    /// one, if so many are known to the client; and they are never beyond what the group's own rules and members allow.
+    ///
     /// # Errors
-    /// [`SdkError::NoAnswer`] or [`SdkError::Rejected`] when the class has to be asked for and no node tells.
+    /// [`SdkError::NoAnswer`] or [`SdkError::Rejected`] when the class has to be asked for and no node tells;
+    /// [`SdkError::FalseVoting`] for an end or an epoch that cannot be.
     pub async fn vote_operation(
         &self,
         agent: &Agent,
@@ -142,12 +142,9 @@ impl Client {
         if !group.terms.classes.iter().any(|class| class.escape) {
             return Ok(None);
         }
-        // What a node makes up here gets the vote refused. The class is bound to the proposal's id, and the group
-        // refuses a signature for another deadline or epoch.
-        let Some(view) = self.proposal(proposal).await? else { return Ok(None) };
-        if !group.terms.class(view.class).is_some_and(|class| class.escape) {
-            return Ok(None);
-        }
+        let Some(view) = self.agreed_proposal(proposal).await? else { return Ok(None) };
+        let Some(class) = group.terms.class(view.class).filter(|class| class.escape) else { return Ok(None) };
+        self.check_voting(&view, class).await?;
         let voting_ends = view.closes.seconds();
         let voter = agent.id();
         let vote = ChainVote { voter, proposal, choice, epoch: view.epoch, voting_ends, nonce: 0 };
@@ -180,134 +177,6 @@ impl Client {
         self.execute(agent, vec![MembersOperation::Leave.to_operation()]).await
     }
 
-    /// Signs a command of these operations, all or nothing, and submits it. An agent has at most 32
-    /// commands on their way at once; further calls wait.
-    ///
-    /// # Errors
-    /// As [`Self::sign`] and [`Self::submit`].
-    pub async fn execute(&self, agent: &Agent, operations: Vec<Operation>) -> Result<Receipt, SdkError> {
-        let _in_flight = self.inner.nonces.enter(agent.id()).await;
-        let command = self.sign(agent, operations).await?;
-        self.submit(command).await
-    }
-
-    /// Signs a command of these operations with the agent's next nonce and this client's expiry. The first
-    /// nonce is a node's claim, which at worst makes the group refuse the command; then they are counted here.
-    ///
-    /// # Errors
-    /// [`SdkError::UnknownAgent`], [`SdkError::NoAnswer`] or [`SdkError::Rejected`] when no node tells the
-    /// nonce; [`SdkError::TooLarge`]; [`SdkError::Configuration`] for no operations or too many.
-    pub async fn sign(&self, agent: &Agent, operations: Vec<Operation>) -> Result<SignedCommand, SdkError> {
-        self.sign_with(agent, operations, None, self.inner.expiry).await
-    }
-
-    /// Signs a command for the contract's inbox ([`crate::ChainAgent::enqueue`]), for an agent whose commands the nodes
-    /// do not take. It expires a day after the group has to have taken it in. The nonce is `nonce` if it is given: any
-    /// that the agent has not used and that is not far from its last one; otherwise a node is asked for the next.
-    ///
-    /// # Errors
-    /// As [`Self::sign`].
-    pub async fn sign_for_inbox(
-        &self,
-        agent: &Agent,
-        operations: Vec<Operation>,
-        nonce: Option<Nonce>,
-    ) -> Result<SignedCommand, SdkError> {
-        let deadline = Duration::from_secs(self.group().terms.inbox_deadline_s.into());
-        self.sign_with(agent, operations, nonce, deadline + INBOX_GRACE).await
-    }
-
-    async fn sign_with(
-        &self,
-        agent: &Agent,
-        operations: Vec<Operation>,
-        nonce: Option<Nonce>,
-        expiry: Duration,
-    ) -> Result<SignedCommand, SdkError> {
-        let id = agent.id();
-        if operations.is_empty() || operations.len() > MAX_OPERATIONS {
-            let reason = format!("a command has 1 to {MAX_OPERATIONS} operations, not {}", operations.len());
-            return Err(SdkError::Configuration(reason));
-        }
-        let first = async {
-            let view = self.agent_view(id).await?.ok_or(SdkError::UnknownAgent(id))?;
-            Ok(view.next_nonce)
-        };
-        let nonce = match nonce {
-            Some(nonce) => nonce,
-            None => self.inner.nonces.next(id, first).await?,
-        };
-        let command = Command {
-            group: self.group().identity.group,
-            agent: id,
-            key: agent.public_key(),
-            nonce,
-            expires: now().plus(u64::try_from(expiry.as_millis()).unwrap_or(u64::MAX)),
-            operations,
-        };
-        Ok(SignedCommand::sign(command, &agent.key))
-    }
-
-    /// Submits a signed command until a node gives the verified receipt of its entry. Submitting the same
-    /// command again, here or anywhere else, gives the same entry.
-    ///
-    /// # Errors
-    /// - [`SdkError::Refused`] when the group ordered the command and it had no effect, with the proof.
-    /// - [`SdkError::Rejected`] when the nodes do not take it.
-    /// - [`SdkError::Unconfirmed`] when time is over; the command may still take effect, once.
-    /// - [`SdkError::TooLarge`], and [`SdkError::Configuration`] for a command for another group.
-    pub async fn submit(&self, command: SignedCommand) -> Result<Receipt, SdkError> {
-        let bytes = command.encode();
-        if bytes.len() > MAX_COMMAND_BYTES {
-            return Err(SdkError::TooLarge { bytes: bytes.len(), max: MAX_COMMAND_BYTES });
-        }
-        command
-            .check_shape(&self.group().identity.group)
-            .map_err(|error| SdkError::Configuration(error.to_string()))?;
-        let digest = command.digest();
-        let policy = self.inner.policy;
-        let wait = policy.node_wait.min(policy.total_timeout);
-        let path = format!("/commands?wait_ms={}", wait.as_millis());
-        let ask = |node: std::sync::Arc<super::Node>| {
-            let (client, path, bytes) = (self.clone(), path.clone(), bytes.clone());
-            async move {
-                let timeout = wait + policy.request_timeout;
-                let answer = node.post(&path, bytes, timeout, MAX_RECEIPT_BYTES).await?;
-                evidence::command(&client.inner, &node, digest, &answer).await
-            }
-        };
-        match self.inner.ask_nodes(self.inner.query(), ask).await {
-            Ok(receipt) => self.unless_refused(&command, receipt).await,
-            Err(Failed::Exhausted { waited, failures }) => {
-                Err(SdkError::Unconfirmed { digest, waited, failures })
-            }
-            Err(rejected @ Failed::Rejected { code, .. }) => {
-                if matches!(code, ErrorCode::NonceReused | ErrorCode::NonceTooOld | ErrorCode::NonceTooFar) {
-                    self.distrust_nonces(&command).await;
-                }
-                Err(rejected.into())
-            }
-        }
-    }
-
-    /// The receipt of a command's entry, also of a refused one, or nothing when enough nodes say that there is
-    /// none yet.
-    ///
-    /// # Errors
-    /// [`SdkError::NoAnswer`] or [`SdkError::Rejected`].
-    pub async fn receipt(&self, digest: Digest) -> Result<Option<Receipt>, SdkError> {
-        let timeout = self.inner.policy.request_timeout;
-        let ask = |node: std::sync::Arc<super::Node>| {
-            let client = self.clone();
-            async move {
-                let path = format!("/commands/{digest}");
-                let answer = node.get(&path, CBOR, timeout, MAX_RECEIPT_BYTES).await?;
-                evidence::command(&client.inner, &node, digest, &answer).await
-            }
-        };
-        present(self.inner.ask_nodes(self.inner.query(), ask).await)
-    }
-
     /// The decision on a proposal, or nothing when enough nodes say that there is none yet, or one proves that there will be
     /// none because the on-chain lane has the proposal.
     ///
@@ -328,7 +197,8 @@ impl Client {
     /// asked within it, or [`SdkError::Rejected`].
     pub async fn wait(&self, proposal: ProposalId, timeout: Duration) -> Result<Decided, SdkError> {
         // No hedging: a correct node holds the request as long as there is no decision.
-        let patience = Patience { total: timeout, hedge_after: None, await_absent: true };
+        let slowest = self.inner.policy.max_backoff.max(DECISION_WAIT);
+        let patience = Patience { total: timeout, hedge_after: None, await_absent: true, slowest };
         match self.ask_decision(proposal, timeout.min(DECISION_WAIT), patience).await {
             // A node that still holds the request has not failed.
             Err(Failed::Exhausted { waited, failures })
@@ -371,21 +241,6 @@ impl Client {
         };
         self.inner.ask_nodes(patience, ask).await
     }
-
-    async fn unless_refused(&self, command: &SignedCommand, receipt: Receipt) -> Result<Receipt, SdkError> {
-        let Outcome::Refused { refusal } = &receipt.record.outcome else { return Ok(receipt) };
-        let refusal = refusal.clone();
-        if matches!(refusal, Refusal::NonceReused { .. }) {
-            self.distrust_nonces(command).await;
-        }
-        Err(SdkError::Refused { refusal, receipt: Box::new(receipt) })
-    }
-
-    /// Somebody else uses the agent's nonces, or the node that told the first one lied.
-    async fn distrust_nonces(&self, command: &SignedCommand) {
-        self.inner.nonces.forget(command.command().agent).await;
-        self.inner.distrust_preferred();
-    }
 }
 
 /// Absence, where enough nodes claim it, is an answer.
@@ -399,9 +254,4 @@ pub(super) fn present<T>(answer: Result<T, Failed>) -> Result<Option<T>, SdkErro
 
 fn unexpected(receipt: &Receipt, outcome: &ProposalsOutcome) -> SdkError {
     SdkError::UnexpectedOutcome { index: receipt.record.entry.index, reason: format!("{outcome:?}") }
-}
-
-fn now() -> TimestampMs {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    TimestampMs(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
 }

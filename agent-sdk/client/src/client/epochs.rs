@@ -60,7 +60,9 @@ impl Inner {
         if let Some(before) = lacks.filter(|_| self.reader.is_some()) {
             self.read(before, newest).await?;
         }
-        Ok(self.epochs().verify_receipt(receipt)?)
+        self.epochs().verify_receipt(receipt)?;
+        self.note_group_time(&receipt.certificate.head);
+        Ok(())
     }
 
     /// Verifies a certificate that `node` gave; it does not name its epoch.
@@ -70,6 +72,7 @@ impl Inner {
         certificate: &LogCertificate,
     ) -> Result<(), NodeFailure> {
         if self.epochs().verify_certificate(certificate).is_ok() {
+            self.note_group_time(&certificate.head);
             return Ok(());
         }
         self.keep_up(node, None).await?;
@@ -86,6 +89,9 @@ impl Inner {
             self.read(before, newest).await?;
         }
         let verdict = self.epochs().verify_certificate(certificate).map(drop);
+        if verdict.is_ok() {
+            self.note_group_time(&certificate.head);
+        }
         verdict.map_err(|error| {
             let size = certificate.head.size;
             let reason = format!("a certificate for size {size}: {error}");

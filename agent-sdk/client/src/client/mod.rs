@@ -10,6 +10,8 @@
 mod anchor;
 mod builder;
 mod calls;
+mod commands;
+mod counter;
 pub(crate) mod epochs;
 mod evidence;
 mod node;
@@ -18,14 +20,15 @@ mod on_chain;
 pub(crate) mod pages;
 mod retry;
 mod views;
+mod voting;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alloy::primitives::Address;
 use quorate_contracts::reader::CoordinatorReader;
-use quorate_protocol::{Group, GroupId};
+use quorate_protocol::{Group, GroupId, LogHead, TimestampMs};
 use tokio::time::Instant;
 
 pub use anchor::Anchored;
@@ -38,7 +41,7 @@ pub use retry::RetryPolicy;
 
 pub(crate) use node::{Node, plain_http};
 use nonces::Nonces;
-use retry::Patience;
+use retry::{Hedges, Patience};
 
 use crate::epochs::Epochs;
 use crate::error::SdkError;
@@ -76,6 +79,9 @@ pub(crate) struct Inner {
     policy: RetryPolicy,
     expiry: Duration,
     nonces: Nonces,
+    hedges: Hedges,
+    /// The latest time, in milliseconds of Unix time, that the group is proven to have come to.
+    group_time: AtomicU64,
     /// The node that is asked first: the last that answered.
     preferred: AtomicUsize,
 }
@@ -118,8 +124,18 @@ impl Client {
 impl Inner {
     /// The patience for a query.
     fn query(&self) -> Patience {
-        let RetryPolicy { total_timeout, hedge_after, .. } = self.policy;
-        Patience { total: total_timeout, hedge_after, await_absent: false }
+        let RetryPolicy { total_timeout, hedge_after, max_backoff, .. } = self.policy;
+        Patience { total: total_timeout, hedge_after, await_absent: false, slowest: max_backoff }
+    }
+
+    /// Takes note that a quorum attested a log of this time.
+    fn note_group_time(&self, head: &LogHead) {
+        self.group_time.fetch_max(head.time_s.saturating_mul(1000), Ordering::Relaxed);
+    }
+
+    /// The latest time that the group is proven to have come to.
+    fn group_time(&self) -> TimestampMs {
+        TimestampMs(self.group_time.load(Ordering::Relaxed))
     }
 
     fn preferred(&self) -> usize {

@@ -1,19 +1,25 @@
 //! One node, asked over HTTP. What it says is not believed here, only bounded in time and size.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use quorate_contracts::rpc::{http_client, is_loopback, transport_error};
 use quorate_protocol::api::{ErrorBody, ErrorCode};
 use quorate_protocol::{Digest, EntryIndex, Epoch, GroupId, HandoverError, ProposalId, ReceiptError};
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, Url};
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use crate::error::SdkError;
 
 /// The most bytes of an answer that is an error.
 const MAX_ERROR_BYTES: usize = 16 * 1024;
+/// The longest that a node may ask to be left alone.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+/// How long a node is left alone that limits requests and does not say for how long.
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The most characters of a node's own words that are kept.
 const MAX_MESSAGE_CHARS: usize = 300;
 
@@ -84,7 +90,15 @@ pub enum NodeFailure {
         message: String,
         /// The entry that stands in the way, if the node named one.
         entry: Option<EntryIndex>,
+        /// How long the node asks to be left alone, a minute at most.
+        retry_after: Option<Duration>,
     },
+    /// The node has not come to what others have shown: it lags, which is no lie.
+    #[error("its log has not {0} entries yet")]
+    Behind(u64),
+    /// What the node says without proof has not been said by enough others yet.
+    #[error("too few other nodes say the same")]
+    Alone,
     /// A receipt or a certificate whose epoch cannot be looked up just now: the fault may be the RPC endpoint's.
     #[error("its answer is of epoch {epoch}, whose members cannot be read: {reason}")]
     UnreadableEpoch {
@@ -113,6 +127,26 @@ impl NodeFailure {
             Self::Answered { code, .. } => (!code.is_retryable()).then_some(code),
             _ => None,
         }
+    }
+
+    /// How long the node wants to be left alone.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Answered { status: 429, retry_after, .. } => {
+                Some(retry_after.unwrap_or(DEFAULT_RETRY_AFTER))
+            }
+            Self::Answered { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// Whether the node has more to do than it can: asking the others at once would spread that to them.
+    pub(super) fn is_overload(&self) -> bool {
+        matches!(
+            self,
+            Self::Answered { code: ErrorCode::RateLimited | ErrorCode::Busy, .. }
+                | Self::Answered { status: 429, .. }
+        )
     }
 
     /// Whether the node answered that there is no such thing, or not yet.
@@ -160,15 +194,29 @@ pub struct NodeHealth {
 pub(crate) struct Node {
     url: String,
     base: String,
+    parsed: Url,
     http: reqwest::Client,
+    /// When the node wants to be asked again.
+    paused: Mutex<Option<Instant>>,
     answers: AtomicU64,
     failures: AtomicU64,
     lies: AtomicU64,
 }
 
 impl Node {
-    /// The node at `url`, asked about `group`.
+    /// The node at `url`, asked about `group` with `http`; directly, if it runs on this machine, whatever proxies the
+    /// environment names.
     pub(crate) fn new(url: &str, group: GroupId, http: reqwest::Client) -> Result<Self, SdkError> {
+        let mut node = Self::with_client(url, group, http)?;
+        if is_loopback(&node.parsed) {
+            let direct = http_client(&node.parsed).build();
+            node.http = direct.map_err(|error| SdkError::Configuration(error.to_string()))?;
+        }
+        Ok(node)
+    }
+
+    /// The node at `url`, asked about `group` with `http` and nothing else.
+    pub(super) fn with_client(url: &str, group: GroupId, http: reqwest::Client) -> Result<Self, SdkError> {
         let parsed: Url =
             url.parse().map_err(|error| SdkError::Configuration(format!("node URL {url:?}: {error}")))?;
         if !matches!(parsed.scheme(), "http" | "https") || parsed.host().is_none() {
@@ -178,7 +226,14 @@ impl Node {
         let url = url.trim_end_matches('/').to_owned();
         let base = format!("{url}/v1/groups/{group}");
         let zero = || AtomicU64::new(0);
-        Ok(Self { url, base, http, answers: zero(), failures: zero(), lies: zero() })
+        let paused = Mutex::default();
+        Ok(Self { url, base, parsed, http, answers: zero(), failures: zero(), lies: zero(), paused })
+    }
+
+    /// Until when the node has asked not to be asked, if that is yet to come.
+    pub(super) fn paused_until(&self) -> Option<Instant> {
+        let paused = *self.paused.lock().expect("nobody panics while holding the time");
+        paused.filter(|until| *until > Instant::now())
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -196,12 +251,16 @@ impl Node {
 
     pub(super) fn count<T>(&self, result: &Result<T, NodeFailure>) {
         match result {
-            Ok(_) => self.answers.fetch_add(1, Ordering::Relaxed),
+            Ok(_) | Err(NodeFailure::Alone) => self.answers.fetch_add(1, Ordering::Relaxed),
             Err(failure) => {
                 tracing::debug!(node = self.url, %failure, "a node failed a request");
                 if matches!(failure, NodeFailure::Lied(_)) {
                     self.lies.fetch_add(1, Ordering::Relaxed);
                     tracing::warn!(node = self.url, %failure, "a node lied");
+                }
+                if let Some(wait) = failure.retry_after() {
+                    let mut paused = self.paused.lock().expect("nobody panics while holding the time");
+                    *paused = Some(Instant::now() + wait);
                 }
                 self.failures.fetch_add(1, Ordering::Relaxed)
             }
@@ -217,7 +276,7 @@ impl Node {
         max: usize,
     ) -> Result<Vec<u8>, NodeFailure> {
         let request = self.http.get(format!("{}{path}", self.base)).header(ACCEPT, accept);
-        fetch(request, timeout, max).await
+        self.fetch(request, timeout, max).await
     }
 
     /// Reads JSON from `path` under the group.
@@ -241,48 +300,54 @@ impl Node {
     ) -> Result<Vec<u8>, NodeFailure> {
         use quorate_protocol::api::CBOR;
         let request = self.http.post(format!("{}{path}", self.base));
-        fetch(request.header(CONTENT_TYPE, CBOR).header(ACCEPT, CBOR).body(body), timeout, max).await
+        self.fetch(request.header(CONTENT_TYPE, CBOR).header(ACCEPT, CBOR).body(body), timeout, max).await
     }
-}
 
-async fn fetch(request: RequestBuilder, timeout: Duration, max: usize) -> Result<Vec<u8>, NodeFailure> {
-    let exchange = async {
-        let response = request.send().await.map_err(unreachable)?;
-        let status = response.status();
-        if status.is_success() {
-            return read_bounded(response, max).await;
+    async fn fetch(
+        &self,
+        request: RequestBuilder,
+        timeout: Duration,
+        max: usize,
+    ) -> Result<Vec<u8>, NodeFailure> {
+        let exchange = async {
+            let response = request.send().await.map_err(|error| self.unreachable(error))?;
+            let status = response.status();
+            if status.is_success() {
+                return self.read_bounded(response, max).await;
+            }
+            let wait = retry_after(&response);
+            let body = self.read_bounded(response, MAX_ERROR_BYTES).await?;
+            Err(answered(status.as_u16(), &body, wait))
+        };
+        tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(NodeFailure::TimedOut(timeout)))
+    }
+
+    async fn read_bounded(&self, mut response: Response, max: usize) -> Result<Vec<u8>, NodeFailure> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(error))? {
+            if body.len() + chunk.len() > max {
+                return Err(NodeFailure::TooLong(max));
+            }
+            body.extend_from_slice(&chunk);
         }
-        let body = read_bounded(response, MAX_ERROR_BYTES).await?;
-        Err(answered(status.as_u16(), &body))
-    };
-    tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(NodeFailure::TimedOut(timeout)))
-}
-
-async fn read_bounded(mut response: Response, max: usize) -> Result<Vec<u8>, NodeFailure> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-        if body.len() + chunk.len() > max {
-            return Err(NodeFailure::TooLong(max));
-        }
-        body.extend_from_slice(&chunk);
+        Ok(body)
     }
-    Ok(body)
-}
 
-fn unreachable(error: reqwest::Error) -> NodeFailure {
-    // The outer errors only repeat the URL; the innermost one says what happened.
-    let error = error.without_url();
-    let mut innermost: &dyn std::error::Error = &error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
+    fn unreachable(&self, error: reqwest::Error) -> NodeFailure {
+        NodeFailure::Unreachable(transport_error(error, &self.parsed))
     }
-    NodeFailure::Unreachable(innermost.to_string())
 }
 
-fn answered(status: u16, body: &[u8]) -> NodeFailure {
+/// How long the node asks to be left alone, bounded: a liar must not silence an honest caller's other calls for long.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
+}
+
+fn answered(status: u16, body: &[u8], wait: Option<Duration>) -> NodeFailure {
     let unreadable = |_| ErrorBody::new(ErrorCode::Unknown, String::from_utf8_lossy(body));
     let ErrorBody { code, detail, entry, .. } = serde_json::from_slice(body).unwrap_or_else(unreadable);
     // A node's words may end up on a terminal.
     let message = detail.chars().filter(|c| !c.is_control()).take(MAX_MESSAGE_CHARS).collect();
-    NodeFailure::Answered { status, code, message, entry }
+    NodeFailure::Answered { status, code, message, entry, retry_after: wait }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use quorate_protocol::api::{CBOR, ConsistencyProof, EntriesPage, MAX_PAGE_BYTES, MAX_PAGE_ENTRIES};
+use quorate_protocol::api::{
+    CBOR, ConsistencyProof, EntriesPage, ErrorCode, MAX_PAGE_BYTES, MAX_PAGE_ENTRIES,
+};
 use quorate_protocol::keys::verify_all;
 use quorate_protocol::merkle::verify_consistency;
 use quorate_protocol::receipt::MAX_RECEIPT_BYTES;
@@ -67,7 +69,7 @@ impl AuditPages {
                 self.state = state;
                 Ok((!records.is_empty()).then_some(records))
             }
-            Err(Failed::Rejected { code: quorate_protocol::api::ErrorCode::NotFound, .. }) => Ok(None),
+            Err(Failed::Rejected { code: ErrorCode::NotFound, .. }) => Ok(None),
             Err(failed) => Err(failed.into()),
         }
     }
@@ -84,12 +86,18 @@ async fn read_page(
         Some(frontier) => frontier,
         None => prove_frontier(client, node, state.next).await?,
     };
+    let remembered = state.head.is_some_and(|head| head.size > state.next.0);
     let head = match state.head.filter(|head| head.size > state.next.0) {
         Some(head) => head,
         None => certificate(client, node).await?.head,
     };
     let records = if head.size > state.next.0 {
-        entries(node, state.next.0, head.size, timeout).await?
+        let page = entries(node, state.next.0, head.size, timeout).await;
+        // A head of before may be another node's, which is ahead of this one.
+        page.map_err(|failure| match failure {
+            NodeFailure::Lied(Lie::Log { .. }) if remembered => NodeFailure::Behind(head.size),
+            other => other,
+        })?
     } else {
         Vec::new()
     };
@@ -120,7 +128,7 @@ async fn prove_frontier(client: &Client, node: &Node, next: EntryIndex) -> Resul
 }
 
 /// The node's newest certificate, verified.
-async fn certificate(client: &Client, node: &Node) -> Result<LogCertificate, NodeFailure> {
+pub(super) async fn certificate(client: &Client, node: &Node) -> Result<LogCertificate, NodeFailure> {
     let certificate = unverified_certificate(node, client.inner.policy.request_timeout).await?;
     client.inner.verify_certificate(node, &certificate).await?;
     Ok(certificate)
@@ -185,7 +193,15 @@ async fn check_prefix(
         Vec::new()
     } else {
         let path = format!("/log/consistency?from={size}&to={}", head.size);
-        node.get_json::<ConsistencyProof>(&path, timeout, MAX_PROOF_BYTES).await?.proof
+        let proof = node.get_json::<ConsistencyProof>(&path, timeout, MAX_PROOF_BYTES).await;
+        // For a size that its log does not have, a node has no proof: what is asked is not wrong because of that.
+        let behind = |failure: NodeFailure| match failure {
+            NodeFailure::Answered { code: ErrorCode::Malformed | ErrorCode::NotFound, .. } => {
+                NodeFailure::Behind(head.size)
+            }
+            other => other,
+        };
+        proof.map_err(behind)?.proof
     };
     verify_consistency(size, head.size, &root, &head.root, &proof).map_err(|error| {
         let reason = format!("the log up to here is no prefix of the attested one: {error}");

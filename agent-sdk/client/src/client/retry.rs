@@ -4,7 +4,7 @@
 //! bytes arrive. So a failed, slow or lying node only costs time.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use quorate_protocol::EntryIndex;
@@ -25,11 +25,13 @@ pub struct RetryPolicy {
     pub node_wait: Duration,
     /// How long a call may take in all.
     pub total_timeout: Duration,
-    /// When a node takes longer than this, the next one is asked beside it. Nothing: one at a time.
+    /// When a node takes longer than this, the next one is asked beside it, for a tenth of the calls beyond the first ten.
+    /// Nothing: one at a time.
     pub hedge_after: Option<Duration>,
-    /// The pause after all nodes failed: a random time up to this, doubled with every round …
+    /// The pause after all nodes failed: a random time from half of this to all of it, doubled with every round …
     pub backoff: Duration,
-    /// … but never above this (exponential backoff with full jitter).
+    /// … but never above this (exponential backoff with equal jitter). A node that names a time of its own with
+    /// `Retry-After` is not asked before.
     pub max_backoff: Duration,
 }
 
@@ -47,9 +49,9 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    fn pause(&self, round: u32) -> Duration {
-        let ceiling = self.backoff.saturating_mul(1 << round.min(20)).min(self.max_backoff);
-        ceiling.mul_f64(rand::random::<f64>())
+    fn pause(&self, round: u32, slowest: Duration) -> Duration {
+        let ceiling = self.backoff.saturating_mul(1 << round.min(20)).min(slowest);
+        ceiling.mul_f64(0.5 + rand::random::<f64>() / 2.0)
     }
 }
 
@@ -62,6 +64,8 @@ pub(super) struct Patience {
     pub(super) hedge_after: Option<Duration>,
     /// Whether "there is no such thing" is worth asking again.
     pub(super) await_absent: bool,
+    /// The longest pause between two rounds.
+    pub(super) slowest: Duration,
 }
 
 /// Why no node gave a good answer.
@@ -100,8 +104,12 @@ impl Inner {
         let mut claims = Claims::new(self, patience.await_absent);
         let mut running = JoinSet::new();
         let (mut queue, mut round) = (claims.round(self.preferred()), 0);
+        let mut hold = started;
+        self.hedges.earn();
         loop {
-            if let Some(index) = queue.pop_front() {
+            let held = hold > Instant::now();
+            let ready = queue.iter().position(|index| !held && self.nodes[*index].paused_until().is_none());
+            if let Some(index) = ready.and_then(|at| queue.remove(at)) {
                 let (node, answer) = (self.nodes[index].clone(), ask(self.nodes[index].clone()));
                 running.spawn(async move {
                     let result = answer.await;
@@ -109,16 +117,27 @@ impl Inner {
                     (index, result)
                 });
             } else if running.is_empty() {
-                let pause = sleep(self.policy.pause(round));
+                let now = Instant::now();
+                let wake = if queue.is_empty() {
+                    queue = claims.round(self.preferred());
+                    round += 1;
+                    now + self.policy.pause(round - 1, patience.slowest)
+                } else {
+                    let pauses = queue.iter().map(|index| self.nodes[*index].paused_until().unwrap_or(now));
+                    pauses.min().unwrap_or(now)
+                };
+                let wake = wake.max(hold);
+                // Nothing more would come of waiting until the end.
+                if wake >= deadline && claims.all_ask_to_wait() {
+                    return Err(claims.exhausted(started));
+                }
                 tokio::select! {
-                    () = pause => {}
+                    () = sleep_until(wake) => continue,
                     () = sleep_until(deadline) => return Err(claims.exhausted(started)),
                 }
-                round += 1;
-                queue = claims.round(self.preferred());
-                continue;
             }
-            let hedge = patience.hedge_after.filter(|_| !queue.is_empty());
+            let more = queue.iter().any(|index| self.nodes[*index].paused_until().is_none());
+            let hedge = patience.hedge_after.filter(|_| more && !held && self.hedges.is_left());
             tokio::select! {
                 Some(done) = running.join_next() => match done.expect("asking a node neither panics nor is aborted") {
                     (index, Ok(answer)) => {
@@ -126,15 +145,59 @@ impl Inner {
                         return Ok(answer);
                     }
                     (index, Err(failure)) => {
+                        // Where one node has too much to do, the next is asked only within what hedging may cost.
+                        if failure.is_overload() && !self.hedges.spend() {
+                            hold = self.nodes[index].paused_until().unwrap_or(hold);
+                        }
                         if let Some(rejected) = claims.record(index, failure) {
                             return Err(rejected);
                         }
                     }
                 },
-                () = sleep(hedge.unwrap_or_default()), if hedge.is_some() => {}
+                () = sleep(hedge.unwrap_or_default()), if hedge.is_some() => {
+                    self.hedges.spend();
+                }
                 () = sleep_until(deadline) => return Err(claims.exhausted(started)),
             }
         }
+    }
+}
+
+/// What asking a second node beside the first may cost: a tenth of the calls, beyond the first few. More would multiply the
+/// load just when the nodes have too much of it.
+#[derive(Debug)]
+pub(super) struct Hedges(Mutex<u32>);
+
+impl Hedges {
+    /// Tenths of a hedge that a client has at most, and at first.
+    const MOST: u32 = 100;
+    /// A whole one.
+    const ONE: u32 = 10;
+
+    fn earn(&self) {
+        let mut left = self.left();
+        *left = (*left + 1).min(Self::MOST);
+    }
+
+    fn is_left(&self) -> bool {
+        *self.left() >= Self::ONE
+    }
+
+    fn spend(&self) -> bool {
+        let mut left = self.left();
+        let rest = left.checked_sub(Self::ONE);
+        *left = rest.unwrap_or(*left);
+        rest.is_some()
+    }
+
+    fn left(&self) -> MutexGuard<'_, u32> {
+        self.0.lock().expect("nobody panics while holding the count")
+    }
+}
+
+impl Default for Hedges {
+    fn default() -> Self {
+        Self(Mutex::new(Self::MOST))
     }
 }
 
@@ -182,11 +245,43 @@ impl<'a> Claims<'a> {
         }
     }
 
+    /// Whether every node has said when it wants to be asked again.
+    fn all_ask_to_wait(&self) -> bool {
+        self.nodes.iter().all(|node| node.paused_until().is_some())
+    }
+
     fn exhausted(&self, started: Instant) -> Failed {
         let report = |(node, failure): (&Arc<Node>, &Option<NodeFailure>)| {
             Some(NodeReport { url: node.url().to_owned(), failure: failure.clone()? })
         };
         let failures = self.nodes.iter().zip(&self.last).filter_map(report).collect();
         Failed::Exhausted { waited: started.elapsed(), failures }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hedging_costs_a_tenth_of_the_calls_beyond_the_first_ten() {
+        let hedges = Hedges::default();
+        let spent = (0..1_000).filter(|_| {
+            hedges.earn();
+            hedges.is_left() && hedges.spend()
+        });
+        assert_eq!(spent.count(), 109);
+        assert!(!hedges.spend());
+    }
+
+    #[test]
+    fn pauses_grow_up_to_a_bound_and_never_shrink_to_nothing() {
+        let policy = RetryPolicy::default();
+        let slowest = Duration::from_secs(5);
+        for round in 0..40 {
+            let pause = policy.pause(round, slowest);
+            assert!(pause >= policy.backoff / 2 && pause <= slowest, "{pause:?}");
+        }
+        assert!(policy.pause(30, slowest) >= slowest / 2);
     }
 }

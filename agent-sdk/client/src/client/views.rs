@@ -14,7 +14,7 @@ use super::{Client, Node};
 use crate::error::SdkError;
 
 /// The most bytes of a view. A page of proposals with their calls can be large.
-const MAX_VIEW_BYTES: usize = 16 * 1024 * 1024;
+pub(super) const MAX_VIEW_BYTES: usize = 16 * 1024 * 1024;
 
 impl Client {
     /// What one node says about the group: its view, its log, its anchors. Not proved.

@@ -7,12 +7,9 @@
 mod resolver;
 mod url;
 
-use std::time::Duration;
-
 use alloy::primitives::Address;
-use alloy::providers::{Provider, ProviderBuilder};
 use quorate_contracts::reader::{CoordinatorReader, DEFAULT_TIMEOUT};
-use quorate_contracts::rpc::bounded_client;
+use quorate_contracts::rpc::{self, Bounds};
 use quorate_contracts::{Directory, FLAG_REPLICA, FLAG_VOTER};
 use quorate_protocol::{AgentId, Epoch, GroupId, U256};
 
@@ -22,6 +19,8 @@ pub use url::{MAX_URL_BYTES, Reach, UnusableUrl, checked_url};
 use crate::client::{Client, ClientBuilder};
 use crate::error::SdkError;
 
+/// How long one request to an RPC endpoint may take.
+const BOUNDS: Bounds = Bounds::of_request(DEFAULT_TIMEOUT);
 /// The most members of a group, by the coordinator's rules.
 const MAX_MEMBERS: u64 = 64;
 /// The most bytes of a group's name, by the directory's.
@@ -70,12 +69,11 @@ impl GroupListing {
         group: GroupId,
     ) -> Result<Self, SdkError> {
         let known = reader.group(group).await?;
-        let url = rpc_url
+        let endpoints = rpc_url
             .parse()
-            .map_err(|error| SdkError::Configuration(format!("RPC URL {rpc_url:?}: {error}")))?;
-        let client = bounded_client(url, DEFAULT_TIMEOUT)
+            .map_err(|error: rpc::EndpointsError| SdkError::Configuration(error.to_string()))?;
+        let provider = rpc::provider(&endpoints, BOUNDS)
             .map_err(|error| SdkError::ChainUnreachable(error.to_string()))?;
-        let provider = ProviderBuilder::new().disable_recommended_fillers().connect_client(client).erased();
         let contract = Directory::new(directory, provider);
         let none = |reason: String| {
             SdkError::Configuration(format!(
@@ -178,7 +176,7 @@ impl ClientBuilder {
 
 async fn within<T>(answer: impl IntoFuture<Output = T>) -> Result<T, SdkError> {
     // The client gives up a little earlier by itself; this is for what lies between.
-    let limit = DEFAULT_TIMEOUT + Duration::from_secs(1);
+    let limit = BOUNDS.total();
     tokio::time::timeout(limit, answer.into_future())
         .await
         .map_err(|_| SdkError::ChainUnreachable(format!("no answer within {} ms", limit.as_millis())))

@@ -169,7 +169,7 @@ pub(crate) fn open(dir: &Path, password: &str) -> Result<Agent, SdkError> {
     let public = read_public(dir)?;
     let account = open_account(&dir.join(ACCOUNT_FILE), password)?;
     let key = open_key(&dir.join(KEY_FILE), password)?;
-    let agent = Agent { account, key };
+    let agent = Agent::new(account, key);
     if agent.public() != public {
         let (expected, found) = (Box::new(public), Box::new(agent.public()));
         return Err(SdkError::KeyMismatch { path: dir.to_owned(), expected, found });

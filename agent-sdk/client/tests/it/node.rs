@@ -59,12 +59,17 @@ pub(crate) enum Behaviour {
     Naming(Vec<ProposalId>),
     /// Says of every proposal that it moved on-chain by this entry.
     Moving(u64),
+    /// Limits every request, and wants to be left alone for so many seconds.
+    Limiting(u64),
+    /// Tells of another end of the voting, so many milliseconds later, and of this epoch.
+    Voting(u64, u64),
     /// Serves other handovers.
     HandingOver(Vec<Handover>),
 }
 
 pub(crate) struct Node {
     pub(crate) url: String,
+    pub(crate) limited: Arc<AtomicUsize>,
     server: tokio::task::JoinHandle<()>,
 }
 
@@ -79,6 +84,8 @@ struct Shared {
     world: Arc<Mutex<World>>,
     behaviour: Behaviour,
     requests: Arc<AtomicUsize>,
+    /// How many requests were answered that it was asked to wait with.
+    limited: Arc<AtomicUsize>,
 }
 
 #[derive(serde::Deserialize, Default)]
@@ -98,7 +105,9 @@ impl Node {
     pub(crate) async fn start(world: &Arc<Mutex<World>>, behaviour: Behaviour) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let shared = Shared { world: world.clone(), behaviour, requests: Arc::default() };
+        let shared =
+            Shared { world: world.clone(), behaviour, requests: Arc::default(), limited: Arc::default() };
+        let limited = shared.limited.clone();
         let group = format!("/v1/groups/{}", world.lock().unwrap().group.identity.group);
         let routes = Router::new()
             .route("/commands", post(command))
@@ -116,7 +125,7 @@ impl Node {
             .with_state(shared);
         let app = Router::new().nest(&group, routes);
         let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { url, server }
+        Self { url, limited, server }
     }
 
     /// The URL of a node that is not there.
@@ -137,6 +146,11 @@ impl Shared {
         match &self.behaviour {
             Behaviour::Slow(time) => tokio::time::sleep(*time).await,
             Behaviour::Rejecting(code) => return Err(error(*code, None)),
+            Behaviour::Limiting(seconds) => {
+                self.limited.fetch_add(1, Ordering::Relaxed);
+                let headers = [("retry-after", seconds.to_string())];
+                return Err((headers, error(ErrorCode::RateLimited, None)).into_response());
+            }
             Behaviour::Endless => return Err(vec![0u8; 40 << 20].into_response()),
             _ => {}
         }
@@ -182,6 +196,8 @@ async fn command(State(shared): State<Shared>, body: Bytes) -> Response {
         Ok(index) => index,
         Err(AdmissionError::NonceReused { entry, .. }) => return error(ErrorCode::NonceReused, Some(entry)),
         Err(AdmissionError::UnknownAgent { .. }) => return error(ErrorCode::UnknownAgent, None),
+        Err(AdmissionError::NonceTooOld { .. }) => return error(ErrorCode::NonceTooOld, None),
+        Err(AdmissionError::Expired { .. }) => return error(ErrorCode::Expired, None),
         Err(AdmissionError::NonceTooFar { .. }) => return error(ErrorCode::NonceTooFar, None),
         Err(_) => return error(ErrorCode::Malformed, None),
     };
@@ -219,7 +235,13 @@ async fn proposal(State(shared): State<Shared>, Path(proposal): Path<ProposalId>
     }
     let view = shared.world.lock().unwrap().machine.proposal(&proposal);
     match view {
-        Some(view) => Json(view).into_response(),
+        Some(mut view) => {
+            if let Behaviour::Voting(later_ms, epoch) = shared.behaviour {
+                view.closes = view.closes.plus(later_ms);
+                view.epoch = quorate_protocol::Epoch(epoch);
+            }
+            Json(view).into_response()
+        }
         None => error(ErrorCode::NotFound, None),
     }
 }

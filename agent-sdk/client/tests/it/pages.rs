@@ -60,6 +60,23 @@ async fn small_pages_are_proved_by_consistency() {
 }
 
 #[tokio::test]
+async fn a_node_that_lags_is_no_liar() {
+    let world = decided_world();
+    let cut: Tamper = Arc::new(|_, records: &mut Vec<EntryRecord>| records.truncate(4));
+    let late = Node::start(&world, Behaviour::Tampered(cut)).await;
+    let client = client(&world, &[&late]);
+    let mut pages = client.audit(EntryIndex(0));
+    assert_eq!(pages.next_page().await.unwrap().unwrap().len(), 4);
+    match pages.next_page().await {
+        Err(SdkError::NoAnswer { failures, .. }) => {
+            assert!(matches!(failures[0].failure, NodeFailure::Behind(_)), "{:?}", failures[0]);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(client.health()[0].lies, 0);
+}
+
+#[tokio::test]
 async fn a_page_of_another_log_is_a_lie() {
     let world = decided_world();
     let swap: Tamper = Arc::new(|world, records: &mut Vec<EntryRecord>| {

@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) anchored: Option<u64>,
     /// The newest checkpoint that a node would show.
     pub(crate) stable: Option<CheckpointCertificate>,
+    /// How far the replicas' clocks are ahead.
+    pub(crate) ahead_ms: u64,
     /// The ends of epochs so far.
     pub(crate) handovers: Vec<Handover>,
     /// The group of the epoch before.
@@ -42,10 +44,7 @@ pub(crate) struct World {
 pub(crate) fn agents(secrets: &[[u8; 32]]) -> Vec<Agent> {
     let mut agents: Vec<_> = secrets
         .iter()
-        .map(|secret| Agent {
-            account: AccountKey::from_secret(secret).unwrap(),
-            key: AgentKey::from_secret(secret),
-        })
+        .map(|secret| Agent::new(AccountKey::from_secret(secret).unwrap(), AgentKey::from_secret(secret)))
         .collect();
     agents.sort_by_key(Agent::id);
     agents
@@ -105,6 +104,7 @@ impl World {
             stable: None,
             handovers: Vec::new(),
             ended: None,
+            ahead_ms: 0,
         };
         world.push(genesis);
         world
@@ -121,7 +121,8 @@ impl World {
     /// Executes one batch.
     pub(crate) fn execute(&mut self, commands: &[SignedCommand]) {
         self.sequence = self.sequence.next();
-        for record in self.machine.execute(self.sequence, now(), commands).records {
+        let time = now().plus(self.ahead_ms);
+        for record in self.machine.execute(self.sequence, time, commands).records {
             self.push(record);
         }
     }

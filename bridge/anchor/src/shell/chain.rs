@@ -7,15 +7,14 @@ use alloy::contract::Error as ContractError;
 use alloy::eips::BlockId;
 use alloy::network::{AnyTransactionReceipt, TransactionBuilder};
 use alloy::primitives::{Address, B256, Bytes, U256};
-use alloy::providers::{DynProvider, Provider, ProviderBuilder};
+use alloy::providers::{DynProvider, Provider};
 use alloy::rpc::types::{Filter, TransactionRequest};
 use alloy::sol_types::SolEvent;
 use alloy::transports::TransportError;
-use alloy::transports::http::reqwest::Url;
 use quorate_contracts::AgentCoordinator::{self, AgentCoordinatorErrors, AgentCoordinatorInstance, Anchored};
 use quorate_contracts::Refusal;
 use quorate_contracts::reader::{CoordinatorReader, ReaderError};
-use quorate_contracts::rpc::bounded_client;
+use quorate_contracts::rpc::{self, Bounds, Broadcast};
 use quorate_protocol::{Digest, Epoch, Group, GroupId, GroupIdentity, Sequence};
 
 use quorate_node::anchored::Prover;
@@ -68,21 +67,16 @@ pub(super) struct Place {
 }
 
 impl Chain {
-    /// Prepares to ask the endpoint at `rpc_url`. Asks nothing yet.
+    /// Prepares to ask the endpoint at `rpc_url`, or several as [`rpc::Endpoints`] are written. Asks nothing yet.
     pub(super) fn new(
         rpc_url: &str,
         settings: &Settings,
         identity: &GroupIdentity,
         account: Address,
     ) -> Result<Self, AnchorError> {
-        let no_url = || AnchorError::Url { url: rpc_url.chars().take(80).collect() };
-        let url: Url = rpc_url.parse().map_err(|_| no_url())?;
-        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-            return Err(no_url());
-        }
-        let client = bounded_client(url, Duration::from_millis(settings.request_timeout_ms))
+        let bounds = Bounds::of_request(Duration::from_millis(settings.request_timeout_ms));
+        let provider = rpc::provider(&rpc_url.parse()?, bounds)
             .map_err(|error| unreachable_endpoint("at all", error.to_string()))?;
-        let provider = ProviderBuilder::new().disable_recommended_fillers().connect_client(client).erased();
         Ok(Self {
             coordinator: AgentCoordinator::new(identity.contract.0, provider.clone()),
             provider,
@@ -305,10 +299,15 @@ impl Chain {
 
     /// Sends a transaction.
     pub(super) async fn broadcast(&self, transaction: &SignedCall) -> BroadcastOutcome {
-        match self.provider.send_raw_transaction(&transaction.raw).await {
-            Ok(_) => BroadcastOutcome::Accepted,
-            Err(TransportError::ErrorResp(error)) => refusal::broadcast_outcome(&error),
-            Err(_) => BroadcastOutcome::Unknown,
+        let sent = self.provider.send_raw_transaction(&transaction.raw).await;
+        match (Broadcast::of(&sent), sent) {
+            (Broadcast::Accepted, _) | (_, Ok(_)) => BroadcastOutcome::Accepted,
+            (Broadcast::NonceUsed, _) => BroadcastOutcome::NonceUsed,
+            (Broadcast::Underpriced, _) => BroadcastOutcome::Underpriced,
+            (Broadcast::Refused, Err(TransportError::ErrorResp(error))) => {
+                BroadcastOutcome::Refused(refusal::reason(&error))
+            }
+            (Broadcast::Unknown | Broadcast::Refused, Err(_)) => BroadcastOutcome::Unknown,
         }
     }
 

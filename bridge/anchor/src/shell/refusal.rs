@@ -4,8 +4,6 @@ use alloy::rpc::json_rpc::ErrorPayload;
 use quorate_contracts::AgentCoordinator::AgentCoordinatorErrors as Errors;
 use quorate_contracts::Refusal;
 
-use crate::core::BroadcastOutcome;
-
 /// The most characters that are kept of what an endpoint says.
 const MAX_REASON: usize = 200;
 
@@ -72,22 +70,6 @@ pub(super) fn said(error: &ErrorPayload) -> String {
     format!("the endpoint says: {}", printable.take(MAX_REASON).collect::<String>())
 }
 
-/// What an endpoint's error means for a transaction that was sent to it. Neither the codes nor the words are
-/// standardised; these are those of geth, reth, erigon, nethermind and anvil. Whatever is not known counts as a refusal.
-pub(super) fn broadcast_outcome(error: &ErrorPayload) -> BroadcastOutcome {
-    let message = error.message.to_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    if says(&["already known", "already imported", "alreadyknown", "known transaction"]) {
-        BroadcastOutcome::Accepted
-    } else if says(&["nonce too low", "nonce is too low", "oldnonce"]) {
-        BroadcastOutcome::NonceUsed
-    } else if says(&["underpriced", "replacementnotallowed"]) {
-        BroadcastOutcome::Underpriced
-    } else {
-        BroadcastOutcome::Refused(reason(error))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use alloy::primitives::hex;
@@ -108,15 +90,5 @@ mod tests {
         let unknown = reason(&payload("execution reverted\u{1b}[2J", Some(&[1, 2, 3, 4])));
         assert_eq!(unknown, "the endpoint says: execution reverted[2J");
         assert!(reason(&payload(&"x".repeat(10_000), None)).len() < 300);
-    }
-
-    #[test]
-    fn the_words_of_endpoints_are_told_apart() {
-        let outcome = |message| broadcast_outcome(&payload(message, None));
-        assert_eq!(outcome("already known"), BroadcastOutcome::Accepted);
-        assert_eq!(outcome("transaction already imported"), BroadcastOutcome::Accepted);
-        assert_eq!(outcome("nonce too low: next nonce 5, tx nonce 4"), BroadcastOutcome::NonceUsed);
-        assert_eq!(outcome("replacement transaction underpriced"), BroadcastOutcome::Underpriced);
-        assert!(matches!(outcome("Insufficient funds"), BroadcastOutcome::Refused(_)));
     }
 }

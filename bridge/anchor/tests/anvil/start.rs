@@ -31,7 +31,7 @@ async fn a_wrong_chain_contract_or_endpoint_is_named() {
     assert!(matches!(error, AnchorError::Setting { name: "poll_ms", .. }), "{error}");
 
     let error = connect("ftp://127.0.0.1", settings(), deployment.group.clone()).await;
-    assert!(matches!(error, AnchorError::Url { .. }), "{error}");
+    assert!(matches!(error, AnchorError::Url(_)), "{error}");
 
     let group = deployment.group.clone();
     drop(anvil);

@@ -25,5 +25,6 @@ pub(crate) mod propose;
 pub(crate) mod recover;
 pub(crate) mod revoke;
 pub(crate) mod sent;
+pub(crate) mod transaction;
 pub(crate) mod veto;
 pub(crate) mod vote;

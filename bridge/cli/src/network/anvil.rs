@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use alloy::providers::{Provider, ProviderBuilder};
+use alloy::providers::Provider as _;
 
+use crate::chain;
 use crate::error::CliError;
 use crate::network::process::Process;
 use crate::network::wait::{Look, wait_for};
@@ -55,8 +56,7 @@ impl Anvil {
         ];
         let mut process = Process::start("anvil", &arguments, log)?;
         let url = format!("http://{address}");
-        let provider =
-            ProviderBuilder::new().connect_http(url.parse().expect("an address and a port make a URL"));
+        let provider = chain::connect(&url)?;
         wait_for("an answer of anvil", START_LIMIT, async || {
             process.check()?;
             Ok(match provider.get_chain_id().await {

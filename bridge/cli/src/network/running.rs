@@ -117,11 +117,12 @@ impl Network {
             .zip(&plan.ports.nodes)
             .map(|(at, ports)| (members[*at].agent.id(), *ports))
             .collect();
-        let http =
-            reqwest::Client::builder().timeout(LOOK_LIMIT).build().map_err(|error| CliError::Failed {
+        let http = reqwest::Client::builder().no_proxy().timeout(LOOK_LIMIT).build().map_err(|error| {
+            CliError::Failed {
                 cause: format!("an HTTP client cannot be made: {error}"),
                 mend: "see whether the system's TLS certificates can be read".into(),
-            })?;
+            }
+        })?;
         let mut network =
             Self { layout, members, founded, nodes: Vec::new(), anvil, plan: plan.clone(), http };
         for (at, member) in replicas.into_iter().enumerate() {

@@ -72,11 +72,18 @@ impl NodeConfig {
     }
 
     fn check_chain(&self, findings: &mut Findings) {
-        let url = &self.chain.rpc_url;
-        let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-        if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
-            let cause = format!("{url:?} is not an HTTP address");
-            findings.add("chain.rpc_url", cause, "set it like \"http://127.0.0.1:8545\"");
+        // Whoever asks the endpoints reads them again, and looks at how many have to agree.
+        let endpoints = self.chain.rpc_url.split_once(" of ").map_or(&*self.chain.rpc_url, |(_, list)| list);
+        for url in endpoints.split(',').map(str::trim) {
+            let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+            if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
+                let cause = format!("{url:?} is not an HTTP address");
+                findings.add(
+                    "chain.rpc_url",
+                    cause,
+                    "set it like \"http://127.0.0.1:8545\", or several as a list",
+                );
+            }
         }
         if self.chain.contract.0.is_zero() {
             findings.add("chain.contract", "the address is zero", "set the address of the AgentCoordinator");
@@ -223,9 +230,10 @@ mod tests {
     #[test]
     fn each_rule_names_its_key() {
         type Break = fn(&mut NodeConfig);
-        let cases: [(&str, Break); 17] = [
+        let cases: [(&str, Break); 18] = [
             ("data_dir", |c| c.data_dir.clone_from(&c.keys.account)),
             ("chain.rpc_url", |c| c.chain.rpc_url = "localhost:8545".into()),
+            ("chain.rpc_url", |c| c.chain.rpc_url = "2 of http://a,localhost:8545".into()),
             ("chain.contract", |c| c.chain.contract = Default::default()),
             ("chain.group", |c| c.chain.group = Default::default()),
             ("chain.finality", |c| c.chain.finality = Some(Finality::Depth(MAX_DEPTH + 1))),

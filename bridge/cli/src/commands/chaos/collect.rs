@@ -19,8 +19,11 @@ pub(super) async fn log(base: &str, size: u64) -> Result<Vec<Leaf>, CliError> {
         cause: format!("the log of {base} cannot be read: {cause}"),
         mend: "see the node's log".into(),
     };
-    let http =
-        reqwest::Client::builder().timeout(LIMIT).build().map_err(|error| failed(error.to_string()))?;
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(LIMIT)
+        .build()
+        .map_err(|error| failed(error.to_string()))?;
     let mut leaves = Vec::new();
     while (leaves.len() as u64) < size {
         let limit = (size - leaves.len() as u64).min(MAX_PAGE_ENTRIES as u64);

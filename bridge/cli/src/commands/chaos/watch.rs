@@ -57,9 +57,11 @@ struct Shared {
 
 impl Watch {
     pub(super) fn new(urls: &[String], group: GroupId) -> Result<Self, CliError> {
-        let http = reqwest::Client::builder().timeout(LIMIT).build().map_err(|error| CliError::Failed {
-            cause: format!("an HTTP client cannot be made: {error}"),
-            mend: "see whether the system's TLS certificates can be read".into(),
+        let http = reqwest::Client::builder().no_proxy().timeout(LIMIT).build().map_err(|error| {
+            CliError::Failed {
+                cause: format!("an HTTP client cannot be made: {error}"),
+                mend: "see whether the system's TLS certificates can be read".into(),
+            }
         })?;
         let bases: Vec<_> = urls.iter().map(|url| format!("{url}/v1/groups/{group}")).collect();
         let sights = Sights { now: vec![None; bases.len()], ..Sights::default() };
