@@ -17,7 +17,8 @@ contract BondProof is ProofFixture {
     /// @notice Proven: whoever calls whichever function of the coordinator, its modules' among them, at any time, with any arguments:
     /// a replica's bond stays as it is, or that replica was convicted, or it withdrew its bond itself, once it was released, and has
     /// all of it.
-    /// Bounds: one call, see `_anyCallOf`, without value; lists are empty, other bytes are 65. Of anchors: any checkpoint of the
+    /// Bounds: one call, see `_anyCallOf`, without value; lists are empty, other bytes are 65. Of evidence: two checkpoints of the
+    /// current epoch that another signed, without a fork's proofs. Of anchors: any checkpoint of the
     /// group that its quorum signed, which takes no message, and one list of next members.
     function check_NobodyElseTakesABondByAnAnchor(
         Checkpoint memory checkpoint,
@@ -42,15 +43,25 @@ contract BondProof is ProofFixture {
         _assertBondStays(Part.Executions, caller, amount, exitAt, releasedAt, time);
     }
 
-    /// @custom:halmos --default-array-lengths 0 --default-bytes-lengths 65
+    /// @custom:halmos --array-lengths one=65,other=65
     function check_NobodyElseTakesABondByEvidence(
-        address caller,
+        Checkpoint memory first,
+        Checkpoint memory second,
+        bytes memory one,
+        bytes memory other,
         uint128 amount,
-        uint40 exitAt,
-        uint40 releasedAt,
         uint40 time
     ) external {
-        _assertBondStays(Part.Evidence, caller, amount, exitAt, releasedAt, time);
+        (first.groupId, first.epoch) = (groupId, 1);
+        one[64] = bytes1(uint8(27));
+        // Whoever signed the first has to have signed the second too: here another account than the replica.
+        vm.assume(_signer(_digest(first), one, 0) != REPLICA);
+        _setBondOf(amount, 0, 0);
+        vm.deal(address(coordinator), uint256(amount) + BOND);
+        _anyEvidence(first, one, second, other, time);
+        assert(coordinator.bondOf(groupId, REPLICA).amount == amount);
+        assert(!coordinator.seatOf(groupId, REPLICA).convicted);
+        assert(address(coordinator).balance >= amount);
     }
 
     /// @custom:halmos --default-array-lengths 0 --default-bytes-lengths 65

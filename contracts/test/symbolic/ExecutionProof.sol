@@ -159,7 +159,8 @@ contract ExecutionProof is ProofFixture {
 
     /// @notice Proven: whoever calls whichever function of the coordinator, its modules' among them, at any time, with any arguments:
     /// what is marked executed stays so, and what is marked revoked.
-    /// Bounds: one call, see `_anyCallOf`; lists are empty, other bytes are 65. Of anchors: any checkpoint of the group that its
+    /// Bounds: one call, see `_anyCallOf`; lists are empty, other bytes are 65. Of evidence: two checkpoints of the
+    /// current epoch, without a fork's proofs. Of anchors: any checkpoint of the group that its
     /// quorum signed, which takes no message, and one list of next members. A recovery and a new group, which take members, always
     /// fail.
     function check_NoAnchorTakesTheMarkAway(
@@ -181,11 +182,20 @@ contract ExecutionProof is ProofFixture {
         _assertMarkStays(Part.Executions, id, executed, rest, caller, time);
     }
 
-    /// @custom:halmos --default-array-lengths 0 --default-bytes-lengths 65
-    function check_NoEvidenceTakesTheMarkAway(bytes32 id, bool executed, uint248 rest, address caller, uint40 time)
-        external
-    {
-        _assertMarkStays(Part.Evidence, id, executed, rest, caller, time);
+    /// @custom:halmos --array-lengths one=65,other=65
+    function check_NoEvidenceTakesTheMarkAway(
+        bytes32 id,
+        bool executed,
+        uint248 rest,
+        Checkpoint memory first,
+        Checkpoint memory second,
+        bytes memory one,
+        bytes memory other,
+        uint40 time
+    ) external {
+        bytes32 word = _mark(id, executed, rest);
+        _anyEvidence(first, one, second, other, time);
+        assert(vm.load(address(coordinator), _slotIn(10, id)) == word);
     }
 
     /// @custom:halmos --default-array-lengths 0 --default-bytes-lengths 65

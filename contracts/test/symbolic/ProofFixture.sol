@@ -13,6 +13,7 @@ import {
     Class,
     FLAG_REPLICA,
     FLAG_VOTER,
+    Fork,
     Limit,
     Mandate,
     Member,
@@ -282,6 +283,23 @@ abstract contract ProofFixture {
                 coordinator.anchorAndRotate, (checkpoint, signatures, new bytes32[](0), _nothing(), next, _noMandate())
             )
         );
+    }
+
+    /// @dev Any two checkpoints of the group's current epoch as evidence, with any signatures whose v is 27, without a fork's proofs.
+    function _anyEvidence(
+        Checkpoint memory first,
+        bytes memory one,
+        Checkpoint memory second,
+        bytes memory other,
+        uint40 time
+    ) internal {
+        (first.groupId, second.groupId, first.epoch, second.epoch) = (groupId, groupId, 1, 1);
+        (one[64], other[64]) = (bytes1(uint8(27)), bytes1(uint8(27)));
+        Fork memory fork;
+        vm.warp(time);
+        // Somebody who takes ether.
+        vm.prank(address(0xB1));
+        _call(abi.encodeCall(coordinator.reportContradiction, (first, one, second, other, new Member[](0), fork)));
     }
 
     /// @dev Any call that the coordinator takes of these functions, a call without data and one of no function among the rest. All
