@@ -31,7 +31,7 @@ use crate::args::{Cli, Command};
 use crate::connection::ConnectionOptions;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::Format;
+use crate::output::{Format, complain, terminal};
 
 /// A release has none of the deliberate faults that nodes of the tests run with: whoever builds one with them finds out at
 /// once.
@@ -47,7 +47,11 @@ fn main() -> ExitCode {
             // Help and version are asked for in the same way as they are given after a mistake.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
             // A terminal that went away changes nothing about the outcome.
-            let _ = error.print();
+            if exit == Exit::Done {
+                let _ = error.print();
+            } else {
+                complain(&terminal::page(&error.render().to_string()));
+            }
             return exit.into();
         }
     };
@@ -55,7 +59,7 @@ fn main() -> ExitCode {
     match run(cli, Format::json_if(json)) {
         Ok(()) => Exit::Done.into(),
         Err(error) => {
-            eprintln!("{}", error.render(json));
+            complain(&format!("{}\n", error.render(json)));
             error.exit().into()
         }
     }

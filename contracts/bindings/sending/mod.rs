@@ -4,9 +4,9 @@
 //! does not answer, the account then looks for the receipt of that hash:
 //!
 //! - What may be on its way is sent again in the same bytes, and never signed anew with another nonce.
-//! - Another nonce is taken only when the endpoint refused the transaction because the account's other programs were
-//!   faster, and does not know its hash; or when another transaction is included under the nonce, so that this one
-//!   cannot be any more.
+//! - Another nonce is taken only when a block shows another transaction of the account under the nonce, so that this one
+//!   cannot be included any more. That an endpoint tells the nonce as used and does not know the hash is not enough: one
+//!   that lags, or stands for several nodes, says so of a transaction that it has passed on itself.
 //! - When the time is over, the hash is in the error ([`SendError::InDoubt`]), with what is known.
 
 mod fees;
@@ -22,6 +22,7 @@ use alloy::providers::{DynProvider, Provider as _};
 use alloy::rpc::types::{TransactionReceipt, TransactionRequest};
 use alloy::signers::local::PrivateKeySigner;
 use alloy::transports::TransportError;
+use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -43,15 +44,14 @@ const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 /// How often a transaction that may be lost is sent again.
 const SEND_AGAIN: Duration = Duration::from_secs(2);
-/// How long an endpoint has to say that the nonce is used and the transaction unknown before that is believed: one address
-/// may stand for several nodes, of which some lag.
-const OVERTAKEN_FOR: Duration = Duration::from_secs(4);
+/// How many blocks back another transaction of the account is looked for: full nodes keep the state of 128.
+const LOOK_BACK: u64 = 120;
 
 /// Why a transaction has no receipt.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
     /// The contract or the endpoint refuses it. It was not sent, or is certain never to be included: nothing is paid.
-    #[error("{0}")]
+    #[error("{}", said(.0))]
     Refused(TransportError),
     /// Other programs of the account took every nonce, as the endpoint tells it. Nothing is paid.
     #[error(
@@ -141,7 +141,7 @@ impl Account {
     pub async fn send(&self, request: TransactionRequest) -> Result<TransactionReceipt, SendError> {
         let _turn = self.turn.lock().await;
         let request = request.from(self.address());
-        let (mut least, mut raises) = (0, 0);
+        let (mut least, mut raises, started) = (0, 0, Instant::now());
         // Every version that was signed for this request: whichever is included, it is done.
         let mut hashes = Vec::new();
         for _ in 0..TRIES {
@@ -153,7 +153,7 @@ impl Account {
             let nonce = told.map_err(SendError::Refused)?.max(least);
             let signed = self.sign(&request, nonce, gas.saturating_add(gas / 4 + GAS_MARGIN), fees);
             hashes.push(signed.hash);
-            match self.pursue(&signed, &hashes).await? {
+            match self.pursue(&signed, &hashes, started).await? {
                 Fate::Included(receipt) => return Ok(*receipt),
                 Fate::Refused(error) => return Err(SendError::Refused(error)),
                 // An endpoint that lags may tell the same nonce again.
@@ -186,9 +186,8 @@ impl Account {
         Signed { nonce, hash: *envelope.tx_hash(), raw: envelope.encoded_2718() }
     }
 
-    /// Sends a signed transaction until it is settled what becomes of it.
-    async fn pursue(&self, signed: &Signed, hashes: &[B256]) -> Result<Fate, SendError> {
-        let started = Instant::now();
+    /// Sends a signed transaction until it is settled what becomes of it, or the time that began with the first is over.
+    async fn pursue(&self, signed: &Signed, hashes: &[B256], started: Instant) -> Result<Fate, SendError> {
         let sent = self.provider.send_raw_transaction(&signed.raw).await;
         let mut last = match (Broadcast::of(&sent), sent) {
             (Broadcast::Accepted, _) => "the endpoint has it".to_owned(),
@@ -207,17 +206,15 @@ impl Account {
         };
         tracing::debug!(tx_hash = %signed.hash, nonce = signed.nonce, last, "a transaction was sent");
         let (mut pause, mut sent_at) = (FIRST_PAUSE, Instant::now());
-        let mut overtaken_at = None;
         loop {
             match self.receipt_of_any(hashes).await {
                 Ok(Some(receipt)) => return Ok(Fate::Included(Box::new(receipt))),
-                Ok(None) if self.is_overtaken(signed.nonce, hashes).await => {
-                    let since = *overtaken_at.get_or_insert_with(Instant::now);
-                    if since.elapsed() >= OVERTAKEN_FOR {
-                        return Ok(Fate::Overtaken);
-                    }
-                }
-                Ok(None) => overtaken_at = None,
+                Ok(None) => match self.included_under(signed.nonce).await {
+                    Ok(Some(other)) if !hashes.contains(&other) => return Ok(Fate::Overtaken),
+                    Ok(Some(_)) => last = "a block has it, and the endpoint does not give its receipt".into(),
+                    Ok(None) => {}
+                    Err(error) => last = said(&error),
+                },
                 // An endpoint that fails now may answer the next time.
                 Err(error) => last = said(&error),
             }
@@ -247,10 +244,34 @@ impl Account {
         Ok(None)
     }
 
-    /// Whether the endpoint says that a transaction is included under the nonce, and knows none of these.
-    async fn is_overtaken(&self, nonce: u64, hashes: &[B256]) -> bool {
-        let count = self.provider.get_transaction_count(self.address()).latest().await;
-        count.is_ok_and(|count| count > nonce) && !self.is_any_known(hashes).await
+    /// The transaction of the account that a block has under the nonce; nothing where none is found.
+    async fn included_under(&self, nonce: u64) -> Result<Option<B256>, TransportError> {
+        let count =
+            |block: u64| self.provider.get_transaction_count(self.address()).number(block).into_future();
+        let head = self.provider.get_block_number().await?;
+        if count(head).await? <= nonce {
+            return Ok(None);
+        }
+        // The first block after which the nonce is used lies in between.
+        let (mut before, mut at) = (head.saturating_sub(LOOK_BACK), head);
+        if before > 0 && count(before).await? > nonce {
+            return Ok(None);
+        }
+        while at - before > 1 {
+            let middle = before + (at - before) / 2;
+            if count(middle).await? > nonce { at = middle } else { before = middle }
+        }
+        // In raw form: rollups have transactions of kinds of their own.
+        let parameters = (format!("{at:#x}"), true);
+        let block: Value = self.provider.raw_request("eth_getBlockByNumber".into(), parameters).await?;
+        let is_it = |transaction: &&Value| {
+            let text = |name: &str| transaction.get(name).and_then(Value::as_str).unwrap_or_default();
+            text("from").parse() == Ok(self.address())
+                && u64::from_str_radix(text("nonce").trim_start_matches("0x"), 16) == Ok(nonce)
+        };
+        let transactions = block.get("transactions").and_then(Value::as_array);
+        let found = transactions.and_then(|all| all.iter().find(is_it));
+        Ok(found.and_then(|transaction| transaction.get("hash")?.as_str()?.parse().ok()))
     }
 
     /// Whether the endpoint has one of the transactions, in a block or in its pool, or cannot tell.

@@ -60,8 +60,8 @@ fn unsent(error: SendError) -> SdkError {
         SendError::Refused(TransportError::ErrorResp(error)) if error.as_revert_data().is_some() => {
             reverted(&error.as_revert_data().unwrap_or_default(), None)
         }
-        SendError::Refused(TransportError::ErrorResp(error)) => SdkError::NotSent(error.to_string()),
-        SendError::Refused(error) => SdkError::ChainUnreachable(error.to_string()),
+        refused @ SendError::Refused(TransportError::ErrorResp(_)) => SdkError::NotSent(refused.to_string()),
+        unreachable @ SendError::Refused(_) => SdkError::ChainUnreachable(unreachable.to_string()),
         SendError::InDoubt { tx_hash, waited, last } => SdkError::InDoubt { tx_hash, waited, last },
         other @ (SendError::NoNonce { .. } | SendError::NoBaseFee) => SdkError::NotSent(other.to_string()),
     }

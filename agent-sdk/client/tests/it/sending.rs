@@ -71,6 +71,34 @@ async fn what_never_shows_up_is_named_and_never_signed_again() {
     assert_eq!(sent(&stage).await, before);
 }
 
+/// An endpoint that tells the nonce as used and knows no transaction, as one does that stands for several nodes, of which some
+/// lag: that is no word on whose transaction has the nonce.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_that_finds_no_transaction_has_none_paid_twice() {
+    let blind_for = |endpoint: &Endpoint, time: Duration| {
+        let until = Instant::now() + time;
+        endpoint.plan(move |method, _| match method {
+            "eth_getTransactionReceipt" | "eth_getTransactionByHash" if Instant::now() < until => {
+                Act::Result(serde_json::Value::Null)
+            }
+            _ => Act::Pass,
+        });
+    };
+    let stage = Stage::new().await;
+    let endpoint = Endpoint::start(&stage.anvil.url).await;
+    let account = through(&stage, &endpoint).await;
+    let before = sent(&stage).await;
+    blind_for(&endpoint, Duration::from_secs(6));
+    account.register(&AgentKey::generate().public()).await.unwrap();
+    assert_eq!(sent(&stage).await, before + 1);
+
+    blind_for(&endpoint, Duration::from_secs(600));
+    let impatient = account.with_timeout(Duration::from_secs(8));
+    let error = impatient.register(&AgentKey::generate().public()).await.unwrap_err();
+    assert!(matches!(&error, SdkError::InDoubt { last, .. } if last.contains("a block has it")), "{error}");
+    assert_eq!(sent(&stage).await, before + 2);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_contract_or_the_endpoint_refuses_is_not_in_doubt() {
     let stage = Stage::new().await;

@@ -3,6 +3,7 @@
 
 use quorate_sdk::{Alert, Client, OnChain, OnChainOptions};
 
+use crate::output::complain;
 use crate::output::terminal::page;
 
 /// The alerts, a line each, with what to do about them.
@@ -19,8 +20,8 @@ pub(crate) fn text(lines: &[String]) -> String {
 /// confirms. A command that did its work does not fail because that cannot be read.
 pub(crate) async fn warn(client: &Client) {
     match client.on_chain(OnChainOptions { from_block: None, most: 32 }).await {
-        Ok(on_chain) => eprint!("{}", page(&text(&lines(&on_chain)))),
-        Err(error) => eprintln!("! what happens on-chain could not be read: {error}"),
+        Ok(on_chain) => complain(&page(&text(&lines(&on_chain)))),
+        Err(error) => complain(&page(&format!("! what happens on-chain could not be read: {error}\n"))),
     }
 }
 

@@ -64,6 +64,11 @@ pub(crate) fn print(text: &str) -> Result<(), CliError> {
     }
 }
 
+/// Writes `text` to standard error. One that is closed or full changes nothing about the outcome.
+pub(crate) fn complain(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
 /// Writes a file as a whole: what is there stays until the new one is complete.
 pub(crate) fn write_file(path: &Path, content: &[u8]) -> Result<(), CliError> {
     let mut file = NewFile::create(path)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::output::{print, terminal};
+use crate::output::{complain, print, terminal};
 
 /// How often the spinner turns.
 const TICK: Duration = Duration::from_millis(100);
@@ -40,7 +40,7 @@ impl Progress {
                 bar.set_message(what);
                 bar.enable_steady_tick(TICK);
             }
-            None => eprintln!("  … {what}"),
+            None => complain(&format!("  … {what}\n")),
         }
     }
 

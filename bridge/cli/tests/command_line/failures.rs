@@ -35,6 +35,33 @@ fn node_config(dir: &Path, extra: &str) -> PathBuf {
     config
 }
 
+/// A log that takes no more, or a pipe whose reader went away, changes nothing about the outcome.
+#[test]
+fn an_exit_code_outlives_standard_error() {
+    for arguments in [&["nonsense"][..], &["decision", GROUP], &["--json", "decision", GROUP]] {
+        let expected = run(arguments).status.code();
+        let full =
+            std::fs::OpenOptions::new().write(true).open("/dev/full").expect("the system has /dev/full");
+        let output = quorate(arguments).stdin(std::process::Stdio::null()).stderr(full).status();
+        assert_eq!(output.expect("the binary starts").code(), expected, "{arguments:?}");
+        assert_eq!(expected, Some(2), "{arguments:?}");
+    }
+}
+
+/// What was typed, or pasted, comes back in the message, and moves no cursor.
+#[test]
+fn an_argument_is_spelled_out_in_its_message() {
+    for arguments in
+        [&["decision", "evil\u{1b}[2J\u{9b}31m\u{202e}\u{ad}"][..], &["vote", GROUP, "x\u{1b}]0;y\u{7}"]]
+    {
+        let output = run(arguments);
+        let said = String::from_utf8(output.stderr).expect("messages are UTF-8");
+        assert_eq!(output.status.code(), Some(2), "{said:?}");
+        let raw = said.chars().filter(|c| c.is_control() && *c != '\n' || ['\u{202e}', '\u{ad}'].contains(c));
+        assert_eq!(raw.count(), 0, "{said:?}");
+    }
+}
+
 #[test]
 fn a_wrong_configuration_is_named_with_its_key() {
     let dir = tempfile::tempdir().expect("a temporary directory");

@@ -123,12 +123,11 @@ fn watching_routes() -> OpenApiRouter<Api> {
 /// Lets a request to the group's routes pass if it names the group and the node may serve it.
 async fn check_group(
     State(api): State<Api>,
-    parameters: RawPathParams,
+    names: Names,
     request: Request,
     next: Next,
 ) -> ApiResult<Response> {
-    let named = parameters.iter().find(|(name, _)| *name == "group").map_or("", |(_, value)| value);
-    let named: GroupId = parse(named)?;
+    let named: GroupId = names.read("group")?;
     let served = api.group().identity.group;
     if named != served {
         return Err(ApiError::not_found(format!("this node serves group {served}, not {named}")));

@@ -176,6 +176,10 @@ async fn unknown_routes_and_methods_are_typed_errors_too() {
     let node = Node::start().await;
     let unknown = node.request(Method::GET, "/v2/groups").send().await.unwrap();
     assert_eq!(error(unknown).await.code, ErrorCode::NotFound);
+    for path in [node.path("/entries/%ff"), "/v1/groups/%ff".into()] {
+        let unreadable = node.request(Method::GET, &path).send().await.unwrap();
+        assert_eq!(error(unreadable).await.code, ErrorCode::Malformed);
+    }
     let method = node.request(Method::DELETE, &node.path("")).send().await.unwrap();
     assert_eq!(error(method).await.code, ErrorCode::MethodNotAllowed);
 }
