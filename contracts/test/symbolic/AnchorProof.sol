@@ -172,7 +172,9 @@ contract AnchorProof is ProofFixture {
         vm.store(
             address(coordinator),
             _slot(3),
-            bytes32(uint256(2) << 208 | uint256(RECOVERY_TIME) << 176 | uint256(EVIDENCE_WINDOW) << 128 | bond)
+            bytes32(
+                uint256(VOTERS_SINCE) << 208 | uint256(RECOVERY_TIME) << 176 | uint256(EVIDENCE_WINDOW) << 128 | bond
+            )
         );
     }
 

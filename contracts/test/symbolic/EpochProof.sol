@@ -42,7 +42,7 @@ contract EpochProof is ProofFixture {
 
     /// @notice Proven: the group's account, and nobody else, begins an era, exactly when the terms have a recovery time, for that long
     /// a message was waiting that nobody took, counted from the later of its time and of the last anchor that took any, and the
-    /// decision is of the current epoch.
+    /// decision is of the epoch since which the weights stand.
     /// Bounds: one list of members; twelve messages of which six were taken. Any times.
     function check_OnlyTheDeadAreRecovered(
         address caller,
@@ -67,7 +67,9 @@ contract EpochProof is ProofFixture {
         vm.store(
             address(coordinator),
             _slot(3),
-            bytes32(uint256(2) << 208 | uint256(recoveryTime) << 176 | uint256(EVIDENCE_WINDOW) << 128 | BOND)
+            bytes32(
+                uint256(VOTERS_SINCE) << 208 | uint256(recoveryTime) << 176 | uint256(EVIDENCE_WINDOW) << 128 | BOND
+            )
         );
         vm.warp(time);
         Member[] memory next = _members(FORMER);
@@ -76,7 +78,7 @@ contract EpochProof is ProofFixture {
 
         uint256 since = messageAt > servedAt ? messageAt : servedAt;
         bool dead = recoveryTime != 0 && waits && time >= since + recoveryTime;
-        assert(recovered == (caller == account && epoch == 1 && dead));
+        assert(recovered == (caller == account && epoch == VOTERS_SINCE && dead));
         assert(coordinator.group(groupId).epoch == (recovered ? 1 << 32 : 1));
     }
 
