@@ -7,6 +7,10 @@ use alloy::providers::{DynProvider, Provider as _};
 
 use super::SendError;
 
+/// The most that whoever makes a block is offered for a unit of gas, in wei: 1,000 gwei. No chain asks for so much; an endpoint
+/// that does so would have the account burn its ether.
+const MOST_TIP: u128 = 1_000_000_000_000;
+
 /// An offer in wei for a unit of gas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fees {
@@ -30,6 +34,7 @@ impl Fees {
     }
 
     fn quote(base_fee: u128, tip: u128) -> Self {
+        let tip = tip.min(MOST_TIP);
         Self { most: base_fee.saturating_mul(2).saturating_add(tip), tip }
     }
 
@@ -53,5 +58,13 @@ mod tests {
         assert!(raised.most * 10 >= offer.most * 11 && raised.tip * 10 >= offer.tip * 11, "{raised:?}");
         assert!(raised.tip <= raised.most);
         assert_eq!(Fees::quote(u128::MAX, 1).raised(4).most, u128::MAX);
+    }
+
+    /// The base fee is burnt as the chain has it, whatever the endpoint says; the tip is paid as offered.
+    #[test]
+    fn an_endpoint_does_not_set_the_tip_at_will() {
+        for tip in [MOST_TIP, MOST_TIP + 1, 100_000 * 1_000_000_000, u128::MAX] {
+            assert_eq!(Fees::quote(1_000, tip), Fees { most: 2_000 + MOST_TIP, tip: MOST_TIP });
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::args::OutputOptions;
 use crate::connection::Connection;
 use crate::error::CliError;
 use crate::output::table::{Align, Table};
-use crate::output::{Format, Report, short};
+use crate::output::{self, Format, Report, short};
 use crate::sdk;
 
 /// Lists, shows, verifies and exports the entries of a group's log.
@@ -77,6 +77,9 @@ pub(crate) struct Export {
     /// Writes what the node gives, without checking anything of it: to show to others what is wrong
     #[arg(long)]
     unverified: bool,
+    /// Replaces the file, if there is one
+    #[arg(long)]
+    overwrite: bool,
     #[command(flatten)]
     output: OutputOptions,
 }
@@ -371,6 +374,7 @@ async fn verify_receipt(
 
 impl Export {
     async fn run(self, format: Format, connection: Connection) -> Result<(), CliError> {
+        output::require_free(&self.file, self.overwrite)?;
         let reader = CoordinatorReader::connect(connection.rpc()?, connection.contract()?.0).await?;
         let epochs = Epochs::from_contract(&reader, connection.group()?).await?;
         let node = first_node(&connection)?;

@@ -42,6 +42,9 @@ pub(crate) struct DecisionCommand {
     /// Writes the receipt, which proves the decision to anybody who knows the contract, to a file
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
+    /// Replaces the file, if there is one
+    #[arg(long, requires = "receipt")]
+    overwrite: bool,
     #[command(flatten)]
     pub(crate) output: OutputOptions,
 }
@@ -85,6 +88,9 @@ async fn carry_out(
 
 impl DecisionCommand {
     pub(crate) async fn run(self, format: Format, connection: Connection) -> Result<(), CliError> {
+        if let Some(path) = &self.receipt {
+            output::require_free(path, self.overwrite)?;
+        }
         let client = sdk::client(&connection).await?;
         let reader = lane::reader(&connection).await?;
         let start = Instant::now();

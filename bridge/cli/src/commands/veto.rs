@@ -15,7 +15,7 @@ use crate::chain::act;
 use crate::commands::sent::Sent;
 use crate::connection::Connection;
 use crate::error::CliError;
-use crate::output::{Format, Report, write_file};
+use crate::output::{Format, Report, require_free, write_file};
 use crate::sdk;
 
 /// Takes back a proposal that is approved on-chain, by signed objections of voters
@@ -37,6 +37,9 @@ pub(crate) struct Sign {
     proposal: ProposalId,
     /// The file that the objection is written to, as JSON
     file: PathBuf,
+    /// Replaces the file, if there is one
+    #[arg(long)]
+    overwrite: bool,
     #[command(flatten)]
     output: OutputOptions,
 }
@@ -99,6 +102,7 @@ impl Veto {
 
 impl Sign {
     async fn run(self, format: Format, connection: &Connection) -> Result<(), CliError> {
+        require_free(&self.file, self.overwrite)?;
         let agent = sdk::agent(connection).await?;
         let account = act(connection.rpc()?, connection.contract()?, &agent).await?;
         let reader = CoordinatorReader::connect(connection.rpc()?, connection.contract()?.0).await?;

@@ -69,6 +69,18 @@ pub(crate) fn complain(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
+/// Sees to it that a file which is there is replaced only when that is asked for: it may be a keystore, or another's objection.
+/// What is no file, such as a pipe, is written to.
+pub(crate) fn require_free(path: &Path, overwrite: bool) -> Result<(), CliError> {
+    if overwrite || !path.is_file() {
+        return Ok(());
+    }
+    Err(CliError::Usage {
+        cause: format!("{} exists already", path.display()),
+        mend: "name another file, or add --overwrite if what is in it may be lost".into(),
+    })
+}
+
 /// Writes a file as a whole: what is there stays until the new one is complete.
 pub(crate) fn write_file(path: &Path, content: &[u8]) -> Result<(), CliError> {
     let mut file = NewFile::create(path)?;
@@ -88,6 +100,23 @@ pub(crate) fn short(hex: impl std::fmt::Display) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_replaced_on_demand_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("agent.json");
+        assert!(require_free(&path, false).is_ok());
+        std::fs::write(&path, "a key").unwrap();
+        let refused = require_free(&path, false).unwrap_err();
+        assert!(refused.to_string().contains("agent.json exists already"), "{refused}");
+        assert!(require_free(&path, true).is_ok() && require_free(Path::new("/dev/null"), false).is_ok());
+        #[cfg(unix)]
+        {
+            let link = dir.path().join("link");
+            std::os::unix::fs::symlink(&path, &link).unwrap();
+            assert!(require_free(&link, false).is_err());
+        }
+    }
 
     #[test]
     fn long_identifiers_are_shortened_and_short_ones_are_not() {
