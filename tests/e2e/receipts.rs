@@ -9,7 +9,7 @@ use quorate_protocol::{AgentId, AnchorProof, Call, Choice, DecisionStatus, Epoch
 use quorate_sdk::{ChainAgent, verify_receipt};
 
 use crate::network::{Network, wait_for};
-use crate::voters::json;
+use crate::voters::{fail, json, succeed};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receipt_verifies_by_the_chain_alone_and_pays() {
@@ -36,6 +36,7 @@ async fn a_receipt_verifies_by_the_chain_alone_and_pays() {
     );
     assert!(shown["provable_until"].as_u64() > shown["on_chain"]["chain_time"].as_u64());
     the_command_line_tells_receipts_apart(&network, &receipt);
+    the_command_line_takes_care_of_files(&network);
     let verified = verify_receipt(&reader, network.group, &bytes).await.unwrap();
     assert_eq!(verified.anchored_size, receipt.anchor.as_ref().map(|anchor| anchor.size));
 
@@ -116,6 +117,29 @@ fn the_command_line_tells_receipts_apart(network: &Network, receipt: &Receipt) {
     lost.anchor = Some(AnchorProof { size: head.size, root: head.root, proof: receipt.proof.clone() });
     if receipt.anchor.as_ref().is_some_and(|anchor| anchor.size != head.size) {
         check(&lost, Some(own), &[], 8, "fetch the receipt again");
+    }
+}
+
+/// What is there is replaced on demand alone; and what is no export, or a damaged one, is told by its exit code.
+fn the_command_line_takes_care_of_files(network: &Network) {
+    let path = network.node_dir(0).with_file_name("log.export");
+    let file = path.to_str().unwrap();
+    std::fs::write(&path, "somebody's key").unwrap();
+    fail(network, 0, &["audit", "export", file], 2, "exists already");
+    assert_eq!(std::fs::read(&path).unwrap(), b"somebody's key");
+    fail(network, 0, &["audit", "verify", "--export", file], 8, "cannot be read");
+    succeed(network, 0, &["audit", "export", file, "--overwrite"]);
+    succeed(network, 0, &["audit", "verify", "--export", file]);
+    let good = std::fs::read(&path).unwrap();
+    for at in [0, 3, 40, 100, 200] {
+        let mut bad = good.clone();
+        bad[at] ^= 0x10;
+        std::fs::write(&path, bad).unwrap();
+        fail(network, 0, &["audit", "verify", "--export", file], 8, "");
+    }
+    for len in [0, 1, 100, good.len() - 1] {
+        std::fs::write(&path, &good[..len]).unwrap();
+        fail(network, 0, &["audit", "verify", "--export", file], 8, "");
     }
 }
 

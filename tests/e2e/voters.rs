@@ -45,7 +45,7 @@ pub(crate) fn json(network: &Network, agent: usize, arguments: &[&str]) -> Value
     serde_json::from_str(&out).unwrap()
 }
 
-fn succeed(network: &Network, agent: usize, arguments: &[&str]) -> String {
+pub(crate) fn succeed(network: &Network, agent: usize, arguments: &[&str]) -> String {
     let (code, out, err) = run(network, agent, arguments);
     assert_eq!(code, 0, "{arguments:?}: {err}");
     out

@@ -187,9 +187,12 @@ pub enum SdkError {
     /// A group none of whose classes may change its members.
     #[error("no class of the group permits a change of members")]
     NoClassForMembers,
-    /// An export of a log that cannot be read.
+    /// What should be an export is none, is damaged, or is another log's.
     #[error("the export cannot be read: {0}")]
     Export(String),
+    /// An export that cannot be written.
+    #[error("the export cannot be written: {0}")]
+    NotWritten(#[source] std::io::Error),
     /// The chain cannot be reached, or its endpoint answers with an error of its own. No transaction was sent.
     #[error("the RPC endpoint does not answer: {0}; check its address, and that it runs")]
     ChainUnreachable(String),

@@ -164,8 +164,12 @@ impl From<SdkError> for CliError {
                 cause,
                 mend: "see what became of it on-chain with `quorate decision`".into(),
             },
-            SdkError::Receipt(_) | SdkError::Handover(_) | SdkError::UnexpectedOutcome { .. } => {
-                Self::Verification(cause)
+            SdkError::Receipt(_)
+            | SdkError::Handover(_)
+            | SdkError::UnexpectedOutcome { .. }
+            | SdkError::Export(_) => Self::Verification(cause),
+            SdkError::NotWritten(_) => {
+                Self::Failed { cause, mend: "see that its folder has room and may be written to".into() }
             }
             SdkError::ChainUnreachable(_) => crate::chain::unreachable_chain(cause),
             _ => Self::Failed { cause, mend: "see the options of the command with --help".into() },

@@ -77,7 +77,7 @@ impl<W: Write> ExportWriter<W> {
     /// Writes to `out`.
     ///
     /// # Errors
-    /// [`SdkError::Export`] when it cannot be written to.
+    /// [`SdkError::NotWritten`].
     pub fn new(out: W, header: &ExportHeader) -> Result<Self, SdkError> {
         let mut writer = Self(out);
         writer.item(&codec::encode(header))?;
@@ -87,7 +87,7 @@ impl<W: Write> ExportWriter<W> {
     /// Writes the next record.
     ///
     /// # Errors
-    /// [`SdkError::Export`] when it cannot be written.
+    /// [`SdkError::NotWritten`].
     pub fn append(&mut self, record: &EntryRecord) -> Result<(), SdkError> {
         self.item(&codec::encode(record))
     }
@@ -95,9 +95,9 @@ impl<W: Write> ExportWriter<W> {
     /// Writes out what is buffered, and gives back what was written to.
     ///
     /// # Errors
-    /// [`SdkError::Export`] when it cannot be written.
+    /// [`SdkError::NotWritten`].
     pub fn finish(mut self) -> Result<W, SdkError> {
-        self.0.flush().map_err(|error| SdkError::Export(error.to_string()))?;
+        self.0.flush().map_err(SdkError::NotWritten)?;
         Ok(self.0)
     }
 
@@ -106,7 +106,7 @@ impl<W: Write> ExportWriter<W> {
         let encoder = &mut minicbor::Encoder::new(&mut head);
         encoder.bytes_len(bytes.len() as u64).expect("encoding into memory cannot fail");
         let written = self.0.write_all(&head).and_then(|()| self.0.write_all(bytes));
-        written.map_err(|error| SdkError::Export(error.to_string()))
+        written.map_err(SdkError::NotWritten)
     }
 }
 
@@ -163,9 +163,9 @@ impl<R: Read> ExportReader<R> {
 /// record. It proves nothing; keep the export itself for that.
 ///
 /// # Errors
-/// [`SdkError::Export`] when the export cannot be read or `out` cannot be written to.
+/// [`SdkError::Export`] when the export cannot be read, [`SdkError::NotWritten`] when `out` cannot be written to.
 pub fn to_json_lines<R: Read>(export: &mut ExportReader<R>, mut out: impl Write) -> Result<(), SdkError> {
-    let failed = |error: std::io::Error| SdkError::Export(error.to_string());
+    let failed = SdkError::NotWritten;
     serde_json::to_writer(&mut out, export.header()).map_err(|error| failed(error.into()))?;
     out.write_all(b"\n").map_err(failed)?;
     while let Some(record) = export.next_record()? {

@@ -130,7 +130,7 @@ pub async fn verify_node(
 /// was there before stays, and nothing is left of what was written. [`export_unverified`] writes what is wrong, too.
 ///
 /// # Errors
-/// As [`verify`], and [`SdkError::File`] or [`SdkError::Export`] when the file cannot be written.
+/// As [`verify`], and [`SdkError::File`] or [`SdkError::NotWritten`] when the file cannot be written.
 pub async fn export(
     epochs: impl Into<Epochs>,
     node_url: &str,
